@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Time. Any thread. Workers read the clock once a turn: worker->now_ms. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+uint64_t clock_ms(void);
+/* Wall time as 2026-11-21T00:35:10.123Z (24 characters and NUL). */
+void clock_iso(char out[25]);

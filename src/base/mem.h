@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Two kinds of allocation. Those whose size and number we decide abort when
+ * they fail; those that a peer decides are checked against a setting by their
+ * caller first, may fail, and then end that one session. Any thread. */
+
+#include <stddef.h>
+
+/* Never NULL. The bytes are zero. */
+void *mem_new(size_t size);
+/* A copy of a string; never NULL. */
+char *mem_strdup(const char *s);
+/* Like realloc; never NULL. */
+void *mem_resize(void *p, size_t size);
+/* NULL when memory is short (fault name: alloc). The bytes are not cleared. */
+void *mem_try(size_t size);
+void mem_free(void *p);

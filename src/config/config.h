@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* A configuration: an INI file read, checked and turned into immutable parts.
+ * The schema (config/schema.h) is one table; every key is a row of it. Control
+ * thread. */
+
+#include "base/log.h"
+#include "net/listener.h"
+#include "proxy/proxy.h"
+#include "proxy/route.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct config_bind { /* one `bind` of a [listener] */
+	struct listener_settings settings;
+	char *text;                   /* as configured */
+	struct proxy_listener *listener;
+};
+
+struct config {
+	/* [moongate] */
+	unsigned workers;             /* 0 = auto: one per core */
+	char *log;                    /* "stderr" or a path */
+	enum log_level log_level;
+	uint32_t drain_timeout_ms;
+
+	struct proxy_listener *listener; /* [listener NAME] in the order of the file */
+	size_t listener_n;
+	struct config_bind *bind;
+	size_t bind_n;
+	struct route_table *routes;
+	size_t route_n;
+};
+
+/* Errors, one a line: `file:line: [section] key = value: want ...`, all of one
+ * run; for stderr and the log. */
+struct config_errors {
+	char *text; /* lines joined by \n; NULL = none */
+	size_t n;
+};
+
+/* Reads and checks everything that can be checked without opening sockets. NULL with
+ * *errors filled. Warnings (a file that others may write) go to *errors with n = 0. */
+struct config *config_load(const char *path, struct config_errors *errors);
+/* The same from memory; `name` stands for the file in messages. For the fuzzer. */
+struct config *config_load_text(const char *name, const char *text, size_t len, struct config_errors *errors);
+void config_errors_free(struct config_errors *e);
+void config_free(struct config *c);
+
+/* Prints every section and key: value form, default, help. For --help-config and,
+ * as roff, for the man page. */
+void config_help(FILE *out);
+void config_help_roff(FILE *out);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Socket addresses: IPv4, IPv6, unix paths. Any thread. */
+
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct address {
+	socklen_t len; /* 0 = no address */
+	union {
+		struct sockaddr sa;
+		struct sockaddr_un un;
+		struct sockaddr_storage storage;
+	};
+};
+
+/* What a session keeps of its client's address, for its log lines. */
+struct address_brief {
+	uint8_t family; /* AF_INET, AF_INET6 or AF_UNIX */
+	uint16_t port;
+	uint8_t ip[16]; /* network order; the first 4 for AF_INET */
+};
+
+enum { ADDRESS_TEXT_MAX = 128 };
+
+/* Numeric `1.2.3.4:80`, `[::1]:80`, `unix:/path`. False for anything else; no
+ * name is looked up. */
+bool address_parse(struct address *a, const char *text);
+/* The same forms; `unix:` for a nameless peer. Returns out. */
+const char *address_text(const struct address *a, char out[ADDRESS_TEXT_MAX]);
+void address_brief(struct address_brief *out, const struct address *a);
+const char *address_brief_text(const struct address_brief *b, char out[ADDRESS_TEXT_MAX]);
+bool address_equal(const struct address *a, const struct address *b);
+uint16_t address_port(const struct address *a);
+void address_set_port(struct address *a, uint16_t port);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Streams over TCP and unix sockets. One worker's thread. */
+
+#include "net/address.h"
+#include "net/stream.h"
+
+struct socket_options {
+	uint32_t send_buffer, receive_buffer; /* bytes; 0 = the kernel's choice */
+};
+
+/* Takes over a connected descriptor; NULL (and the descriptor closed) when memory
+ * is short. The owner sets events and owner before the turn goes on. */
+struct stream *plain_accepted(struct worker *w, int fd);
+/* Begins to connect. NULL with errno when that fails at once. What is sent
+ * before it is connected is tried at once (a loopback connection is ready before
+ * the loop knows) and queued otherwise. The caller keeps the deadline. */
+struct stream *plain_connect(struct worker *w, const struct address *to, const struct socket_options *o);
+
+/* TCP_NODELAY, keepalive (30 s idle, 3 probes 10 s apart), TCP_USER_TIMEOUT 30 s and
+ * buffers. Accepted sockets inherit them from their listener. */
+void plain_set_options(int fd, int family, const struct socket_options *o);

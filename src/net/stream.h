@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* A stream of bytes to and from one peer. Plain sockets and simulated streams
+ * implement it, TLS will; nothing above knows a descriptor. Belongs to one
+ * worker and its thread.
+ *
+ * Bytes are pushed in: on_data gets what one receive brought, in the worker's
+ * receive buffer, to be read and changed in place; at most WORKER_RX_HEADROOM bytes before it
+ * are free for the owner to put what it kept from last time. The
+ * bytes are gone when on_data returns.
+ *
+ * Descriptors are watched edge-triggered, for both directions, once: pausing,
+ * resuming and waiting to write cost no system call.
+ *
+ * No function here calls the owner back before it returns: an error that a send
+ * meets is told by on_end later in the turn. After stream_abort() or
+ * stream_free() no callback comes. */
+
+#include "base/chunk.h"
+#include "base/list.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct stream;
+struct worker;
+
+enum stream_end {
+	STREAM_EOF,   /* the peer will send no more; sending to it may still work. All it sent was delivered */
+	STREAM_ERROR, /* reset, timed out, unreachable, out of memory: error tells. Nothing more can be sent.
+	                 What the peer sent before a reset and the kernel still had was delivered, unless paused */
+};
+
+struct stream_events {
+	void (*on_data)(struct stream *s, uint8_t *buf, size_t len);
+	/* Once for each of EOF and ERROR; nothing follows an ERROR. */
+	void (*on_end)(struct stream *s, enum stream_end end, int error);
+	/* The output queue, having been at or over the high mark, fell under the low
+	 * mark; or, having held anything, became empty. */
+	void (*on_drain)(struct stream *s);
+	/* A stream that was connecting is connected. May be NULL. */
+	void (*on_connect)(struct stream *s);
+};
+
+struct stream_ops {
+	bool (*send)(struct stream *s, const struct slice *v, size_t n);
+	void (*shutdown)(struct stream *s);
+	void (*wake)(struct stream *s);  /* serve it: it is on the worker's ready list */
+	void (*release)(struct stream *s, bool reset);
+};
+
+enum {
+	STREAM_PAUSED = 1 << 0,
+	STREAM_READABLE = 1 << 1,     /* an edge has announced bytes that were not read yet */
+	STREAM_WRITABLE = 1 << 2,     /* the last send was not cut short */
+	STREAM_CONNECTING = 1 << 3,
+	STREAM_EOF_SEEN = 1 << 4,     /* on_end(EOF) was called */
+	STREAM_FAILED = 1 << 5,       /* an error is known; on_end(ERROR) is due or was called */
+	STREAM_ERROR_TOLD = 1 << 6,
+	STREAM_SHUTDOWN = 1 << 7,     /* no more will be sent; FIN after the queue */
+	STREAM_FIN_SENT = 1 << 8,
+	STREAM_RELEASED = 1 << 9,
+	STREAM_ABOVE_HIGH = 1 << 10,
+	STREAM_PEER_CLOSED = 1 << 11, /* the kernel has announced the peer's FIN or worse */
+};
+
+struct stream {
+	const struct stream_ops *ops;
+	const struct stream_events *events;
+	void *owner;
+	struct worker *worker;
+	struct list ready;        /* on worker->ready */
+	struct queue out;
+	uint32_t high_mark, low_mark; /* bytes of `out` */
+	uint32_t progress_s;      /* second of the worker's clock when the queue last shrank or began */
+	uint16_t flags;
+	uint16_t error;           /* errno, once FAILED */
+};
+
+/* Sends the bytes, at once as far as they go; what is left over is copied to
+ * the queue. n <= 64. False when the stream had failed or fails now (its end is
+ * told later); the caller need not look. */
+static inline bool stream_send(struct stream *s, const struct slice *v, size_t n)
+{
+	return s->ops->send(s, v, n);
+}
+/* Stops and starts on_data. A paused stream still tells an error; an EOF is told
+ * after the bytes before it were delivered, so not while paused, but
+ * stream_peer_closed() knows of it. */
+void stream_pause(struct stream *s);
+void stream_resume(struct stream *s);
+static inline bool stream_is_paused(const struct stream *s)
+{
+	return s->flags & STREAM_PAUSED;
+}
+static inline bool stream_peer_closed(const struct stream *s)
+{
+	return s->flags & (STREAM_PEER_CLOSED | STREAM_EOF_SEEN | STREAM_FAILED);
+}
+/* No more will be sent: the peer sees the end after what is queued. */
+static inline void stream_shutdown(struct stream *s)
+{
+	s->ops->shutdown(s);
+}
+/* Gives the stream up, now: what is queued is lost; freed at the end of the turn.
+ * `reset`: the peer sees a reset, not an end. The caller forgets the pointer. */
+void stream_free(struct stream *s, bool reset);
+static inline bool stream_is_over(const struct stream *s)
+{
+	return s->out.bytes >= s->high_mark;
+}
+void stream_set_marks(struct stream *s, uint32_t high, uint32_t low);
+
+/* For implementations. */
+void stream_init(struct stream *s, const struct stream_ops *ops, struct worker *w);
+void stream_make_ready(struct stream *s);
+void stream_fail(struct stream *s, int error);
+/* Tells the owner of failure or drained queue as flags and marks say. */
+void stream_tell_error(struct stream *s);
+void stream_drained(struct stream *s, uint32_t bytes_before);

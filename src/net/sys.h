@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Every fallible system call of the data path, so that a FAULTS=1 build can
+ * make any of them fail or fall short (base/fault.h; the fault's name is the
+ * function's without `sys_`). Same results and errno as the calls themselves;
+ * EINTR is handled here. All descriptors are made non-blocking and
+ * close-on-exec. Any thread. */
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+int sys_socket(int family, int type);
+int sys_bind(int fd, const struct sockaddr *sa, socklen_t len);
+int sys_listen(int fd, int backlog);
+int sys_accept(int fd, struct sockaddr *sa, socklen_t *len);
+int sys_connect(int fd, const struct sockaddr *sa, socklen_t len);
+ssize_t sys_recv(int fd, void *buf, size_t len);
+ssize_t sys_send(int fd, const void *buf, size_t len);       /* MSG_NOSIGNAL */
+ssize_t sys_writev(int fd, const struct iovec *iov, int n);  /* sendmsg, MSG_NOSIGNAL */
+int sys_shutdown(int fd);                                    /* the sending side */
+int sys_setsockopt(int fd, int level, int name, int value);
+int sys_socket_error(int fd);                                /* SO_ERROR, which this clears */
+int sys_open(const char *path, int flags, mode_t mode);
+int sys_eventfd(void);
+void sys_close(int fd);
+/* Closes with a reset instead of a FIN (SO_LINGER 0). */
+void sys_close_reset(int fd);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* A worker: a thread, its libevent base and all it owns. Everything here except
+ * worker_post() and worker_stop() is called on the worker's own thread (or before
+ * it starts and after it was joined).
+ *
+ * A turn: wait, read the clock, advance the timers, run the events, run what was
+ * posted, serve the ready streams, then free what was retired. */
+
+#include "base/chunk.h"
+#include "base/counter.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "net/wheel.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event;
+struct event_base;
+
+#define NET_COUNTERS(X) \
+	X(accepted, "connections accepted") \
+	X(accept_errors, "accept calls that failed") \
+	X(shed, "connections closed at once because descriptors ran out") \
+	X(connects, "connections opened to upstreams") \
+	X(connect_errors, "connections to upstreams that failed") \
+	X(reads, "receive calls") \
+	X(writes, "send calls") \
+	X(bytes_read, "bytes received") \
+	X(bytes_written, "bytes sent")
+struct net_counters {
+	NET_COUNTERS(COUNTER_FIELD)
+};
+extern const struct counter_info net_counter_info[];
+extern const unsigned net_counter_n;
+
+/* One opaque pointer per layer above. */
+enum worker_layer { WORKER_ENDPOINT, WORKER_UPSTREAM, WORKER_PROXY, WORKER_LUA, WORKER_LAYERS };
+
+enum { WORKER_RX_SIZE = 64 * 1024, WORKER_RX_HEADROOM = 256 };
+
+/* Something to be freed at the end of the turn; embedded in its owner. */
+struct retired {
+	struct retired *next;
+	void (*free)(struct retired *r);
+};
+
+struct worker {
+	unsigned index;
+	uint64_t now_ms;       /* read once a turn */
+	struct event_base *base;
+	uint8_t *rx;           /* WORKER_RX_SIZE bytes to receive into, for every stream in turn;
+	                          WORKER_RX_HEADROOM bytes before it are writable too */
+	struct wheel wheel;
+	struct pool chunks;
+	struct list ready;     /* streams with something to do that no event will announce */
+	struct retired *retired;
+	void *layer[WORKER_LAYERS];
+	struct net_counters counters;
+	struct worker_private *priv;
+};
+
+/* NULL with errno when the base, the eventfd or memory cannot be had. */
+struct worker *worker_new(unsigned index);
+/* The thread must not run; all streams and timers must be gone. */
+void worker_free(struct worker *w);
+
+/* Runs the loop on a new thread, between two calls on that thread (either may be
+ * NULL). False with errno. */
+typedef void (*worker_fn)(struct worker *w, void *arg);
+bool worker_start(struct worker *w, worker_fn first, worker_fn last, void *arg);
+/* Runs one turn on the calling thread; waits at most wait_ms (-1 = for ever).
+ * For tests, fuzzers and simulated streams. */
+void worker_turn(struct worker *w, int wait_ms);
+/* Asks the loop to end after its turn. Any thread. */
+void worker_stop(struct worker *w);
+void worker_join(struct worker *w);
+
+/* Runs fn(w, arg) on the worker's thread, in order. Any thread. False when
+ * memory is short. */
+bool worker_post(struct worker *w, worker_fn fn, void *arg);
+
+void worker_retire(struct worker *w, struct retired *r, void (*free_fn)(struct retired *r));
+
+static inline void worker_timer(struct worker *w, struct timer *t, uint64_t deadline_ms)
+{
+	timer_set(&w->wheel, t, deadline_ms);
+}
+/* Counts turns; the watchdog of the control thread looks at it. Any thread. */
+uint64_t worker_turns(const struct worker *w);
