@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""End-to-end tests: the real daemon between real sockets.
+
+A test asks for the fixtures it needs and drives client and application in turn,
+in one thread:
+
+    def test_U_99_example(moongate, upstream):
+        d = moongate(upstream, route={"max_message": "1k"})   # the daemon, ready
+        client = d.client()                                   # a connected RawClient
+        client.send(client.request("/app"))                   # an upgrade request, as text
+        app = upstream.accept_open()                          # its other end, 101 sent
+        client.expect_101()
+        client.text("x" * 1025)
+        client.expect_close(1009)
+        app.expect_close(1001)
+        assert d.end_of(client)["closed_by"] == "client"      # its one line in the log
+        still_works(d)                                        # the rule after every fault
+        assert d.stop()["broken_by_client"] == 1              # the counters, at exit
+
+The daemon's routes: /app* goes to `upstream` (when given), /echo answers by itself;
+both take the keys of `route`. /still is proxied to an echo inside the same process,
+with default settings, for still_works(). Keys for [listener main], [defaults],
+[moongate] and [upstream app]: listener=, defaults=, process=, group=. More text:
+extra=. faults="recv:3:ECONNRESET" runs the build in which calls can be made to fail.
+
+When the test ends, all its peers are closed, the daemon must give back every
+descriptor, and must exit with 0, without a sanitizer's report and with as many
+sessions ended as begun, on SIGTERM. Its log is printed when the test fails.
+
+Rules: no sleeping, no asserted times, 30 s for a test. Each read waits up to 20 s for
+what it wants (peer.LIMIT); shorten a timeout in the configuration to see it expire.
+Unwanted traffic is proven absent by what must come after it, not by waiting.
+`pytest tests/e2e -k H_05` runs one line of the list; MOONGATE_BINARY chooses the build.
+"""
+
+import os
+import random
+import socket
+
+import pytest
+
+from helpers.daemon import Daemon, section, server_text
+from helpers.peer import RawClient, RawUpstream
+
+
+class Ports:
+    """TCP ports that nobody listens on, below the ephemeral range, in a range per test process."""
+
+    def __init__(self):
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "gw15")
+        self.base = 10000 + int(worker[2:]) % 20 * 1000
+        self.next = random.randrange(1000)
+
+    def take(self):
+        for _ in range(1000):
+            port = self.base + self.next % 1000
+            self.next += 1
+            with socket.socket() as probe:
+                # As the daemon's own probe: a port in TIME_WAIT is free, one in use is not.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("0.0.0.0", port))
+                except OSError:
+                    continue
+            return port
+        raise AssertionError("no port is free")
+
+
+PORTS = Ports()
+
+
+@pytest.fixture
+def port():
+    """A function that gives a free TCP port at each call."""
+    return PORTS.take
+
+
+@pytest.fixture
+def closing():
+    """What is closed, in this order, when the test ends and before a daemon is stopped."""
+    things = []
+    yield things
+    for thing in things:
+        thing.close()
+
+
+@pytest.fixture
+def clients(closing):
+    """A function that connects a RawClient."""
+
+    def make(address, **options):
+        closing.insert(0, RawClient(address, **options))
+        return closing[0]
+
+    return make
+
+
+@pytest.fixture
+def upstreams(closing):
+    """A function that makes a RawUpstream."""
+
+    def make(*args, **options):
+        closing.append(RawUpstream(*args, **options))
+        return closing[-1]
+
+    return make
+
+
+@pytest.fixture
+def upstream(upstreams):
+    """The application: a RawUpstream on 127.0.0.1."""
+    return upstreams()
+
+
+@pytest.fixture
+def daemons(closing):
+    """A function that starts a Daemon on a configuration file; stopped and checked at the end."""
+    made = []
+
+    def make(config, **how):
+        made.append(Daemon(config, **how))
+        return made[-1]
+
+    yield make
+    try:
+        for thing in closing:
+            thing.close()
+        for daemon in made:
+            if not daemon.checked:
+                daemon.settle()
+                daemon.stop()
+    finally:
+        for daemon in made:
+            daemon.kill()
+            print(daemon.log)
+
+
+@pytest.fixture
+def moongate(daemons, clients, tmp_path):
+    """A function that writes a configuration, starts the daemon on it and waits until it is ready."""
+
+    def make(upstream=None, *, listener=None, route=None, defaults=None, process=None, group=None,
+             extra="", faults=None, env=None, **how):
+        main, inner = PORTS.take(), PORTS.take()
+        text = section("moongate", "", {"workers": 1, "drain_timeout": "1s", **(process or {})})
+        text += section("defaults", "", defaults) if defaults else ""
+        text += section("listener", "main", {"bind": f"127.0.0.1:{main}", **(listener or {})})
+        text += section("listener", "inner", {"bind": f"127.0.0.1:{inner}"})
+        text += section("upstream", "inner", {"server": f"ws://127.0.0.1:{inner}"})
+        text += section("route", "still", {"listener": "main", "path": "/still", "upstream": "inner"})
+        text += section("route", "inner", {"listener": "inner", "path": "/still", "echo": "on"})
+        text += section("route", "echo", {"listener": "main", "path": "/echo", "echo": "on", **(route or {})})
+        if upstream is not None:
+            address = getattr(upstream, "address", upstream)
+            text += section("upstream", "app", {"server": server_text(address), **(group or {})})
+            text += section("route", "app",
+                            {"listener": "main", "path": "/app*", "upstream": "app", **(route or {})})
+        config = tmp_path / f"moongate-{main}.conf"
+        config.write_text(text + extra)
+
+        env = {**(env or {}), **({"MOONGATE_FAULTS": faults} if faults else {})}
+        daemon = daemons(config, env=env, faults=bool(faults), **how)
+        daemon.address = ("127.0.0.1", main)
+        daemon.client = lambda **options: clients(daemon.address, **options)
+        return daemon.wait_ready()
+
+    return make
