@@ -4,14 +4,20 @@
 /* Log lines: `2026-11-21T00:35:10.123Z warn  event key=value ...`.
  *
  * A line is built by key and value, so nothing a peer sends can break it: a
- * value that holds anything but letters, digits and ._-/:@%+,[]* is quoted, and
- * bytes outside printable ASCII, `"` and `\` become \xNN. A line longer than
- * LOG_LINE_MAX ends in "...".
+ * value that is empty or holds anything but letters, digits and ._-/:@%+,[]* is
+ * quoted, and bytes outside printable ASCII, `"` and `\` become \xNN. A line longer
+ * than LOG_LINE_MAX ends in "...".
  *
- * Threads other than the control thread never write: each has a bounded queue,
- * drained by one writer thread; what does not fit is dropped and counted.
- * Before log_start() and after log_stop() lines are written at once.
- * errno is preserved by every function here. */
+ * A thread that called log_thread_init() never waits for the target: it has a
+ * bounded queue, drained by one writer thread; what does not fit is dropped and
+ * counted. The control thread has one from log_start() to log_stop(). Before and
+ * after that, and from threads without a queue, lines are written at once.
+ *
+ * A target that takes nothing for a second (a pipe that nobody reads, a full
+ * disk) loses what was to be written; once it takes lines again, the first is
+ * `log_lost lines=N`. Signals: the daemon ignores SIGPIPE.
+ * errno is preserved by every function here, unless it says otherwise. Fault names:
+ * log_open, log_write, log_start. */
 
 #include "base/slice.h"
 
@@ -20,38 +26,48 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-enum { LOG_LINE_MAX = 2048 };
+enum { LOG_LINE_MAX = 2048, LOG_ERRNO_MAX = 64 };
 
 struct log_line {
 	enum log_level level;
 	bool muted; /* the level is off: nothing is built */
+	bool cut;   /* something did not fit: nothing more is added */
 	uint32_t len;
 	char text[LOG_LINE_MAX];
 };
 
-/* `target` is "stderr" or a path, opened for appending. False with errno when it
- * cannot be opened; the old target stays. Control thread. */
+/* `target` is "stderr" (the target at first) or a path, opened for appending.
+ * False with errno when it cannot be opened; the old target and level stay. Control
+ * thread. */
 bool log_open(const char *target, enum log_level level);
 bool log_level_parse(const char *name, enum log_level *out);
 bool log_is_on(enum log_level level);
 
-/* Starts and stops the writer thread; log_stop() writes all that is queued.
- * Control thread. False with errno when the thread cannot be made. */
+/* Starts and stops the writer thread; log_stop() writes all that is queued, but
+ * waits for the target no longer than a second. Other threads that log should have
+ * ended before. Control thread. False with errno when the thread cannot be made. */
 bool log_start(void);
 void log_stop(void);
-/* Gives the calling thread its queue, and takes it back. */
+/* Gives the calling thread its queue, and takes it back; what it holds is still
+ * written. Without memory for a queue the thread's lines are lost and counted. */
 void log_thread_init(void);
 void log_thread_fini(void);
 /* Lines lost because a queue was full or the target refused them. Any thread. */
 uint64_t log_lost(void);
 
 void log_begin(struct log_line *l, enum log_level level, const char *event);
+/* NULL is written as -. */
 void log_text(struct log_line *l, const char *key, const char *value);
 void log_slice(struct log_line *l, const char *key, struct slice value);
 void log_num(struct log_line *l, const char *key, int64_t value);
+void log_unum(struct log_line *l, const char *key, uint64_t value);
 /* errno as words: key="connection refused" */
 void log_errno(struct log_line *l, const char *key, int error);
 void log_end(struct log_line *l);
+
+/* The words of an errno as they stand in a sentence: "connection refused", "error
+ * 1234" for one without words. Returns text. */
+const char *log_errno_words(int error, char text[LOG_ERRNO_MAX]);
 
 /* A whole line of text values: log_event(LOG_LEVEL_INFO, "listening", "address", a, NULL). */
 void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/log_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert((LOG_QUEUE_SIZE & (LOG_QUEUE_SIZE - 1)) == 0, "positions wrap by masking");
+
+struct log_queue *log_queue_new(void)
+{
+	struct log_queue *q = aligned_alloc(64, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->next = NULL;
+	atomic_init(&q->closed, false);
+	atomic_init(&q->put, 0);
+	atomic_init(&q->taken, 0);
+	return q;
+}
+
+void log_queue_free(struct log_queue *q)
+{
+	free(q);
+}
+
+/* How many of `len` bytes at a position lie before the ring's end. */
+static size_t until_end(uint64_t position, size_t len)
+{
+	size_t left = LOG_QUEUE_SIZE - (size_t)(position % LOG_QUEUE_SIZE);
+
+	return len < left ? len : left;
+}
+
+size_t log_queue_bytes(const struct log_queue *q)
+{
+	/* In this order: the taking end never overtakes the putting one. */
+	uint64_t taken = atomic_load(&q->taken);
+
+	return (size_t)(atomic_load(&q->put) - taken);
+}
+
+bool log_queue_put(struct log_queue *q, const char *line, size_t len)
+{
+	uint64_t at = atomic_load_explicit(&q->put, memory_order_relaxed);
+	size_t first = until_end(at, len);
+
+	if (len > LOG_QUEUE_SIZE - log_queue_bytes(q))
+		return false;
+	memcpy(q->ring + at % LOG_QUEUE_SIZE, line, first);
+	memcpy(q->ring, line + first, len - first);
+	/* Sequentially consistent: the putting thread looks next whether the writer
+	 * sleeps, the writer says so and then looks here. One of them must see the other. */
+	atomic_store(&q->put, at + len);
+	return true;
+}
+
+void log_queue_take(struct log_queue *q, char *out, size_t len)
+{
+	uint64_t at = atomic_load_explicit(&q->taken, memory_order_relaxed);
+	size_t first = until_end(at, len);
+
+	memcpy(out, q->ring + at % LOG_QUEUE_SIZE, first);
+	memcpy(out + first, q->ring, len - first);
+	atomic_store(&q->taken, at + len);
+}

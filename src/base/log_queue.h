@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* A bounded queue of whole lines between one thread that puts and one that
+ * takes. No locks: a ring of bytes whose two ends each have one writer. */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOG_QUEUE_SIZE = 256 * 1024 };
+
+struct log_queue {
+	struct log_queue *next; /* the writer's list of queues */
+	atomic_bool closed;     /* its thread will put no more */
+	/* Bytes ever put and ever taken, each on a cache line of its own. */
+	_Alignas(64) _Atomic uint64_t put;
+	_Alignas(64) _Atomic uint64_t taken;
+	_Alignas(64) char ring[LOG_QUEUE_SIZE];
+};
+
+/* NULL when memory is short. */
+struct log_queue *log_queue_new(void);
+void log_queue_free(struct log_queue *q);
+/* A whole line, its line feed included. False when it does not fit. The putting
+ * thread. */
+bool log_queue_put(struct log_queue *q, const char *line, size_t len);
+/* Any thread; for the putting and the taking one the answer holds until they act. */
+size_t log_queue_bytes(const struct log_queue *q);
+/* Moves the first len bytes, which must be there, to out. The taking thread. */
+void log_queue_take(struct log_queue *q, char *out, size_t len);
