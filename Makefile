@@ -3,13 +3,16 @@
 # make            the daemon                    make run       install what is missing, build, run the demo
 # make test       all tests                     make check     format, layers, headers, static analysis
 # make install    DESTDIR= PREFIX=              make bench     against raw-forward, nginx, haproxy (QUICK=1, BASE=DIR)
-# make fuzz       TIME= seconds a target        make coverage  lines of http/ and ws/
-# make soak       TIME= the long tests          make clean
+# make fuzz       TIME= seconds a target, ONLY= make coverage  lines of http/ and ws/
+# make soak       TIME= seconds, the long tests make format    the sources as `make check` wants them
+# make deps       what a build needs            make clean
 #
-# SAN=address,undefined or SAN=thread, CC=clang, WERROR=1 and FAULTS=1 choose a
-# variant; each has its own folder under build/.
+# SAN=address,undefined or SAN=thread and CC=clang choose a variant, each with
+# its own folder under build/; WERROR=1 makes warnings errors.
 
-CC ?= gcc
+ifdef FUZZ
+CC := clang
+endif
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -19,7 +22,7 @@ LAYERS := base net http ws endpoint upstream proxy config admin daemon
 VERSION := 0.1.0
 
 comma := ,
-variant := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COVERAGE),-coverage)
+variant := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COVERAGE),-coverage)$(if $(FUZZ),-fuzz)
 OUT := build/$(variant)
 
 PACKAGES := libevent_core libevent_pthreads libcares libcrypto
@@ -27,7 +30,8 @@ CPPFLAGS += -D_GNU_SOURCE -DMOONGATE_VERSION='"$(VERSION)"' -Isrc $(PKG_CFLAGS)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 $(WARNINGS) $(if $(WERROR),-Werror) $(CFLAGS) -fno-strict-aliasing -fstack-protector-strong -pthread $(SAN_FLAGS) $(COVERAGE_FLAGS)
-SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+sanitizers := $(SAN)$(if $(FUZZ),fuzzer-no-link$(comma)address$(comma)undefined)
+SAN_FLAGS := $(if $(sanitizers),-fsanitize=$(sanitizers) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COVERAGE_FLAGS := $(if $(COVERAGE),--coverage -O0)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih
@@ -42,11 +46,12 @@ before = $(if $(2),$(if $(filter $(1),$(firstword $(2))),$(firstword $(2)),$(fir
 reversed = $(if $(1),$(call reversed,$(wordlist 2,99,$(1))) $(firstword $(1)))
 
 .PHONY: all
-all: build/moongate
+all: $(if $(SAN)$(COVERAGE)$(FUZZ),$(OUT)/moongate,build/moongate)
 
-# The daemon of the plain variant is build/moongate; every variant has its own.
+# The daemon that was asked for last, of those to be used rather than tested.
+.PHONY: build/moongate
 build/moongate: $(OUT)/moongate
-	@mkdir -p build && cp -f $< $@
+	@cmp -s $< $@ || cp -f $< $@
 
 $(OUT)/moongate: $(foreach l,$(LAYERS),$(call objects,$(l),obj))
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -76,8 +81,128 @@ $(OUT)/unit/%: tests/unit/%.c $$(call libs_of,$$*)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DMOONGATE_FAULTS $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
-.PHONY: unit
+# Fuzz targets: tests/fuzz/NAME.c, with libFuzzer in the FUZZ=1 variant, and in
+# any other with a main that replays tests/fuzz/corpus/NAME.
+FUZZERS := $(filter-out replay_main,$(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/*.c))))
+FUZZ_BIN := $(FUZZERS:%=$(OUT)/fuzz/%)
+fuzz_main := $(if $(FUZZ),,$(OUT)/fuzz/replay_main.o)
+
+$(OUT)/fuzz/replay_main.o: tests/fuzz/replay_main.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(OUT)/fuzz/%: tests/fuzz/%.c $(fuzz_main) $(foreach l,$(call up_to,config),$(OUT)/lib/$(l).a)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DMOONGATE_FAULTS $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $< $(fuzz_main) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
+
+.PHONY: unit fuzzers
 unit: $(UNIT_BIN)
+fuzzers: $(FUZZ_BIN)
+
+# Debian packages. What is there is left alone; without apt or the right to use
+# it, the missing ones are named.
+BUILD_DEPS := gcc libc6-dev pkg-config libevent-dev libc-ares-dev libssl-dev libinih-dev
+CLANG_DEPS := clang llvm libclang-rt-14-dev
+TEST_DEPS := check cppcheck clang-format shellcheck python3-pytest python3-pytest-timeout \
+	python3-pytest-xdist python3-websockets python3-selenium nodejs node-ws chromium \
+	chromium-driver iproute2 nftables $(if $(filter clang%,$(notdir $(CC))),$(CLANG_DEPS))
+
+define install_missing
+@command -v dpkg-query >/dev/null || { echo "no Debian: packages are not checked"; exit 0; }; \
+missing=$$(for p in $(1); do \
+	dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || printf ' %s' $$p; \
+done); \
+test -n "$$missing" || exit 0; \
+as_root=; \
+if test $$(id -u) -ne 0; then \
+	if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || test -t 0; }; then as_root=sudo; else \
+		echo "These packages are missing; install them as root, then try again:" >&2; \
+		echo "    apt-get install$$missing" >&2; exit 1; \
+	fi; \
+fi; \
+echo "installing:$$missing"; \
+$$as_root apt-get -q update && \
+$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends$$missing
+endef
+
+.PHONY: deps deps-test deps-fuzz deps-coverage
+deps:
+	$(call install_missing,$(BUILD_DEPS))
+deps-test:
+	$(call install_missing,$(BUILD_DEPS) $(TEST_DEPS))
+deps-fuzz:
+	$(call install_missing,$(BUILD_DEPS) $(CLANG_DEPS))
+deps-coverage:
+	$(call install_missing,$(BUILD_DEPS) check gcovr)
+
+# Builds start anew after `deps`, which may have brought the compiler; on all
+# cores, unless -j says otherwise.
+parallel = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: run
+run: deps
+	@$(MAKE) --no-print-directory $(parallel) build/moongate
+	@echo
+	@echo 'Moongate listens on 127.0.0.1:8080 and proxies /echo to an echo inside itself. Try, in another terminal:'
+	@echo '    python3 -m websockets ws://127.0.0.1:8080/echo      (Debian: python3-websockets)'
+	@echo '    wscat -c ws://127.0.0.1:8080/echo                   (Debian: node-ws)'
+	@echo '    curl -i http://127.0.0.1:8080/echo                  no upgrade: 426'
+	@echo 'Ctrl-C stops it. The routes are in conf/demo.conf; every key: build/moongate --help-config'
+	@echo
+	@exec build/moongate -c conf/demo.conf
+
+.PHONY: test
+test: deps-test
+	@$(MAKE) --no-print-directory $(parallel) $(OUT)/moongate $(OUT)/moongate-faults unit fuzzers
+	@OUT=$(OUT) CC=$(CC) SAN=$(SAN) UNIT="$(UNIT)" FUZZERS="$(FUZZERS)" tests/run
+
+.PHONY: check
+check:
+	@CC=$(CC) tests/check/run
+
+.PHONY: format
+format:
+	clang-format -i $(sort $(shell git ls-files -co --exclude-standard 'src/*.[ch]' 'tests/*.[ch]'))
+
+TIME ?= 60
+export TIME
+
+.PHONY: fuzz
+fuzz: deps-fuzz
+	@$(MAKE) --no-print-directory $(parallel) FUZZ=1 fuzzers
+	@tests/fuzz/run build/clang-fuzz/fuzz $(or $(ONLY),$(FUZZERS))
+
+# Lines of http/ and ws/ that their unit tests reach.
+COVERED := http ws
+.PHONY: coverage
+coverage: deps-coverage
+	@$(MAKE) --no-print-directory $(parallel) CC=gcc COVERAGE=1 coverage-run
+
+.PHONY: coverage-run
+coverage-run: $(filter $(foreach l,$(COVERED),$(OUT)/unit/$(l)_%),$(UNIT_BIN))
+	@find $(OUT) -name '*.gcda' -delete
+	@for t in $^; do CK_VERBOSITY=silent CK_FORK=no $$t || exit 1; done
+	@for l in $(COVERED); do \
+		gcovr --root . --object-directory $(OUT)/fobj/$$l --filter "src/$$l/" --fail-under-line 95 $(OUT)/fobj/$$l || exit 1; \
+	done
+
+.PHONY: bench
+bench: deps
+	@$(MAKE) --no-print-directory $(parallel) build/moongate
+	@OUT=$(OUT) CC=$(CC) QUICK=$(QUICK) BASE=$(BASE) tests/bench/run
+
+.PHONY: soak
+soak: deps-test
+	@$(MAKE) --no-print-directory $(parallel) $(OUT)/moongate $(OUT)/moongate-faults
+	@OUT=$(OUT) SAN=$(SAN) tests/run soak
+
+SYSCONFDIR ?= $(if $(filter /usr /usr/,$(PREFIX)),,$(PREFIX))/etc
+.PHONY: install
+install: build/moongate
+	install -D -m 755 build/moongate $(DESTDIR)$(PREFIX)/sbin/moongate
+	install -D -m 644 docs/moongate.8 $(DESTDIR)$(PREFIX)/share/man/man8/moongate.8
+	install -D -m 644 docs/moongate.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/moongate.conf.5
+	test -e $(DESTDIR)$(SYSCONFDIR)/moongate/moongate.conf || \
+		install -D -m 644 conf/moongate.conf $(DESTDIR)$(SYSCONFDIR)/moongate/moongate.conf
 
 .PHONY: clean
 clean:
