@@ -42,6 +42,8 @@ void random_bytes(void *out, size_t len)
 {
 	int saved = errno;
 
+	if (len == 0)
+		return;
 	if (len > BATCH) {
 		fill(out, len);
 	} else {

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/log_queue.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/moongate-log-XXXXXX";
+static char path[64];
+
+static void setup(void)
+{
+	fault_plan(NULL);
+	unlink(path);
+	ck_assert(log_open(path, LOG_LEVEL_INFO));
+}
+
+static void teardown(void)
+{
+	log_stop();
+	fault_plan(NULL);
+	log_open("stderr", LOG_LEVEL_INFO);
+}
+
+/* The whole log; the caller frees it. */
+static char *content(void)
+{
+	FILE *f = fopen(path, "r");
+	char *text = NULL;
+	size_t size = 0;
+
+	ck_assert_ptr_nonnull(f);
+	if (getdelim(&text, &size, '\0', f) < 0) {
+		free(text);
+		text = strdup("");
+	}
+	fclose(f);
+	return text;
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = text; (at = strstr(at, what)) != NULL; at += strlen(what))
+		n++;
+	return n;
+}
+
+/* One line of one value, without the time in front. */
+static void expect_value(struct slice value, const char *want)
+{
+	char *text;
+	struct log_line l;
+
+	ck_assert(log_open(path, LOG_LEVEL_INFO));
+	ck_assert_int_eq(truncate(path, 0), 0);
+	log_begin(&l, LOG_LEVEL_WARN, "event");
+	log_slice(&l, "key", value);
+	log_end(&l);
+	text = content();
+	ck_assert_str_eq(text + 24, want);
+	free(text);
+}
+
+START_TEST(a_line_looks_as_promised)
+{
+	struct log_line l;
+	char *text;
+
+	log_begin(&l, LOG_LEVEL_ERROR, "event");
+	log_text(&l, "text", "127.0.0.1:80");
+	log_text(&l, "null", NULL);
+	log_num(&l, "negative", INT64_MIN);
+	log_num(&l, "zero", 0);
+	log_unum(&l, "most", UINT64_MAX);
+	log_errno(&l, "error", ECONNREFUSED);
+	log_errno(&l, "odd", 12345);
+	log_end(&l);
+	text = content();
+	ck_assert_uint_eq(strspn(text, "0123456789-T:.Z"), 24);
+	ck_assert_str_eq(text + 24,
+	        " error event text=127.0.0.1:80 null=- negative=-9223372036854775808 zero=0"
+	        " most=18446744073709551615 error=\"connection refused\" odd=\"error 12345\"\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(levels_are_padded_and_muted)
+{
+	enum log_level level;
+	char *text;
+
+	log_event(LOG_LEVEL_INFO, "one", "k", "v", NULL);
+	log_event(LOG_LEVEL_DEBUG, "two", NULL);
+	ck_assert(log_open(path, LOG_LEVEL_DEBUG));
+	log_event(LOG_LEVEL_DEBUG, "three", NULL);
+	ck_assert(log_open(path, LOG_LEVEL_ERROR));
+	log_event(LOG_LEVEL_WARN, "four", NULL);
+	text = content();
+	ck_assert_ptr_nonnull(strstr(text, "Z info  one k=v\n"));
+	ck_assert_ptr_nonnull(strstr(text, "Z debug three\n"));
+	ck_assert_uint_eq(count_of(text, "\n"), 2);
+	free(text);
+	ck_assert(log_level_parse("warn", &level));
+	ck_assert_int_eq(level, LOG_LEVEL_WARN);
+	ck_assert(!log_level_parse("Warn", &level));
+	ck_assert(!log_level_parse("", &level));
+}
+END_TEST
+
+/* A-10 */
+START_TEST(no_value_breaks_a_line)
+{
+	expect_value(SLICE("aZ09._-/:@%+,[]*"), " warn  event key=aZ09._-/:@%+,[]*\n");
+	expect_value(SLICE(""), " warn  event key=\"\"\n");
+	expect_value(SLICE("a b"), " warn  event key=\"a b\"\n");
+	expect_value(SLICE("a=b"), " warn  event key=\"a=b\"\n");
+	expect_value(SLICE("\"\\"), " warn  event key=\"\\x22\\x5c\"\n");
+	expect_value(SLICE("a\r\nb\033[0m"), " warn  event key=\"a\\x0d\\x0ab\\x1b[0m\"\n");
+	expect_value(SLICE("\0\x7f\x80\xff"), " warn  event key=\"\\x00\\x7f\\x80\\xff\"\n");
+}
+END_TEST
+
+START_TEST(every_byte_stays_on_its_line)
+{
+	for (unsigned c = 0; c < 256; c++) {
+		uint8_t byte = (uint8_t)c;
+		struct log_line l;
+
+		log_begin(&l, LOG_LEVEL_WARN, "e");
+		log_slice(&l, "k", slice_of(&byte, 1));
+		for (uint32_t i = 0; i < l.len; i++)
+			ck_assert(l.text[i] >= 0x20 && l.text[i] <= 0x7e);
+	}
+}
+END_TEST
+
+START_TEST(long_lines_are_cut)
+{
+	static uint8_t value[3 * LOG_LINE_MAX];
+	static const uint8_t fillers[] = {'a', ' ', '\n'};
+
+	for (size_t k = 0; k < sizeof(fillers); k++) {
+		memset(value, fillers[k], sizeof(value));
+		for (size_t len = LOG_LINE_MAX - 100; len < LOG_LINE_MAX + 10; len++) {
+			struct log_line l;
+
+			log_begin(&l, LOG_LEVEL_INFO, "e");
+			log_slice(&l, "k", slice_of(value, len));
+			log_text(&l, "later", "x");
+			log_end(&l);
+			ck_assert_uint_le(l.len, LOG_LINE_MAX);
+			ck_assert_int_eq(l.text[l.len - 1], '\n');
+			if (l.cut)
+				ck_assert_mem_eq(l.text + l.len - 4, "...\n", 4);
+			else
+				ck_assert_mem_eq(l.text + l.len - 9, " later=x\n", 9);
+			ck_assert(l.cut || len < LOG_LINE_MAX - 40);
+		}
+	}
+}
+END_TEST
+
+START_TEST(errno_is_preserved)
+{
+	struct log_line l;
+
+	for (int round = 0; round < 2; round++) {
+		fault_plan("log_write:2:ENOSPC");
+		errno = EDOM;
+		log_begin(&l, LOG_LEVEL_INFO, "e");
+		log_errno(&l, "k", 99999);
+		log_num(&l, "n", -5);
+		log_end(&l);
+		log_event(LOG_LEVEL_INFO, "e", "k", "v", NULL);
+		ck_assert_int_eq(errno, EDOM);
+		ck_assert(round == 1 || log_start());
+	}
+	errno = EDOM;
+	log_stop();
+	ck_assert_int_eq(errno, EDOM);
+}
+END_TEST
+
+START_TEST(what_cannot_be_opened_changes_nothing)
+{
+	char *text;
+
+	ck_assert(!log_open("/nonexistent/log", LOG_LEVEL_DEBUG));
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert(!log_open(dir, LOG_LEVEL_DEBUG));
+	ck_assert_int_eq(errno, EISDIR);
+	fault_plan("log_open:1:EMFILE");
+	ck_assert(!log_open(path, LOG_LEVEL_DEBUG));
+	ck_assert_int_eq(errno, EMFILE);
+	log_event(LOG_LEVEL_INFO, "still", NULL);
+	log_event(LOG_LEVEL_DEBUG, "quiet", NULL);
+	text = content();
+	ck_assert_uint_eq(count_of(text, "still\n"), 1);
+	ck_assert_uint_eq(count_of(text, "quiet"), 0);
+	free(text);
+}
+END_TEST
+
+START_TEST(queue_keeps_order_and_refuses_what_does_not_fit)
+{
+	struct log_queue *q = log_queue_new();
+	char *out = malloc(LOG_QUEUE_SIZE);
+	char line[1000];
+	unsigned in = 0, seen = 0;
+
+	memset(line, '.', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	for (int round = 0; round < 5; round++) {
+		size_t len;
+
+		for (;; in++) {
+			memcpy(line, &in, sizeof(in));
+			if (!log_queue_put(q, line, sizeof(line)))
+				break;
+		}
+		len = log_queue_bytes(q);
+		ck_assert_uint_eq(len, LOG_QUEUE_SIZE / sizeof(line) * sizeof(line));
+		log_queue_take(q, out, len);
+		for (size_t at = 0; at < len; at += sizeof(line), seen++)
+			ck_assert_mem_eq(out + at, &seen, sizeof(seen));
+		ck_assert_uint_eq(log_queue_bytes(q), 0);
+	}
+	ck_assert_uint_eq(seen, in);
+	free(out);
+	log_queue_free(q);
+}
+END_TEST
+
+enum { THREADS = 3, LINES = 3000 };
+
+static void *log_many(void *name)
+{
+	log_thread_init();
+	for (int i = 0; i < LINES; i++) {
+		struct log_line l;
+
+		log_begin(&l, LOG_LEVEL_INFO, name);
+		log_num(&l, "i", i);
+		log_end(&l);
+	}
+	log_thread_fini();
+	return NULL;
+}
+
+/* Each thread's lines are there in order, or counted. */
+START_TEST(threads_do_not_mix_their_lines)
+{
+	static char names[THREADS][4] = {"t0", "t1", "t2"};
+	int next[THREADS] = {0};
+	uint64_t lost = log_lost();
+	pthread_t t[THREADS];
+	unsigned seen = 0;
+	char *text, *rest;
+
+	ck_assert(log_start());
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, log_many, names[i]), 0);
+	log_event(LOG_LEVEL_INFO, "control", NULL);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	log_stop();
+	text = rest = content();
+	for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+		int who, i;
+
+		if (sscanf(line, "%*24s info t%d i=%d", &who, &i) != 2)
+			continue;
+		ck_assert_int_ge(i, next[who]);
+		next[who] = i + 1;
+		seen++;
+	}
+	ck_assert_uint_eq(seen + (log_lost() - lost), THREADS * LINES);
+	free(text);
+	text = content();
+	ck_assert_uint_eq(count_of(text, "info  control\n"), 1);
+	free(text);
+}
+END_TEST
+
+START_TEST(starts_and_stops_again_and_again)
+{
+	char *text;
+
+	log_stop();
+	for (int i = 0; i < 20; i++) {
+		ck_assert(log_start());
+		log_event(LOG_LEVEL_INFO, "round", NULL);
+		log_stop();
+		log_event(LOG_LEVEL_INFO, "between", NULL);
+	}
+	text = content();
+	ck_assert_uint_eq(count_of(text, "round\n"), 20);
+	ck_assert_uint_eq(count_of(text, "between\n"), 20);
+	free(text);
+}
+END_TEST
+
+/* S-17 */
+START_TEST(no_thread_no_start)
+{
+	char *text;
+
+	fault_plan("log_start:1:EAGAIN");
+	ck_assert(!log_start());
+	ck_assert_int_eq(errno, EAGAIN);
+	log_event(LOG_LEVEL_INFO, "direct", NULL);
+	text = content();
+	ck_assert_uint_eq(count_of(text, "direct\n"), 1);
+	free(text);
+}
+END_TEST
+
+/* R-07: no space; a line broken in the middle does not swallow the next. */
+START_TEST(refused_lines_are_counted_and_told)
+{
+	uint64_t lost = log_lost();
+	char *text;
+
+	fault_plan("log_write:1:SHORT,log_write:2:ENOSPC");
+	log_event(LOG_LEVEL_INFO, "broken", NULL);
+	ck_assert_uint_eq(log_lost() - lost, 1);
+	fault_plan("log_write:1:ENOSPC:1000");
+	log_event(LOG_LEVEL_INFO, "gone", NULL);
+	log_event(LOG_LEVEL_INFO, "gone", NULL);
+	ck_assert_uint_eq(log_lost() - lost, 3);
+	fault_plan(NULL);
+	log_event(LOG_LEVEL_INFO, "whole", NULL);
+	log_event(LOG_LEVEL_INFO, "more", NULL);
+	ck_assert_uint_eq(log_lost() - lost, 3);
+	text = content();
+	ck_assert_uint_eq(text[1] == '\n' && text[2] == '2', 1);
+	ck_assert_uint_eq(count_of(text, " warn  log_lost lines="), 1);
+	ck_assert_uint_eq(count_of(text, " info  whole\n"), 1);
+	ck_assert_uint_eq(count_of(text, "gone"), 0);
+	ck_assert_uint_eq(count_of(text, "\n"), 4);
+	free(text);
+}
+END_TEST
+
+/* R-07: a full disk, for real. */
+START_TEST(a_full_device_loses_lines)
+{
+	uint64_t lost = log_lost();
+
+	ck_assert(log_open("/dev/full", LOG_LEVEL_INFO));
+	ck_assert(log_start());
+	log_event(LOG_LEVEL_INFO, "gone", NULL);
+	log_event(LOG_LEVEL_INFO, "gone", NULL);
+	log_stop();
+	ck_assert_uint_eq(log_lost() - lost, 2);
+}
+END_TEST
+
+static int saved_stderr;
+
+static void replace_stderr(int fd)
+{
+	saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+	if (fd >= 0)
+		ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	else
+		close(STDERR_FILENO);
+	ck_assert(log_open("stderr", LOG_LEVEL_INFO));
+}
+
+static void restore_stderr(void)
+{
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	ck_assert(log_open(path, LOG_LEVEL_INFO));
+}
+
+/* R-07 */
+START_TEST(a_closed_stderr_loses_lines)
+{
+	uint64_t lost = log_lost();
+
+	replace_stderr(-1);
+	log_event(LOG_LEVEL_INFO, "gone", NULL);
+	restore_stderr();
+	ck_assert_uint_eq(log_lost() - lost, 1);
+}
+END_TEST
+
+/* R-07: SIGPIPE is ignored by the process. */
+START_TEST(a_broken_pipe_loses_lines)
+{
+	uint64_t lost = log_lost();
+	int fd[2];
+
+	ck_assert_int_eq(pipe(fd), 0);
+	replace_stderr(fd[1]);
+	close(fd[1]);
+	close(fd[0]);
+	ck_assert(log_start());
+	log_event(LOG_LEVEL_INFO, "gone", NULL);
+	log_stop();
+	restore_stderr();
+	ck_assert_uint_eq(log_lost() - lost, 1);
+}
+END_TEST
+
+static void fill_up(int fd, int end)
+{
+	char bytes[1024] = {0};
+
+	fcntl(end, F_SETPIPE_SZ, 4096);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	while (write(fd, bytes, sizeof(bytes)) > 0)
+		continue;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+}
+
+/* All that lies in fd, as text; NULs are skipped. */
+static size_t read_all(int fd, char *out, size_t max)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	size_t len = 0;
+
+	while (len < max - 1 && poll(&p, 1, 0) > 0) {
+		ssize_t n = read(fd, out + len, max - 1 - len);
+
+		if (n <= 0)
+			break;
+		for (ssize_t i = 0; i < n; i++)
+			if (out[len + (size_t)i] == '\0')
+				out[len + (size_t)i] = '_';
+		len += (size_t)n;
+	}
+	out[len] = '\0';
+	return len;
+}
+
+/* R-07: nobody reads; the threads that log never wait, the end comes. */
+static void log_to_a_blocked_one(int in, int end)
+{
+	static char text[300 * 1024];
+	uint64_t lost = log_lost();
+	bool shared;
+
+	fill_up(in, end);
+	replace_stderr(in);
+	close(in);
+	ck_assert(log_start());
+	for (int i = 0; i < 20000; i++)
+		log_event(LOG_LEVEL_INFO, "blocked", "filler",
+		        "0123456789012345678901234567890123456789", NULL);
+	shared = fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK;
+	log_stop();
+	ck_assert_uint_eq(log_lost() - lost, 20000);
+	ck_assert(!shared);
+	read_all(end, text, sizeof(text));
+	log_event(LOG_LEVEL_INFO, "again", NULL);
+	read_all(end, text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, " warn  log_lost lines="));
+	ck_assert_ptr_nonnull(strstr(text, " info  again\n"));
+	restore_stderr();
+	close(end);
+}
+
+START_TEST(a_blocked_pipe_loses_lines)
+{
+	int fd[2];
+
+	ck_assert_int_eq(pipe(fd), 0);
+	log_to_a_blocked_one(fd[1], fd[0]);
+}
+END_TEST
+
+START_TEST(a_blocked_socket_loses_lines)
+{
+	int fd[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	log_to_a_blocked_one(fd[1], fd[0]);
+}
+END_TEST
+
+/* A reader that comes in time gets every line, in one piece each. */
+static void *read_slowly(void *arg)
+{
+	static char text[1024 * 1024];
+	int fd = *(int *)arg;
+	size_t len = 0;
+	ssize_t n;
+
+	while (!strstr(text + (len > 100 ? len - 100 : 0), "last\n") &&
+	        (n = read(fd, text + len, 777)) > 0) {
+		for (size_t i = len; i < len + (size_t)n; i++)
+			if (text[i] == '\0')
+				text[i] = '_';
+		len += (size_t)n;
+	}
+	return text;
+}
+
+START_TEST(a_slow_pipe_loses_nothing)
+{
+	uint64_t lost = log_lost();
+	int fd[2];
+	pthread_t t;
+	void *text;
+
+	ck_assert_int_eq(pipe(fd), 0);
+	fill_up(fd[1], fd[0]);
+	replace_stderr(fd[1]);
+	close(fd[1]);
+	ck_assert(log_start());
+	for (int i = 0; i < 2000; i++)
+		log_event(LOG_LEVEL_INFO, "slow", NULL);
+	log_event(LOG_LEVEL_INFO, "last", NULL);
+	ck_assert_int_eq(pthread_create(&t, NULL, read_slowly, &fd[0]), 0);
+	log_stop();
+	pthread_join(t, &text);
+	restore_stderr();
+	close(fd[0]);
+	ck_assert_uint_eq(log_lost() - lost, 0);
+	ck_assert_uint_eq(count_of(text, "Z info  slow\n"), 2000);
+}
+END_TEST
+
+START_TEST(a_new_target_takes_over_while_running)
+{
+	char second[80];
+	char *text;
+
+	snprintf(second, sizeof(second), "%s/second", dir);
+	ck_assert(log_start());
+	log_event(LOG_LEVEL_INFO, "before", NULL);
+	ck_assert(log_open(second, LOG_LEVEL_INFO));
+	log_event(LOG_LEVEL_INFO, "after", NULL);
+	log_stop();
+	ck_assert(log_open(path, LOG_LEVEL_INFO));
+	text = content();
+	ck_assert_uint_eq(count_of(text, "after"), 0);
+	free(text);
+	ck_assert_int_eq(rename(second, path), 0);
+	text = content();
+	ck_assert_uint_eq(count_of(text, "after\n"), 1);
+	free(text);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("base/log");
+	TCase *t = tcase_create("log");
+
+	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 30);
+	tcase_add_test(t, a_line_looks_as_promised);
+	tcase_add_test(t, levels_are_padded_and_muted);
+	tcase_add_test(t, no_value_breaks_a_line);
+	tcase_add_test(t, every_byte_stays_on_its_line);
+	tcase_add_test(t, long_lines_are_cut);
+	tcase_add_test(t, errno_is_preserved);
+	tcase_add_test(t, what_cannot_be_opened_changes_nothing);
+	tcase_add_test(t, queue_keeps_order_and_refuses_what_does_not_fit);
+	tcase_add_test(t, threads_do_not_mix_their_lines);
+	tcase_add_test(t, starts_and_stops_again_and_again);
+	tcase_add_test(t, no_thread_no_start);
+	tcase_add_test(t, refused_lines_are_counted_and_told);
+	tcase_add_test(t, a_full_device_loses_lines);
+	tcase_add_test(t, a_closed_stderr_loses_lines);
+	tcase_add_test(t, a_broken_pipe_loses_lines);
+	tcase_add_test(t, a_blocked_pipe_loses_lines);
+	tcase_add_test(t, a_blocked_socket_loses_lines);
+	tcase_add_test(t, a_slow_pipe_loses_nothing);
+	tcase_add_test(t, a_new_target_takes_over_while_running);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *r;
+	int failed;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(path, sizeof(path), "%s/log", dir);
+	r = srunner_create(suite());
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	unlink(path);
+	rmdir(dir);
+	return failed != 0;
+}
