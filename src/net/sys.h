@@ -7,6 +7,7 @@
  * EINTR is handled here. All descriptors are made non-blocking and
  * close-on-exec. Any thread. */
 
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -17,13 +18,24 @@ int sys_listen(int fd, int backlog);
 int sys_accept(int fd, struct sockaddr *sa, socklen_t *len);
 int sys_connect(int fd, const struct sockaddr *sa, socklen_t len);
 ssize_t sys_recv(int fd, void *buf, size_t len);
-ssize_t sys_send(int fd, const void *buf, size_t len);       /* MSG_NOSIGNAL */
-ssize_t sys_writev(int fd, const struct iovec *iov, int n);  /* sendmsg, MSG_NOSIGNAL */
-int sys_shutdown(int fd);                                    /* the sending side */
+ssize_t sys_send(int fd, const void *buf, size_t len);      /* MSG_NOSIGNAL */
+ssize_t sys_writev(int fd, const struct iovec *iov, int n); /* sendmsg, MSG_NOSIGNAL */
+int sys_shutdown(int fd);                                   /* the sending side */
 int sys_setsockopt(int fd, int level, int name, int value);
-int sys_socket_error(int fd);                                /* SO_ERROR, which this clears */
+int sys_socket_error(int fd); /* SO_ERROR, which this clears */
 int sys_open(const char *path, int flags, mode_t mode);
 int sys_eventfd(void);
 void sys_close(int fd);
 /* Closes with a reset instead of a FIN (SO_LINGER 0). */
 void sys_close_reset(int fd);
+
+/* Whether this thread's last recv, send or writev fell short (or said EAGAIN) by
+ * a fault alone. The kernel knows nothing of it, so no edge will follow. */
+#ifdef MOONGATE_FAULTS
+bool sys_lied(void);
+#else
+static inline bool sys_lied(void)
+{
+	return false;
+}
+#endif

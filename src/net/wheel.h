@@ -25,13 +25,15 @@ enum { WHEEL_LEVELS = 6, WHEEL_SLOTS = 64 };
 
 struct wheel {
 	uint64_t now_ms;
-	uint64_t occupied[WHEEL_LEVELS];
+	uint64_t occupied[WHEEL_LEVELS]; /* bit per slot that is not empty */
+	struct list due;                 /* set to a time that had passed already */
 	struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 
 void wheel_init(struct wheel *w, uint64_t now_ms);
 void timer_init(struct timer *t, timer_fn fire);
-/* Sets or moves it. A deadline that has passed fires with the next advance. */
+/* Sets or moves it. A deadline that has passed fires with the next advance; one
+ * that a callback sets within the time being passed still fires in this advance. */
 void timer_set(struct wheel *w, struct timer *t, uint64_t deadline_ms);
 void timer_clear(struct wheel *w, struct timer *t);
 static inline bool timer_is_set(const struct timer *t)

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/sys.h"
+
+#include "base/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#ifdef MOONGATE_FAULTS
+static _Thread_local bool lied;
+
+bool sys_lied(void)
+{
+	return lied;
+}
+#define SET_LIED(value) (lied = (value))
+#else
+#define SET_LIED(value) ((void)0)
+#endif
+
+/* True when the plan fails this call; errno is set. */
+static bool is_failed(const char *name)
+{
+	int fault = fault_next(name);
+	if (fault <= 0)
+		return false;
+	errno = fault;
+	return true;
+}
+
+/* The same for transfers, which may also be cut to one byte. */
+static bool is_transfer_failed(const char *name, size_t *len)
+{
+	int fault = fault_next(name);
+	SET_LIED(fault == EAGAIN || (fault == FAULT_SHORT && *len > 1));
+	if (fault == FAULT_SHORT && *len > 1)
+		*len = 1;
+	if (fault <= 0)
+		return false;
+	errno = fault;
+	return true;
+}
+
+int sys_socket(int family, int type)
+{
+	if (is_failed("socket"))
+		return -1;
+	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+int sys_bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	return is_failed("bind") ? -1 : bind(fd, sa, len);
+}
+
+int sys_listen(int fd, int backlog)
+{
+	return is_failed("listen") ? -1 : listen(fd, backlog);
+}
+
+int sys_accept(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	int got;
+	do
+		got = is_failed("accept") ? -1 : accept4(fd, sa, len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+int sys_connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	int r = is_failed("connect") ? -1 : connect(fd, sa, len);
+	/* An interrupted connect goes on by itself; calling again would be EALREADY. */
+	if (r < 0 && errno == EINTR)
+		errno = EINPROGRESS;
+	return r;
+}
+
+ssize_t sys_recv(int fd, void *buf, size_t len)
+{
+	ssize_t n;
+	do
+		n = is_transfer_failed("recv", &len) ? -1 : recv(fd, buf, len, 0);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+ssize_t sys_send(int fd, const void *buf, size_t len)
+{
+	ssize_t n;
+	do
+		n = is_transfer_failed("send", &len) ? -1 : send(fd, buf, len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static ssize_t send_iov(int fd, const struct iovec *iov, int n)
+{
+	/* The kernel does not write through msg_iov. */
+	struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n};
+	return sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
+ssize_t sys_writev(int fd, const struct iovec *iov, int n)
+{
+#ifdef MOONGATE_FAULTS
+	size_t all = 0, len;
+	for (int i = 0; i < n; i++)
+		all += iov[i].iov_len;
+	len = all;
+	if (is_transfer_failed("writev", &len)) {
+		if (errno != EINTR)
+			return -1;
+	} else if (len < all) {
+		while (iov->iov_len == 0)
+			iov++;
+		return send(fd, iov->iov_base, len, MSG_NOSIGNAL);
+	}
+#endif
+	ssize_t done;
+	do
+		done = send_iov(fd, iov, n);
+	while (done < 0 && errno == EINTR);
+	return done;
+}
+
+int sys_shutdown(int fd)
+{
+	return is_failed("shutdown") ? -1 : shutdown(fd, SHUT_WR);
+}
+
+int sys_setsockopt(int fd, int level, int name, int value)
+{
+	return is_failed("setsockopt") ? -1 : setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+int sys_socket_error(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+	if (is_failed("socket_error") || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	return error;
+}
+
+int sys_open(const char *path, int flags, mode_t mode)
+{
+	int fd;
+	do
+		fd = is_failed("open") ? -1 : open(path, flags | O_CLOEXEC | O_NONBLOCK, mode);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+int sys_eventfd(void)
+{
+	return is_failed("eventfd") ? -1 : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+/* Linux releases the descriptor even when close() says EINTR: never try again. */
+void sys_close(int fd)
+{
+	int error = errno;
+	close(fd);
+	errno = error;
+}
+
+void sys_close_reset(int fd)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+	int error = errno;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+	errno = error;
+}
