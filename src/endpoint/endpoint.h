@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* A stream that speaks HTTP exchanges and then WebSocket, in one role: what the
+ * client and the upstream of a session both are. It cuts the bytes into heads,
+ * bodies and frames and keeps what is unfinished; what they mean is its owner's.
+ * One worker's thread.
+ *
+ *     HEAD --on_head--> BODY --end of body--> HEAD
+ *       |                 |
+ *       +--endpoint_upgrade()--> FRAMES        endpoint_discard() from anywhere
+ *
+ * The owner is told everything while the endpoint is in the middle of its
+ * bytes, and may close it there; the endpoint's memory must last to the end of the
+ * worker's turn. */
+
+#include "http/body.h"
+#include "http/head.h"
+#include "net/stream.h"
+#include "ws/reader.h"
+
+struct endpoint;
+struct worker;
+
+enum endpoint_role { ENDPOINT_CLIENT, ENDPOINT_UPSTREAM }; /* what the peer is */
+
+enum endpoint_phase { ENDPOINT_HEAD, ENDPOINT_BODY, ENDPOINT_FRAMES, ENDPOINT_DISCARD };
+
+struct endpoint_events {
+	/* A whole head of the peer. It is the worker's scratch: gone when this returns. */
+	void (*on_head)(struct endpoint *ep, struct http_head *head);
+	/* What came is no head or no body; nothing more is read as such. */
+	void (*on_broken)(struct endpoint *ep, enum http_error error);
+	/* Content of a body that endpoint_read_body() asked for; end: it is complete. */
+	void (*on_body)(struct endpoint *ep, struct slice content, bool end);
+	/* Bytes of frames. Returns how many were used; what is left, less than a
+	 * control frame, comes again with the next bytes behind it. */
+	size_t (*on_frames)(struct endpoint *ep, uint8_t *buf, size_t len);
+	/* The first byte of a head has come. */
+	void (*on_first_byte)(struct endpoint *ep);
+	void (*on_end)(struct endpoint *ep, enum stream_end end, int error);
+	void (*on_drain)(struct endpoint *ep);
+};
+
+struct endpoint {
+	struct stream *stream; /* owned; NULL when there is none (any more) */
+	const struct endpoint_events *events;
+	struct endpoint_rest *rest; /* unfinished bytes, or NULL */
+	union {
+		struct ws_reader in; /* FRAMES */
+		struct {
+			struct http_scan scan; /* HEAD */
+			struct http_body body; /* BODY */
+			bool wanted;           /* the body's content is the owner's, not skipped */
+		} http;
+	};
+	uint8_t role, phase;
+};
+
+/* What the endpoints of one worker share; made by endpoint_worker_new() into
+ * worker->layer[WORKER_ENDPOINT]. */
+struct endpoint_worker {
+	struct http_head head;
+	struct ws_run run;
+};
+bool endpoint_worker_new(struct worker *w);
+void endpoint_worker_free(struct worker *w);
+
+/* Takes the stream over; begins to read a head. */
+void endpoint_init(
+        struct endpoint *ep, enum endpoint_role role, const struct endpoint_events *events);
+void endpoint_attach(struct endpoint *ep, struct stream *s);
+/* Frees the stream and what was kept; no callback follows. Harmless twice. */
+void endpoint_close(struct endpoint *ep, bool reset);
+
+/* Inside on_head: the body is skipped, or handed to on_body. */
+void endpoint_read_body(struct endpoint *ep, const struct http_head *head, bool wanted);
+/* From here on the peer's bytes are frames. */
+void endpoint_upgrade(struct endpoint *ep, unsigned reader_flags);
+/* From here on the peer's bytes are thrown away; only its end matters. */
+void endpoint_discard(struct endpoint *ep);
+
+static inline bool endpoint_has_rest(const struct endpoint *ep)
+{
+	return ep->rest != NULL;
+}
+/* Sends a queue's bytes, which stay in the queue. */
+bool endpoint_send_queue(struct endpoint *ep, const struct queue *q);

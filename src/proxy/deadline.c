@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/deadline.h"
+
+#include "proxy/close.h"
+#include "proxy/opening.h"
+#include "proxy/request.h"
+#include "proxy/tunnel.h"
+
+#define NEVER UINT64_MAX
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void deadline_arm(struct session *s, uint64_t at_ms)
+{
+	if (!timer_is_set(&s->timer) || s->timer.deadline_ms > at_ms)
+		worker_timer(s->proxy->worker, &s->timer, at_ms);
+}
+
+/* Spread over an eighth of the interval, so that sessions that opened together do
+ * not ping together. */
+static uint32_t ping_interval(const struct session *s)
+{
+	uint32_t interval = s->route->settings.ping_interval_ms;
+	return interval -
+	       (uint32_t)((s->id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % (interval / 8 + 1);
+}
+
+/* ---- when each limit of an open session is due ---- */
+
+static uint64_t send_due(const struct session *s, const struct side *side)
+{
+	uint32_t limit = s->route->settings.send_timeout_ms;
+	if (!limit || side_is_gone(side) || queue_is_empty(&side->ep.stream->out))
+		return NEVER;
+	/* The stream counts in whole seconds: never early, at most one late. */
+	return (uint64_t)side->ep.stream->progress_s * 1000 + 999 + limit;
+}
+
+/* The allowance grows by a second per KiB received, so that only a trickle is cut. */
+static uint64_t message_due(const struct session *s, const struct side *side)
+{
+	uint32_t limit = s->route->settings.message_timeout_ms;
+	if (!limit || !side->unfinished_ms || (side->flags & SIDE_PAUSED))
+		return NEVER;
+	uint64_t received = side->ep.in.message - side->ep.in.left;
+	return side->unfinished_ms + limit + received / 1024 * 1000;
+}
+
+static bool is_ping_answered(const struct session *s)
+{
+	return s->side[CLIENT].received_ms > s->ping_ms;
+}
+
+static uint64_t ping_due(const struct session *s)
+{
+	const struct side *client = &s->side[CLIENT];
+	const struct route_settings *set = &s->route->settings;
+	if (!set->ping_interval_ms || (client->flags & SIDE_PAUSED))
+		return NEVER;
+	if (s->ping_ms && !is_ping_answered(s))
+		return NEVER;
+	uint64_t due = client->received_ms + ping_interval(s);
+	/* An unanswered forwarded ping stands for an own one, and gets its time. */
+	return s->ping_forwarded ? due + set->pong_timeout_ms : due;
+}
+
+static uint64_t pong_due(const struct session *s)
+{
+	uint32_t limit = s->route->settings.pong_timeout_ms;
+	if (!limit || !s->ping_ms || is_ping_answered(s) || (s->side[CLIENT].flags & SIDE_PAUSED))
+		return NEVER;
+	return s->ping_ms + limit;
+}
+
+static uint64_t idle_due(const struct session *s)
+{
+	uint32_t limit = s->route->settings.idle_timeout_ms;
+	return limit ? s->data_ms + limit : NEVER;
+}
+
+static uint64_t next_open(const struct session *s)
+{
+	uint64_t next = earlier(ping_due(s), pong_due(s));
+	next = earlier(next, idle_due(s));
+	for (int i = 0; i < 2; i++)
+		next = earlier(
+		        next, earlier(send_due(s, &s->side[i]), message_due(s, &s->side[i])));
+	return next;
+}
+
+static uint64_t next_of(const struct session *s)
+{
+	uint64_t deadline = s->deadline_ms ? s->deadline_ms : NEVER;
+	switch ((enum session_state)s->state) {
+	case SESSION_OPENING:
+		return s->opening->connect_ms ? earlier(deadline, s->opening->connect_ms)
+		                              : deadline;
+	case SESSION_OPEN:
+		return next_open(s);
+	case SESSION_ENDED:
+		return NEVER;
+	default:
+		return deadline;
+	}
+}
+
+void deadline_reset(struct session *s)
+{
+	uint64_t next = next_of(s);
+	if (next == NEVER)
+		timer_clear(&s->proxy->worker->wheel, &s->timer);
+	else
+		worker_timer(s->proxy->worker, &s->timer, next);
+}
+
+/* ---- what is done when one has passed ---- */
+
+static bool check_send(struct session *s, struct side *side, uint64_t now)
+{
+	if (send_due(s, side) > now)
+		return false;
+	struct side *other = other_side(s, side);
+	counter_inc(&s->proxy->counters.timeout_send);
+	session_blame(s, CAUSE_SEND_TIMEOUT, CLOSED_BY_PROXY, 0);
+	endpoint_close(&side->ep, true);
+	tunnel_resume(s, other);
+	close_limit(s, CAUSE_SEND_TIMEOUT, 1008, "send_timeout");
+	return true;
+}
+
+static bool check_message(struct session *s, const struct side *side, uint64_t now)
+{
+	if (message_due(s, side) > now)
+		return false;
+	counter_inc(&s->proxy->counters.timeout_message);
+	endpoint_discard(&s->side[side->ep.role].ep);
+	close_limit(s, CAUSE_MESSAGE_TIMEOUT, 1008, "message_timeout");
+	return true;
+}
+
+static bool check_pong(struct session *s, uint64_t now)
+{
+	bool forwarded =
+	        s->ping_forwarded && s->route->settings.pong_timeout_ms && ping_due(s) <= now;
+	if (pong_due(s) > now && !forwarded)
+		return false;
+	counter_inc(&s->proxy->counters.timeout_pong);
+	session_blame(s, CAUSE_PONG_TIMEOUT, CLOSED_BY_PROXY, 0);
+	close_both(s, 1008, 1001, "pong_timeout");
+	return true;
+}
+
+static bool check_idle(struct session *s, uint64_t now)
+{
+	if (idle_due(s) > now)
+		return false;
+	counter_inc(&s->proxy->counters.timeout_idle);
+	close_limit(s, CAUSE_IDLE_TIMEOUT, 1001, "idle_timeout");
+	return true;
+}
+
+static void check_open(struct session *s)
+{
+	uint64_t now = session_clock(s);
+	for (int i = 0; i < 2; i++)
+		if (check_send(s, &s->side[i], now) || check_message(s, &s->side[i], now))
+			return;
+	if (check_pong(s, now) || check_idle(s, now))
+		return;
+	if (ping_due(s) <= now)
+		tunnel_ping(s);
+	deadline_reset(s);
+}
+
+static void check_reading(struct session *s)
+{
+	if (session_clock(s) < s->deadline_ms) {
+		deadline_reset(s);
+		return;
+	}
+	if (s->receiving) {
+		request_refuse(s, 408, "the request did not come in time");
+		return;
+	}
+	if (s->status == 0) {
+		counter_inc(&s->proxy->counters.silent);
+		session_blame(s, CAUSE_SILENT, CLOSED_BY_PROXY, 0);
+	}
+	session_end(s, false);
+}
+
+static void check_opening(struct session *s)
+{
+	uint64_t now = session_clock(s);
+	if (now >= s->deadline_ms)
+		opening_on_deadline(s, true);
+	else if (s->opening->connect_ms && now >= s->opening->connect_ms)
+		opening_on_deadline(s, false);
+	else
+		deadline_reset(s);
+}
+
+void deadline_fire(struct timer *t)
+{
+	struct session *s = list_entry(t, struct session, timer);
+	switch ((enum session_state)s->state) {
+	case SESSION_READING:
+		check_reading(s);
+		break;
+	case SESSION_OPENING:
+		check_opening(s);
+		break;
+	case SESSION_OPEN:
+		check_open(s);
+		break;
+	case SESSION_CLOSING:
+		if (session_clock(s) >= s->deadline_ms)
+			close_on_deadline(s);
+		else
+			deadline_reset(s);
+		break;
+	case SESSION_LEAVING:
+		session_end(s, false);
+		break;
+	case SESSION_ENDED:
+		break;
+	}
+}

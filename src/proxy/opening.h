@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The opening handshake with the upstream, from the routed request to the
+ * verified 101 or an honest answer instead. */
+
+#include "http/handshake.h"
+#include "proxy/session.h"
+#include "upstream/dial.h"
+
+enum {
+	OPENING_EARLY_MAX =
+	        16 * 1024, /* bytes of frames kept before the 101; then reading pauses */
+	OPENING_ANSWER_MAX = 64 * 1024, /* body of a relayed answer */
+	OPENING_INTERIM_MAX = 8,        /* 1xx answers skipped */
+};
+
+struct opening {
+	struct dial dial;
+	struct session *session;
+	uint8_t *request; /* head as sent to the upstream; owned */
+	uint32_t request_len;
+	uint64_t connect_ms; /* deadline of connecting; 0 = none */
+	struct queue early;  /* sound frames of the client, kept */
+	struct queue answer; /* head and body of an answer to be relayed */
+	struct queue body;
+	char key[WS_KEY_LEN];       /* towards the upstream */
+	char accept[WS_ACCEPT_LEN]; /* towards the client */
+	uint16_t status;            /* of the answer being relayed */
+	bool has_length;            /* its head tells the body's length */
+	uint8_t interim;
+	bool sent;        /* the request went to the current server */
+	bool early_close; /* the client's close frame is among the early ones */
+};
+
+void opening_start(struct session *s, const struct http_head *head, struct slice key);
+void opening_free(struct session *s);
+void opening_on_head(struct session *s, struct http_head *head);
+void opening_on_body(struct session *s, struct slice content, bool end);
+/* The upstream's stream ended. */
+void opening_on_end(struct session *s, enum stream_end end, int error);
+/* Keeps frames of the client until the tunnel opens. */
+void opening_keep(struct session *s, const struct slice *v, size_t n);
+/* connect_timeout or handshake_timeout has passed. */
+void opening_on_deadline(struct session *s, bool handshake);

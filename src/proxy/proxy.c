@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/proxy.h"
+
+#include "base/mem.h"
+#include "proxy/opening.h"
+#include "proxy/session.h"
+#include "upstream/dial.h"
+
+#include <assert.h>
+
+const struct counter_info proxy_counter_info[] = {PROXY_COUNTERS(COUNTER_INFO)};
+const unsigned proxy_counter_n = sizeof proxy_counter_info / sizeof *proxy_counter_info;
+
+enum {
+	SESSIONS_PER_SLAB = 64,
+	OPENINGS_PER_SLAB = 16,
+	DRAIN_STEP_MS = 10, /* between two lots of sessions that are told */
+};
+
+static void drain_step(struct timer *t);
+
+struct proxy *proxy_new(struct worker *w)
+{
+	struct proxy *p = mem_new(sizeof *p);
+	p->worker = w;
+	if (!endpoint_worker_new(w) || !upstream_worker_new(w)) {
+		endpoint_worker_free(w);
+		mem_free(p);
+		return NULL;
+	}
+	list_init(&p->sessions);
+	pool_init(&p->session_pool, sizeof(struct session), SESSIONS_PER_SLAB);
+	pool_init(&p->opening_pool, sizeof(struct opening), OPENINGS_PER_SLAB);
+	timer_init(&p->drain.timer, drain_step);
+	w->layer[WORKER_PROXY] = p;
+	return p;
+}
+
+void proxy_free(struct proxy *p)
+{
+	if (!p)
+		return;
+	assert(p->count == 0);
+	timer_clear(&p->worker->wheel, &p->drain.timer);
+	route_table_unref(p->routes);
+	pool_fini(&p->session_pool);
+	pool_fini(&p->opening_pool);
+	endpoint_worker_free(p->worker);
+	upstream_worker_free(p->worker);
+	p->worker->layer[WORKER_PROXY] = NULL;
+	mem_free(p);
+}
+
+const struct proxy_counters *proxy_counters(const struct proxy *p)
+{
+	return &p->counters;
+}
+
+void proxy_set_routes(struct proxy *p, struct route_table *t)
+{
+	struct route_table *old = p->routes;
+	p->routes = route_table_ref(t);
+	route_table_unref(old);
+}
+
+void proxy_accept(
+        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l)
+{
+	if (!session_new(p, fd, peer, l))
+		counter_inc(&p->counters.out_of_memory);
+}
+
+size_t proxy_session_count(const struct proxy *p)
+{
+	return p->count;
+}
+
+/* ---- stopping ---- */
+
+void proxy_session_gone(struct proxy *p)
+{
+	if (!p->drain.on || p->count > 0 || !p->drain.done)
+		return;
+	void (*done)(void *arg) = p->drain.done;
+	p->drain.done = NULL;
+	timer_clear(&p->worker->wheel, &p->drain.timer);
+	done(p->drain.arg);
+}
+
+/* Tells sessions until `n` have been told; newcomers are at the list's end, so the
+ * ones told are moved there and counted. */
+static void tell_some(struct proxy *p, size_t n)
+{
+	while (p->drain.told < n && !list_is_empty(&p->sessions)) {
+		struct session *s = list_entry(p->sessions.next, struct session, node);
+		list_remove(&s->node);
+		list_append(&p->sessions, &s->node);
+		p->drain.told++;
+		session_stop(s);
+	}
+}
+
+static void drain_step(struct timer *t)
+{
+	struct proxy *p = list_entry(t, struct proxy, drain.timer);
+	uint64_t passed = p->worker->now_ms - p->drain.start_ms;
+	if (passed >= p->drain.spread_ms) {
+		tell_some(p, p->drain.total);
+		return;
+	}
+	tell_some(p, (size_t)(p->drain.total * passed / p->drain.spread_ms));
+	worker_timer(p->worker, t, p->worker->now_ms + DRAIN_STEP_MS);
+}
+
+void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), void *arg)
+{
+	p->drain.on = true;
+	p->drain.done = done;
+	p->drain.arg = arg;
+	p->drain.start_ms = p->worker->now_ms;
+	p->drain.spread_ms = spread_ms;
+	p->drain.total = p->count;
+	drain_step(&p->drain.timer);
+	proxy_session_gone(p);
+}
+
+void proxy_abort(struct proxy *p)
+{
+	while (!list_is_empty(&p->sessions)) {
+		struct session *s = list_entry(p->sessions.next, struct session, node);
+		session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);
+		session_end(s, true);
+	}
+}

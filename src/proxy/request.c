@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/request.h"
+
+#include "http/answer.h"
+#include "http/handshake.h"
+#include "http/uri.h"
+#include "proxy/deadline.h"
+#include "proxy/echo.h"
+#include "proxy/opening.h"
+#include "proxy/tunnel.h"
+
+enum {
+	ANSWER_MAX = HTTP_TARGET_MAX + 2048,
+	SKIP_MAX = 64 * 1024,    /* body of a request that is skipped to keep the connection */
+	LEAVE_TIMEOUT_MS = 5000, /* for a client without a route */
+};
+
+static void count_refused(struct session *s, unsigned status)
+{
+	struct proxy_counters *c = &s->proxy->counters;
+	switch (status) {
+	case 400:
+		counter_inc(&c->refused_400);
+		break;
+	case 404:
+		counter_inc(&c->refused_404);
+		break;
+	case 405:
+		counter_inc(&c->refused_405);
+		break;
+	case 408:
+		counter_inc(&c->refused_408);
+		break;
+	case 414:
+		counter_inc(&c->refused_414);
+		break;
+	case 426:
+		counter_inc(&c->refused_426);
+		break;
+	case 431:
+		counter_inc(&c->refused_431);
+		break;
+	case 502:
+		counter_inc(&c->refused_502);
+		break;
+	case 503:
+		counter_inc(&c->refused_503);
+		break;
+	case 504:
+		counter_inc(&c->refused_504);
+		break;
+	case 505:
+		counter_inc(&c->refused_505);
+		break;
+	default:
+		break;
+	}
+}
+
+void request_leave(struct session *s)
+{
+	struct side *client = &s->side[CLIENT];
+	uint32_t timeout = s->route ? s->route->settings.close_timeout_ms : LEAVE_TIMEOUT_MS;
+	if (s->state == SESSION_OPENING) {
+		opening_free(s);
+		endpoint_close(&s->side[UPSTREAM].ep, false);
+	}
+	session_move(s, SESSION_LEAVING);
+	endpoint_discard(&client->ep);
+	tunnel_resume(s, client);
+	stream_shutdown(client->ep.stream);
+	s->deadline_ms = session_clock(s) + timeout;
+	deadline_reset(s);
+}
+
+/* Sends the answer that was written; keeps the connection if it may go on. */
+static void send_answer(
+        struct session *s, const struct http_writer *w, unsigned status, bool keep_alive)
+{
+	struct slice v = slice_of(w->buf, w->len);
+	s->status = (uint16_t)status;
+	counter_inc(&s->proxy->counters.responses);
+	stream_send(s->side[CLIENT].ep.stream, &v, 1);
+	if (!keep_alive)
+		request_leave(s);
+}
+
+static void send_own(struct session *s, const struct http_answer *a)
+{
+	uint8_t buf[ANSWER_MAX];
+	struct http_writer w;
+	http_writer_init(&w, buf, sizeof buf);
+	http_put_answer(&w, a);
+	send_answer(s, &w, a->status, a->keep_alive);
+}
+
+/* Counts and logs a refusal, once. */
+static void note_refused(struct session *s, unsigned status, const char *reason)
+{
+	count_refused(s, status);
+	session_log_refused(s, status, reason);
+}
+
+void request_refuse(struct session *s, unsigned status, const char *reason)
+{
+	struct http_answer a = {.status = status, .text = slice_str(reason)};
+	session_blame(s, CAUSE_REFUSED, CLOSED_BY_PROXY, 0);
+	note_refused(s, status, reason);
+	send_own(s, &a);
+}
+
+/* ---- a whole head ---- */
+
+/* The connection can go on behind this request: what its body brings is bounded. */
+static bool may_go_on(const struct http_head *head)
+{
+	if (!head->keep_alive || head->expects_continue)
+		return false;
+	return head->framing == HTTP_BODY_NONE ||
+	       (head->framing == HTTP_BODY_LENGTH && head->content_length <= SKIP_MAX);
+}
+
+/* After an answer: the next request is awaited, behind the body of this one. */
+static void go_on(struct session *s, const struct http_head *head)
+{
+	if (head->framing != HTTP_BODY_NONE)
+		endpoint_read_body(&s->side[CLIENT].ep, head, false);
+	s->receiving = false;
+	s->deadline_ms = session_clock(s) + s->listener->keepalive_timeout_ms;
+	deadline_reset(s);
+}
+
+static bool answers_head(const struct http_head *head)
+{
+	return slice_equal(head->method, SLICE("HEAD"));
+}
+
+/* A plain answer of a route, or that there is none. */
+static void answer_plain(struct session *s, const struct http_head *head, struct http_answer *a)
+{
+	a->keep_alive = may_go_on(head) && !s->proxy->drain.on;
+	a->head = answers_head(head);
+	session_blame(s, a->keep_alive ? CAUSE_NONE : CAUSE_REFUSED, CLOSED_BY_PROXY, 0);
+	send_own(s, a);
+	if (a->keep_alive)
+		go_on(s, head);
+}
+
+static void refuse_upgrade(
+        struct session *s, const struct http_head *head, enum upgrade_verdict verdict)
+{
+	uint8_t buf[ANSWER_MAX];
+	struct http_writer w;
+	bool keep_alive = verdict == UPGRADE_NONE && may_go_on(head) && !s->proxy->drain.on;
+	http_writer_init(&w, buf, sizeof buf);
+	http_put_refusal(&w, verdict, keep_alive, answers_head(head));
+	session_blame(s, keep_alive ? CAUSE_NONE : CAUSE_REFUSED, CLOSED_BY_PROXY, 0);
+	note_refused(s, upgrade_status(verdict), upgrade_reason(verdict));
+	send_answer(s, &w, upgrade_status(verdict), keep_alive);
+	if (keep_alive)
+		go_on(s, head);
+}
+
+static void respond(struct session *s, const struct http_head *head)
+{
+	const struct route *r = s->route;
+	uint8_t buf[HTTP_TARGET_MAX + 16];
+	struct http_writer w;
+	http_writer_init(&w, buf, sizeof buf);
+	if (r->respond_location)
+		http_put_field(&w, SLICE("Location"), slice_str(r->respond_location));
+	struct http_answer a = {.status = r->respond_status, .extra = slice_of(buf, w.len)};
+	answer_plain(s, head, &a);
+}
+
+static void refuse_unrouted(struct session *s, const struct http_head *head, bool sound)
+{
+	struct http_answer a = {.status = sound ? 404 : 400};
+	const char *reason =
+	        sound ? "no route for this path" : "the target is no path that can be routed";
+	a.text = slice_str(reason);
+	note_refused(s, a.status, reason);
+	answer_plain(s, head, &a);
+}
+
+static void serve(struct session *s, const struct http_head *head)
+{
+	struct slice key;
+	if (s->route->action == ROUTE_RESPOND) {
+		respond(s, head);
+		return;
+	}
+	enum upgrade_verdict verdict = upgrade_check(head, &key);
+	if (verdict != UPGRADE_OK)
+		refuse_upgrade(s, head, verdict);
+	else if (s->route->action == ROUTE_ECHO)
+		echo_open(s, head, key);
+	else
+		opening_start(s, head, key);
+}
+
+/* The route for the path in its normal form; a session keeps its route's reference
+ * until its next request. */
+static bool find_route(struct session *s, const struct http_head *head, bool *sound)
+{
+	uint8_t path[HTTP_TARGET_MAX];
+	ssize_t n = uri_normalise_path(head->path, path);
+	*sound = n > 0;
+	struct route *r =
+	        n > 0 ? route_find(s->proxy->routes, s->listener->number, slice_of(path, (size_t)n))
+	              : NULL;
+	route_unref(s->route);
+	s->route = r ? route_ref(r) : NULL;
+	return r != NULL;
+}
+
+void request_on_head(struct session *s, struct http_head *head)
+{
+	bool sound;
+	counter_inc(&s->proxy->counters.requests);
+	if (!find_route(s, head, &sound)) {
+		refuse_unrouted(s, head, sound);
+		return;
+	}
+	stream_set_marks(s->side[CLIENT].ep.stream, s->route->settings.max_queue,
+	        s->route->settings.max_queue / 2);
+	serve(s, head);
+}
+
+void request_on_broken(struct session *s, enum http_error error)
+{
+	request_refuse(s, http_error_status(error), http_error_reason(error));
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/session.h"
+
+#include "base/log.h"
+#include "net/plain.h"
+#include "net/sys.h"
+#include "proxy/close.h"
+#include "proxy/deadline.h"
+#include "proxy/echo.h"
+#include "proxy/opening.h"
+#include "proxy/request.h"
+#include "proxy/tunnel.h"
+
+#include <assert.h>
+
+#define TO(state) (1U << (state))
+
+static const struct {
+	const char *name;
+	unsigned next;
+} states[] = {
+        [SESSION_READING] = {"reading",
+                TO(SESSION_OPENING) | TO(SESSION_OPEN) | TO(SESSION_LEAVING) | TO(SESSION_ENDED)},
+        [SESSION_OPENING] = {"opening", TO(SESSION_OPEN) | TO(SESSION_LEAVING) | TO(SESSION_ENDED)},
+        [SESSION_OPEN] = {"open", TO(SESSION_CLOSING) | TO(SESSION_ENDED)},
+        [SESSION_CLOSING] = {"closing", TO(SESSION_ENDED)},
+        [SESSION_LEAVING] = {"leaving", TO(SESSION_ENDED)},
+        [SESSION_ENDED] = {"ended", 0},
+};
+
+static void log_move(const struct session *s, enum session_state to)
+{
+	struct log_line l;
+	log_begin(&l, LOG_LEVEL_DEBUG, "state");
+	log_num(&l, "id", (int64_t)s->id);
+	log_text(&l, "from", states[s->state].name);
+	log_text(&l, "to", states[to].name);
+	log_end(&l);
+}
+
+void session_move(struct session *s, enum session_state to)
+{
+	assert(states[s->state].next & TO(to));
+	if (log_is_on(LOG_LEVEL_DEBUG))
+		log_move(s, to);
+	s->state = (uint8_t)to;
+}
+
+void session_blame(
+        struct session *s, enum session_cause cause, enum session_closer closer, int error)
+{
+	if (s->cause != CAUSE_NONE)
+		return;
+	s->cause = (uint8_t)cause;
+	s->closer = (uint8_t)closer;
+	s->error = (uint8_t)error;
+}
+
+/* ---- what the endpoints tell, by the session's state ---- */
+
+static void on_head(struct endpoint *ep, struct http_head *head)
+{
+	struct session *s = session_of(ep);
+	if (ep->role == ENDPOINT_CLIENT)
+		request_on_head(s, head);
+	else
+		opening_on_head(s, head);
+}
+
+static void on_broken(struct endpoint *ep, enum http_error error)
+{
+	struct session *s = session_of(ep);
+	if (ep->role == ENDPOINT_CLIENT)
+		request_on_broken(s, error);
+	else
+		request_refuse(s, 502, http_error_reason(error));
+}
+
+static void on_body(struct endpoint *ep, struct slice content, bool end)
+{
+	opening_on_body(session_of(ep), content, end);
+}
+
+static void on_first_byte(struct endpoint *ep)
+{
+	struct session *s = session_of(ep);
+	if (ep->role != ENDPOINT_CLIENT || s->receiving)
+		return;
+	s->receiving = true;
+	if (s->status != 0) {
+		s->deadline_ms = session_clock(s) + s->listener->handshake_timeout_ms;
+		deadline_reset(s);
+	}
+}
+
+/* A client that goes before it has a tunnel takes everything with it. */
+static void client_left(struct session *s, enum stream_end end, int error)
+{
+	if (s->state == SESSION_READING && s->status == 0)
+		counter_inc(&s->proxy->counters.silent);
+	if (s->state != SESSION_LEAVING && (s->state == SESSION_OPENING || s->receiving))
+		session_blame(s, end == STREAM_EOF ? CAUSE_VANISHED : CAUSE_ERROR, CLOSED_BY_CLIENT,
+		        error);
+	session_end(s, false);
+}
+
+static void on_end(struct endpoint *ep, enum stream_end end, int error)
+{
+	struct session *s = session_of(ep);
+	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
+		close_on_end(s, side_of(ep), end, error);
+	else if (ep->role == ENDPOINT_UPSTREAM)
+		opening_on_end(s, end, error);
+	else
+		client_left(s, end, error);
+}
+
+static void on_drain(struct endpoint *ep)
+{
+	struct session *s = session_of(ep);
+	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
+		tunnel_on_drain(s, side_of(ep));
+}
+
+const struct endpoint_events session_events = {
+        .on_head = on_head,
+        .on_broken = on_broken,
+        .on_body = on_body,
+        .on_frames = tunnel_on_frames,
+        .on_first_byte = on_first_byte,
+        .on_end = on_end,
+        .on_drain = on_drain,
+};
+
+/* ---- life ---- */
+
+struct session *session_new(
+        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l)
+{
+	struct session *s = pool_get(&p->session_pool);
+	if (!s) {
+		sys_close(fd);
+		return NULL;
+	}
+	*s = (struct session){.proxy = p, .listener = l, .start_ms = p->worker->now_ms};
+	struct stream *stream = plain_accepted(p->worker, fd);
+	if (!stream) {
+		pool_put(&p->session_pool, s);
+		return NULL;
+	}
+	s->id = (uint64_t)p->worker->index << 56 | ++p->serial;
+	endpoint_init(&s->side[CLIENT].ep, ENDPOINT_CLIENT, &session_events);
+	endpoint_init(&s->side[UPSTREAM].ep, ENDPOINT_UPSTREAM, &session_events);
+	endpoint_attach(&s->side[CLIENT].ep, stream);
+	address_brief(&s->client, peer);
+	list_append(&p->sessions, &s->node);
+	p->count++;
+	counter_inc(&p->counters.sessions);
+	timer_init(&s->timer, deadline_fire);
+	s->deadline_ms = s->start_ms + l->handshake_timeout_ms;
+	deadline_reset(s);
+	return s;
+}
+
+static void session_free(struct retired *r)
+{
+	struct session *s = list_entry(r, struct session, retired);
+	pool_put(&s->proxy->session_pool, s);
+}
+
+void session_end(struct session *s, bool reset)
+{
+	if (s->state == SESSION_ENDED)
+		return;
+	struct proxy *p = s->proxy;
+	if (s->state == SESSION_OPENING)
+		opening_free(s);
+	if (s->echoing)
+		echo_free(s);
+	endpoint_close(&s->side[CLIENT].ep, reset);
+	endpoint_close(&s->side[UPSTREAM].ep, reset);
+	session_log_end(s);
+	timer_clear(&p->worker->wheel, &s->timer);
+	session_move(s, SESSION_ENDED);
+	route_unref(s->route);
+	s->route = NULL;
+	list_remove(&s->node);
+	counter_inc(&p->counters.sessions_ended);
+	worker_retire(p->worker, &s->retired, session_free);
+	p->count--;
+	proxy_session_gone(p);
+}
+
+void session_end_if_done(struct session *s)
+{
+	if (side_is_gone(&s->side[CLIENT]) && side_is_gone(&s->side[UPSTREAM]))
+		session_end(s, false);
+}
+
+void session_stop(struct session *s)
+{
+	switch ((enum session_state)s->state) {
+	case SESSION_READING:
+		session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);
+		if (s->receiving)
+			request_refuse(s, 503, "the server is stopping");
+		else
+			session_end(s, false);
+		break;
+	case SESSION_OPENING:
+		request_refuse(s, 503, "the server is stopping");
+		break;
+	case SESSION_OPEN:
+		counter_inc(&s->proxy->counters.drained);
+		close_limit(s, CAUSE_STOPPING, 1001, "stopping");
+		break;
+	default:
+		break; /* ends by itself, within its deadline */
+	}
+}

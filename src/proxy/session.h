@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* A session: one client connection from accept to its end, and the upstream
+ * connection that goes with it. Private to proxy/. One worker's thread.
+ *
+ *   READING --route: upstream--> OPENING --101 verified--> OPEN --> CLOSING --> ENDED
+ *      |  ^                         |                                  ^          ^
+ *      |  +-- answer, keep-alive    +-- refused, relayed --+           |          |
+ *      +-- route: echo ------------------------------------)--> OPEN --+          |
+ *      +-- refused, answer with close ---------------------+--> LEAVING ----------+
+ *
+ *   READING  waits for a request, reads it, skips its body
+ *   OPENING  the upstream is looked up, connected, asked to upgrade
+ *   OPEN     frames pass in both directions
+ *   CLOSING  a close frame has gone or come, or a side has vanished: each side is
+ *            brought to its end (close.h)
+ *   LEAVING  the last answer was sent; the client's end is awaited
+ *   ENDED    both sides are gone; freed at the end of the turn
+ *
+ * One timer looks after all deadlines (deadline.h). */
+
+#include "endpoint/endpoint.h"
+#include "net/address.h"
+#include "net/worker.h"
+#include "proxy/proxy.h"
+#include "proxy/route.h"
+
+enum session_state {
+	SESSION_READING,
+	SESSION_OPENING,
+	SESSION_OPEN,
+	SESSION_CLOSING,
+	SESSION_LEAVING,
+	SESSION_ENDED
+};
+
+enum side_name { CLIENT, UPSTREAM };
+
+/* Flags of a side. */
+enum {
+	SIDE_CLOSE_SENT = 1 << 0,     /* a close frame went to it: nothing may follow */
+	SIDE_CLOSE_RECEIVED = 1 << 1, /* its close frame came: what follows is thrown away */
+	SIDE_CLOSE_DUE = 1 << 2,      /* a close frame waits for the end of a half-sent frame */
+	SIDE_PING_DUE = 1 << 3,       /* an own ping waits for the same */
+	SIDE_CUT = 1 << 4,            /* a frame to it will never end: reset after what is queued */
+	SIDE_FINISHED = 1 << 5,       /* nothing more will be sent to it */
+	SIDE_PAUSED = 1 << 6,         /* not read, because the other side is slow */
+	SIDE_EOF = 1 << 7,            /* it will send no more */
+};
+
+struct side {
+	struct endpoint ep;
+	uint16_t flags;
+	uint16_t close_code;    /* that came from it; 0 = none, or a close frame without one */
+	uint16_t due_code;      /* CLOSE_DUE: the code to send */
+	uint64_t unfinished_ms; /* when its unfinished message began; 0 = there is none */
+	uint64_t paused_ms;     /* when reading was stopped */
+	uint64_t received_ms;   /* when its last byte came */
+};
+
+/* Why a session ended: what the log says. */
+enum session_cause {
+	CAUSE_NONE,
+	CAUSE_CLOSE,    /* a close handshake of the peers */
+	CAUSE_VANISHED, /* an end without a close frame */
+	CAUSE_ERROR,    /* a reset, or an error of the network */
+	CAUSE_PROTOCOL, /* a violation */
+	CAUSE_SEND_TIMEOUT,
+	CAUSE_MESSAGE_TIMEOUT,
+	CAUSE_PONG_TIMEOUT,
+	CAUSE_IDLE_TIMEOUT,
+	CAUSE_CLOSE_TIMEOUT,
+	CAUSE_STOPPING,
+	CAUSE_MEMORY,
+	CAUSE_REFUSED,  /* never opened: an answer instead */
+	CAUSE_SILENT,   /* never asked anything */
+	CAUSE_ANSWERED, /* plain answers only */
+};
+
+/* Who ended it. */
+enum session_closer { CLOSED_BY_NOBODY, CLOSED_BY_CLIENT, CLOSED_BY_UPSTREAM, CLOSED_BY_PROXY };
+
+struct opening;
+struct echo;
+
+struct session {
+	struct side side[2];
+	struct timer timer;
+	struct list node; /* proxy->sessions */
+	struct proxy *proxy;
+	const struct proxy_listener *listener;
+	struct route *route; /* referenced; NULL before a request was routed */
+	union {
+		struct opening *opening; /* OPENING */
+		struct echo *echo;       /* an open echo session's, or NULL */
+		struct retired retired;  /* ENDED */
+	};
+	uint64_t id; /* worker, slot, use count */
+	uint64_t start_ms;
+	uint64_t deadline_ms; /* READING, OPENING: handshake; CLOSING, LEAVING: close; 0 = none */
+	uint64_t ping_ms;     /* an own ping is unanswered since; 0 = none */
+	uint64_t data_ms;     /* when the last data frame passed */
+	uint64_t bytes[2];    /* of frames, from each side */
+	uint32_t messages[2];
+	struct address_brief client;
+	uint16_t status;   /* of the last answer; 0 = none */
+	uint16_t own_code; /* close code that Moongate chose */
+	uint8_t state;
+	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says */
+	bool echoing;
+	bool ping_forwarded; /* a forwarded ping is unanswered by the client */
+	bool keep_alive;     /* READING: after this answer */
+	bool receiving;      /* READING: a request has begun */
+};
+
+struct proxy {
+	struct worker *worker;
+	struct route_table *routes;
+	struct list sessions;
+	struct pool session_pool, opening_pool;
+	size_t count;
+	uint64_t serial;
+	struct proxy_counters counters;
+	struct {
+		struct timer timer;
+		uint64_t start_ms;
+		uint32_t spread_ms;
+		size_t total, told;
+		void (*done)(void *arg);
+		void *arg;
+		bool on;
+	} drain;
+};
+
+static inline struct session *session_of(struct endpoint *ep)
+{
+	struct side *side = list_entry(ep, struct side, ep);
+	return list_entry(side - ep->role, struct session, side);
+}
+static inline struct side *side_of(struct endpoint *ep)
+{
+	return list_entry(ep, struct side, ep);
+}
+static inline struct side *other_side(struct session *s, const struct side *side)
+{
+	return &s->side[side->ep.role ^ 1];
+}
+/* The worker's clock of this turn, in which all timestamps are. */
+static inline uint64_t session_clock(const struct session *s)
+{
+	return s->proxy->worker->now_ms;
+}
+static inline bool side_is_gone(const struct side *side)
+{
+	return side->ep.stream == NULL;
+}
+
+extern const struct endpoint_events session_events;
+
+/* A session has ended: tells whoever waits for the last one (proxy_drain()). */
+void proxy_session_gone(struct proxy *p);
+
+struct session *session_new(
+        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l);
+void session_move(struct session *s, enum session_state to);
+/* Both sides are gone, or given up here with `reset`: logs, counts, retires. */
+void session_end(struct session *s, bool reset);
+/* Ends it if nothing is left to wait for. */
+void session_end_if_done(struct session *s);
+/* Notes why it ends; the first cause stays. */
+void session_blame(
+        struct session *s, enum session_cause cause, enum session_closer closer, int error);
+/* The daemon stops: begins the end that suits the session's state. */
+void session_stop(struct session *s);
+
+/* One log line at the end; see session_log.c. */
+void session_log_end(struct session *s);
+void session_log_refused(struct session *s, unsigned status, const char *reason);

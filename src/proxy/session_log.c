@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What the log says of a session: one line for a request that was refused, one for
+ * a session that was open, or that went away in the middle of its opening. */
+
+#include "base/log.h"
+#include "proxy/session.h"
+
+static const char *const closers[] = {
+        [CLOSED_BY_NOBODY] = "nobody",
+        [CLOSED_BY_CLIENT] = "client",
+        [CLOSED_BY_UPSTREAM] = "upstream",
+        [CLOSED_BY_PROXY] = "proxy",
+};
+
+static const char *const causes[] = {
+        [CAUSE_NONE] = "none",
+        [CAUSE_CLOSE] = "close",
+        [CAUSE_VANISHED] = "vanished",
+        [CAUSE_ERROR] = "error",
+        [CAUSE_PROTOCOL] = "protocol",
+        [CAUSE_SEND_TIMEOUT] = "send_timeout",
+        [CAUSE_MESSAGE_TIMEOUT] = "message_timeout",
+        [CAUSE_PONG_TIMEOUT] = "pong_timeout",
+        [CAUSE_IDLE_TIMEOUT] = "idle_timeout",
+        [CAUSE_CLOSE_TIMEOUT] = "close_timeout",
+        [CAUSE_STOPPING] = "stopping",
+        [CAUSE_MEMORY] = "memory",
+        [CAUSE_REFUSED] = "refused",
+        [CAUSE_SILENT] = "silent",
+        [CAUSE_ANSWERED] = "answered",
+};
+
+static void begin(
+        const struct session *s, struct log_line *l, enum log_level level, const char *event)
+{
+	char client[ADDRESS_TEXT_MAX];
+	log_begin(l, level, event);
+	log_num(l, "id", (int64_t)s->id);
+	log_text(l, "client", address_brief_text(&s->client, client));
+	log_text(l, "listener", s->listener->name);
+	if (s->route)
+		log_text(l, "route", s->route->name);
+}
+
+void session_log_refused(struct session *s, unsigned status, const char *reason)
+{
+	if (!log_is_on(LOG_LEVEL_INFO))
+		return;
+	struct log_line l;
+	begin(s, &l, LOG_LEVEL_INFO, "refused");
+	log_num(&l, "status", status);
+	log_text(&l, "reason", reason);
+	log_end(&l);
+}
+
+static void log_why(const struct session *s, struct log_line *l)
+{
+	log_text(l, "closed_by", closers[s->closer]);
+	log_text(l, "cause", causes[s->cause]);
+	if (s->cause == CAUSE_PROTOCOL)
+		log_text(l, "reason", ws_error_reason((enum ws_error)s->error));
+	if (s->cause == CAUSE_ERROR)
+		log_errno(l, "error", s->error);
+}
+
+static void log_codes(const struct session *s, struct log_line *l)
+{
+	if (s->side[CLIENT].flags & SIDE_CLOSE_RECEIVED)
+		log_num(l, "client_code", s->side[CLIENT].close_code);
+	if (s->side[UPSTREAM].flags & SIDE_CLOSE_RECEIVED)
+		log_num(l, "upstream_code", s->side[UPSTREAM].close_code);
+	if (s->own_code)
+		log_num(l, "code", s->own_code);
+	if ((s->side[CLIENT].flags | s->side[UPSTREAM].flags) & SIDE_CUT)
+		log_text(l, "cut", "mid_frame");
+}
+
+static void log_sums(const struct session *s, struct log_line *l)
+{
+	log_num(l, "ms", (int64_t)(session_clock(s) - s->start_ms));
+	log_num(l, "messages_up", s->messages[CLIENT]);
+	log_num(l, "messages_down", s->messages[UPSTREAM]);
+	log_num(l, "bytes_up", (int64_t)s->bytes[CLIENT]);
+	log_num(l, "bytes_down", (int64_t)s->bytes[UPSTREAM]);
+}
+
+void session_log_end(struct session *s)
+{
+	if (!log_is_on(LOG_LEVEL_INFO) || s->cause == CAUSE_NONE || s->cause == CAUSE_REFUSED)
+		return;
+	struct log_line l;
+	begin(s, &l, LOG_LEVEL_INFO, "session_end");
+	log_num(&l, "status", s->status);
+	log_why(s, &l);
+	log_codes(s, &l);
+	log_sums(s, &l);
+	log_end(&l);
+}

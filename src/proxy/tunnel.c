@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/tunnel.h"
+
+#include "proxy/close.h"
+#include "proxy/deadline.h"
+#include "proxy/echo.h"
+#include "proxy/opening.h"
+#include "proxy/request.h"
+
+#include <string.h>
+
+/* What one read brought that is to leave: runs of bytes between the frames that
+ * are taken out. */
+enum { RUNS_MAX = 32 };
+struct runs {
+	struct slice v[RUNS_MAX];
+	size_t n;
+};
+
+enum control { CONTROL_PASS, CONTROL_TAKE, CONTROL_CLOSE };
+
+bool tunnel_is_mid_frame(struct session *s, const struct side *side)
+{
+	const struct side *source = s->echoing ? side : other_side(s, side);
+	return ws_reader_is_mid_frame(&source->ep.in);
+}
+
+void tunnel_pause(struct session *s, struct side *side)
+{
+	if (side_is_gone(side) || (side->flags & SIDE_PAUSED))
+		return;
+	side->flags |= SIDE_PAUSED;
+	side->paused_ms = session_clock(s);
+	counter_inc(&s->proxy->counters.pauses);
+	stream_pause(side->ep.stream);
+}
+
+/* The clocks that ask something of a peer stood still while it was not read. */
+void tunnel_resume(struct session *s, struct side *side)
+{
+	if (side_is_gone(side) || !(side->flags & SIDE_PAUSED))
+		return;
+	uint64_t now = session_clock(s);
+	side->flags = (uint16_t)(side->flags & ~SIDE_PAUSED);
+	if (side->unfinished_ms)
+		side->unfinished_ms += now - side->paused_ms;
+	side->received_ms = now;
+	if (side->ep.role == ENDPOINT_CLIENT && s->ping_ms)
+		s->ping_ms = now;
+	stream_resume(side->ep.stream);
+	if (s->state == SESSION_OPEN)
+		deadline_reset(s);
+}
+
+static bool may_send(const struct side *side)
+{
+	return !side_is_gone(side) && !(side->flags & (SIDE_CLOSE_SENT | SIDE_FINISHED | SIDE_CUT));
+}
+
+static void note_queue(struct session *s, struct side *to)
+{
+	const struct stream *out = to->ep.stream;
+	if (queue_is_empty(&out->out))
+		return;
+	uint32_t limit = s->route->settings.send_timeout_ms;
+	if (limit && s->state == SESSION_OPEN)
+		deadline_arm(s, session_clock(s) + limit);
+	if (stream_is_over(out))
+		tunnel_pause(s, other_side(s, to));
+}
+
+static void deliver(struct session *s, struct side *to, struct runs *runs)
+{
+	size_t n = runs->n;
+	runs->n = 0;
+	if (n == 0)
+		return;
+	if (s->state == SESSION_OPENING) {
+		opening_keep(s, runs->v, n);
+		return;
+	}
+	if (!may_send(to))
+		return;
+	stream_send(to->ep.stream, runs->v, n);
+	note_queue(s, to);
+}
+
+static void add_run(
+        struct session *s, struct side *to, struct runs *runs, const uint8_t *at, size_t len)
+{
+	if (len == 0)
+		return;
+	if (runs->n == RUNS_MAX)
+		deliver(s, to, runs);
+	runs->v[runs->n++] = slice_of(at, len);
+}
+
+/* Own pings carry a name and the session's id, so that no peer's pong is taken for
+ * an answer to them by accident. */
+enum { PING_LEN = 16 };
+static void own_ping(const struct session *s, uint8_t payload[PING_LEN])
+{
+	memcpy(payload, "moongate", 8);
+	memcpy(payload + 8, &s->id, 8);
+}
+
+static bool is_own_pong(const struct session *s, const struct ws_run *run)
+{
+	uint8_t own[PING_LEN];
+	own_ping(s, own);
+	return run->payload_len == PING_LEN && memcmp(run->payload, own, PING_LEN) == 0;
+}
+
+static enum control on_pong(struct session *s, const struct side *from, const struct ws_run *run)
+{
+	if (from->ep.role != ENDPOINT_CLIENT)
+		return CONTROL_PASS;
+	if (is_own_pong(s, run)) {
+		s->ping_ms = 0;
+		return CONTROL_TAKE;
+	}
+	s->ping_forwarded = false;
+	return CONTROL_PASS;
+}
+
+static enum control on_control(struct session *s, struct side *from, const struct ws_run *run)
+{
+	switch (run->control_opcode) {
+	case WS_CLOSE:
+		return CONTROL_CLOSE;
+	case WS_PONG:
+		return on_pong(s, from, run);
+	default:
+		if (from->ep.role == ENDPOINT_UPSTREAM)
+			s->ping_forwarded = true;
+		return CONTROL_PASS;
+	}
+}
+
+static void count(struct session *s, const struct side *from, uint32_t messages, size_t bytes)
+{
+	struct proxy_counters *c = &s->proxy->counters;
+	bool up = from->ep.role == ENDPOINT_CLIENT;
+	s->messages[from->ep.role] += messages;
+	s->bytes[from->ep.role] += bytes;
+	counter_add(up ? &c->messages_up : &c->messages_down, messages);
+	counter_add(up ? &c->bytes_up : &c->bytes_down, bytes);
+}
+
+/* When the message that is now unfinished began, for message_timeout. */
+static void note_unfinished(struct session *s, struct side *from, bool rest, uint32_t messages)
+{
+	if (!rest && !ws_reader_is_mid_message(&from->ep.in)) {
+		from->unfinished_ms = 0;
+		return;
+	}
+	if (from->unfinished_ms && messages == 0)
+		return;
+	from->unfinished_ms = session_clock(s);
+	uint32_t limit = s->route->settings.message_timeout_ms;
+	if (limit && s->state == SESSION_OPEN)
+		deadline_arm(s, from->unfinished_ms + limit);
+}
+
+static void on_broken(struct session *s, struct side *from, enum ws_error error)
+{
+	if (s->state == SESSION_OPENING)
+		request_refuse(s, 400, ws_error_reason(error));
+	else
+		close_broken(s, from, error);
+}
+
+/* A close frame has been passed on, or kept with the early frames, or thrown away
+ * because the other side had one already. */
+static void on_close(struct session *s, struct side *from, uint16_t code)
+{
+	struct side *to = other_side(s, from);
+	if (s->state == SESSION_OPENING) {
+		s->opening->early_close = true;
+		from->close_code = code;
+		endpoint_discard(&from->ep);
+		return;
+	}
+	if (may_send(to))
+		to->flags |= SIDE_CLOSE_SENT;
+	close_relayed(s, from, code);
+}
+
+size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
+{
+	struct session *s = session_of(ep);
+	struct side *from = side_of(ep), *to = other_side(s, from);
+	from->received_ms = session_clock(s);
+	if (s->echoing)
+		return echo_on_frames(s, buf, len);
+
+	struct ws_run *run =
+	        &((struct endpoint_worker *)s->proxy->worker->layer[WORKER_ENDPOINT])->run;
+	const struct ws_limits *limits = &s->route->settings.limits;
+	struct runs runs = {.n = 0};
+	size_t at = 0, start = 0;
+	uint32_t messages = 0;
+	enum control control = CONTROL_PASS;
+	for (;;) {
+		ws_reader_run(&ep->in, limits, buf + at, len - at, run);
+		at += run->pass;
+		messages += run->messages;
+		if (run->stop != WS_STOP_CONTROL)
+			break;
+		control = on_control(s, from, run);
+		if (control == CONTROL_TAKE) {
+			add_run(s, to, &runs, buf + start, at - start);
+			start = at + run->control_len;
+		}
+		at += run->control_len;
+		if (control == CONTROL_CLOSE)
+			break;
+	}
+	add_run(s, to, &runs, buf + start, at - start);
+	count(s, from, messages, at);
+	if (messages)
+		s->data_ms = from->received_ms;
+	deliver(s, to, &runs);
+	if (run->stop == WS_STOP_BROKEN) {
+		on_broken(s, from, run->error);
+		return len;
+	}
+	if (control == CONTROL_CLOSE) {
+		on_close(s, from, run->close_code);
+		return len;
+	}
+	note_unfinished(s, from, at < len, messages);
+	if (to->flags & (SIDE_CLOSE_DUE | SIDE_PING_DUE))
+		tunnel_send_due(s, to);
+	return at;
+}
+
+void tunnel_send_due(struct session *s, struct side *side)
+{
+	if (tunnel_is_mid_frame(s, side) || !may_send(side))
+		return;
+	if (side->flags & SIDE_CLOSE_DUE) {
+		close_send_due(s, side);
+		session_end_if_done(s);
+	} else if (side->flags & SIDE_PING_DUE) {
+		tunnel_ping(s);
+	}
+}
+
+void tunnel_ping(struct session *s)
+{
+	struct side *client = &s->side[CLIENT];
+	s->ping_ms = session_clock(s);
+	if (tunnel_is_mid_frame(s, client)) {
+		client->flags |= SIDE_PING_DUE;
+		return;
+	}
+	client->flags = (uint16_t)(client->flags & ~SIDE_PING_DUE);
+	uint8_t payload[PING_LEN], frame[WS_CONTROL_FRAME_MAX];
+	own_ping(s, payload);
+	struct slice v =
+	        slice_of(frame, ws_control_write(frame, WS_PING, payload, PING_LEN, false));
+	counter_inc(&s->proxy->counters.pings_sent);
+	stream_send(client->ep.stream, &v, 1);
+}
+
+void tunnel_open(struct session *s)
+{
+	session_move(s, SESSION_OPEN);
+	counter_inc(&s->proxy->counters.opened);
+	uint64_t now = session_clock(s);
+	s->status = 101;
+	s->deadline_ms = 0;
+	s->data_ms = now;
+	s->side[CLIENT].received_ms = s->side[UPSTREAM].received_ms = now;
+	if (s->side[CLIENT].unfinished_ms)
+		s->side[CLIENT].unfinished_ms = now;
+	deadline_reset(s);
+}
+
+void tunnel_on_drain(struct session *s, struct side *side)
+{
+	if (side->flags & (SIDE_FINISHED | SIDE_CUT))
+		close_on_drain(s, side);
+	else if (s->echoing)
+		echo_on_drain(s);
+	else if (side->ep.stream->out.bytes < side->ep.stream->low_mark ||
+	         queue_is_empty(&side->ep.stream->out))
+		tunnel_resume(s, other_side(s, side));
+}

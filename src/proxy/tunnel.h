@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Frames between the sides of a session. Data frames that need no change leave as
+ * the bytes that came, all that one read brought in one write; control frames are
+ * relayed in their order, own pongs are taken out. */
+
+#include "proxy/session.h"
+
+/* endpoint_events.on_frames of both sides, in OPENING, OPEN and CLOSING. */
+size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len);
+/* The 101 went out: begins the session's life as a tunnel. */
+void tunnel_open(struct session *s);
+/* A side's queue has room again. */
+void tunnel_on_drain(struct session *s, struct side *side);
+void tunnel_pause(struct session *s, struct side *side);
+void tunnel_resume(struct session *s, struct side *side);
+/* Sends what waited for the end of a frame to this side: a close, else a ping. */
+void tunnel_send_due(struct session *s, struct side *side);
+/* Sends an own ping to the client, now or after the half-sent frame. */
+void tunnel_ping(struct session *s);
+/* A frame to this side is half sent. */
+bool tunnel_is_mid_frame(struct session *s, const struct side *side);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Reaching a server of a group: its name is looked up when it has one, then its
+ * addresses are tried in turn. Belongs to the opening that embeds it; one
+ * worker's thread. */
+
+#include "net/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct dial;
+struct resolving;
+struct stream;
+struct upstream_group;
+struct worker;
+
+/* The name is known (error = NULL; dial_next() goes on), or never will be. */
+typedef void (*dial_fn)(struct dial *d, const char *error);
+
+struct dial {
+	struct worker *worker;
+	const struct upstream_group *group; /* the embedder holds the reference */
+	dial_fn fn;
+	struct resolving *resolving;
+	struct address *found; /* of a name; owned */
+	size_t found_n, next;
+};
+
+enum dial_start { DIAL_READY, DIAL_RESOLVING, DIAL_FAILED };
+
+/* DIAL_READY: call dial_next(). DIAL_RESOLVING: fn is called later. DIAL_FAILED: no
+ * memory. Every start is paired with dial_end(). */
+enum dial_start dial_start(
+        struct dial *d, struct worker *w, const struct upstream_group *g, dial_fn fn);
+/* Begins to connect to the next address. NULL when none is left, with *error the
+ * errno of the last that failed at once (0 = there was none). */
+struct stream *dial_next(struct dial *d, int *error);
+static inline bool dial_has_next(const struct dial *d)
+{
+	return d->next < (d->found ? d->found_n : 1);
+}
+void dial_end(struct dial *d);
+
+/* The resolver of the worker, in worker->layer[WORKER_UPSTREAM]. */
+bool upstream_worker_new(struct worker *w);
+void upstream_worker_free(struct worker *w);
