@@ -2,6 +2,7 @@
 #include "proxy/proxy.h"
 
 #include "base/mem.h"
+#include "net/plain.h"
 #include "proxy/opening.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
@@ -63,10 +64,21 @@ void proxy_set_routes(struct proxy *p, struct route_table *t)
 	route_table_unref(old);
 }
 
-void proxy_accept(
-        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l)
+bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
+	const struct proxy_listener *l)
 {
-	if (!session_new(p, fd, peer, l))
+	bool adopted = session_new(p, stream, peer, l) != NULL;
+	if (!adopted)
+		counter_inc(&p->counters.out_of_memory);
+	return adopted;
+}
+
+void proxy_accept(struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l)
+{
+	struct stream *stream = plain_accepted(p->worker, fd);
+	if (stream)
+		proxy_adopt(p, stream, peer, l);
+	else
 		counter_inc(&p->counters.out_of_memory);
 }
 

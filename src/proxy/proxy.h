@@ -11,53 +11,54 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct stream;
 struct worker;
 
 /* What a session needs to know of the listener it came by. */
 struct proxy_listener {
 	const char *name;
-	unsigned number;               /* bit in route->listeners */
+	unsigned number; /* bit in route->listeners */
 	uint32_t handshake_timeout_ms;
 	uint32_t keepalive_timeout_ms;
 };
 
-#define PROXY_COUNTERS(X) \
-	X(sessions, "connections accepted as sessions") \
-	X(sessions_ended, "sessions that ended") \
-	X(opened, "WebSocket tunnels and echo sessions opened with a 101") \
-	X(requests, "complete request heads") \
-	X(responses, "answers other than 101 sent to clients") \
-	X(refused_400, "requests refused with 400") \
-	X(refused_404, "requests for which no route exists") \
-	X(refused_405, "upgrades by a method other than GET") \
-	X(refused_408, "requests whose head did not come in time") \
-	X(refused_414, "request targets that were too long") \
-	X(refused_426, "requests refused with 426: no upgrade, or a wrong version") \
-	X(refused_431, "request heads over a limit") \
-	X(refused_502, "broken, lying or missing answers of upstreams") \
-	X(refused_503, "requests refused for want of resources") \
-	X(refused_504, "upstreams that did not answer in time") \
-	X(refused_505, "requests in another version of HTTP") \
-	X(relayed, "complete answers of upstreams other than 101, relayed") \
+#define PROXY_COUNTERS(X)                                                                \
+	X(sessions, "connections accepted as sessions")                                  \
+	X(sessions_ended, "sessions that ended")                                         \
+	X(opened, "WebSocket tunnels and echo sessions opened with a 101")               \
+	X(requests, "complete request heads")                                            \
+	X(responses, "answers other than 101 sent to clients")                           \
+	X(refused_400, "requests refused with 400")                                      \
+	X(refused_404, "requests for which no route exists")                             \
+	X(refused_405, "upgrades by a method other than GET")                            \
+	X(refused_408, "requests whose head did not come in time")                       \
+	X(refused_414, "request targets that were too long")                             \
+	X(refused_426, "requests refused with 426: no upgrade, or a wrong version")      \
+	X(refused_431, "request heads over a limit")                                     \
+	X(refused_502, "broken, lying or missing answers of upstreams")                  \
+	X(refused_503, "requests refused for want of resources")                         \
+	X(refused_504, "upstreams that did not answer in time")                          \
+	X(refused_505, "requests in another version of HTTP")                            \
+	X(relayed, "complete answers of upstreams other than 101, relayed")              \
 	X(silent, "connections that sent nothing, or no whole request, and were closed") \
-	X(messages_up, "messages from clients") \
-	X(messages_down, "messages from upstreams") \
-	X(bytes_up, "bytes of frames from clients") \
-	X(bytes_down, "bytes of frames from upstreams") \
-	X(pings_sent, "own pings to clients") \
-	X(closed_normally, "sessions ended by a close handshake of the peers") \
-	X(closed_by_client_end, "clients that vanished without a close frame") \
-	X(closed_by_upstream_end, "upstreams that vanished without a close frame") \
-	X(broken_by_client, "protocol violations by clients") \
-	X(broken_by_upstream, "protocol violations by upstreams") \
+	X(messages_up, "messages from clients")                                          \
+	X(messages_down, "messages from upstreams")                                      \
+	X(bytes_up, "bytes of frames from clients")                                      \
+	X(bytes_down, "bytes of frames from upstreams")                                  \
+	X(pings_sent, "own pings to clients")                                            \
+	X(closed_normally, "sessions ended by a close handshake of the peers")           \
+	X(closed_by_client_end, "clients that vanished without a close frame")           \
+	X(closed_by_upstream_end, "upstreams that vanished without a close frame")       \
+	X(broken_by_client, "protocol violations by clients")                            \
+	X(broken_by_upstream, "protocol violations by upstreams")                        \
 	X(cut_mid_frame, "sides that got a reset because a frame to them was half sent") \
-	X(timeout_send, "sessions ended by send_timeout") \
-	X(timeout_message, "sessions ended by message_timeout") \
-	X(timeout_pong, "sessions ended by pong_timeout") \
-	X(timeout_idle, "sessions ended by idle_timeout") \
-	X(timeout_close, "close handshakes that were not answered in time") \
-	X(drained, "sessions closed with 1001 because the daemon stops") \
-	X(out_of_memory, "sessions ended because memory was short") \
+	X(timeout_send, "sessions ended by send_timeout")                                \
+	X(timeout_message, "sessions ended by message_timeout")                          \
+	X(timeout_pong, "sessions ended by pong_timeout")                                \
+	X(timeout_idle, "sessions ended by idle_timeout")                                \
+	X(timeout_close, "close handshakes that were not answered in time")              \
+	X(drained, "sessions closed with 1001 because the daemon stops")                 \
+	X(out_of_memory, "sessions ended because memory was short")                      \
 	X(pauses, "times that reading was stopped because the other side was slow")
 struct proxy_counters {
 	PROXY_COUNTERS(COUNTER_FIELD)
@@ -77,7 +78,13 @@ const struct proxy_counters *proxy_counters(const struct proxy *p); /* any threa
 void proxy_set_routes(struct proxy *p, struct route_table *t);
 
 /* A new connection; owns fd. A listener_fn's body. */
-void proxy_accept(struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l);
+void proxy_accept(
+        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l);
+
+/* The same for a stream that exists already, which it takes over: for simulated
+ * streams. False when memory is short. */
+bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
+	const struct proxy_listener *l);
 
 /* Begins to end all sessions: requests in progress are finished or refused, open
  * sessions get 1001, spread over spread_ms (0 = now). done() is called once, when

@@ -2,8 +2,6 @@
 #include "proxy/session.h"
 
 #include "base/log.h"
-#include "net/plain.h"
-#include "net/sys.h"
 #include "proxy/close.h"
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
@@ -134,20 +132,15 @@ const struct endpoint_events session_events = {
 
 /* ---- life ---- */
 
-struct session *session_new(
-        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l)
+struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
+	const struct proxy_listener *l)
 {
 	struct session *s = pool_get(&p->session_pool);
 	if (!s) {
-		sys_close(fd);
+		stream_free(stream, true);
 		return NULL;
 	}
 	*s = (struct session){.proxy = p, .listener = l, .start_ms = p->worker->now_ms};
-	struct stream *stream = plain_accepted(p->worker, fd);
-	if (!stream) {
-		pool_put(&p->session_pool, s);
-		return NULL;
-	}
 	s->id = (uint64_t)p->worker->index << 56 | ++p->serial;
 	endpoint_init(&s->side[CLIENT].ep, ENDPOINT_CLIENT, &session_events);
 	endpoint_init(&s->side[UPSTREAM].ep, ENDPOINT_UPSTREAM, &session_events);

@@ -161,8 +161,9 @@ extern const struct endpoint_events session_events;
 /* A session has ended: tells whoever waits for the last one (proxy_drain()). */
 void proxy_session_gone(struct proxy *p);
 
-struct session *session_new(
-        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l);
+/* Takes the stream over. NULL, and the stream freed, when memory is short. */
+struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
+	const struct proxy_listener *l);
 void session_move(struct session *s, enum session_state to);
 /* Both sides are gone, or given up here with `reset`: logs, counts, retires. */
 void session_end(struct session *s, bool reset);

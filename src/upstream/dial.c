@@ -14,13 +14,28 @@ enum { ADDRESSES_MAX = 16 }; /* of one name; a name with more is cut */
 
 bool upstream_worker_new(struct worker *w)
 {
-	return (w->layer[WORKER_UPSTREAM] = resolver_new(w)) != NULL;
+	struct upstream_worker *u = mem_new(sizeof *u);
+	u->connect = plain_connect;
+	u->resolver = resolver_new(w);
+	if (!u->resolver) {
+		mem_free(u);
+		return false;
+	}
+	w->layer[WORKER_UPSTREAM] = u;
+	return true;
 }
 
 void upstream_worker_free(struct worker *w)
 {
-	resolver_free(w->layer[WORKER_UPSTREAM]);
+	struct upstream_worker *u = w->layer[WORKER_UPSTREAM];
+	resolver_free(u->resolver);
+	mem_free(u);
 	w->layer[WORKER_UPSTREAM] = NULL;
+}
+
+static struct upstream_worker *shared(const struct dial *d)
+{
+	return d->worker->layer[WORKER_UPSTREAM];
 }
 
 static void on_resolved(void *owner, const struct address *found, size_t n, const char *error)
@@ -47,7 +62,7 @@ enum dial_start dial_start(
 	*d = (struct dial){.worker = w, .group = g, .fn = fn};
 	if (!g->server.host)
 		return DIAL_READY;
-	d->resolving = resolver_start(w->layer[WORKER_UPSTREAM], g->server.host, on_resolved, d);
+	d->resolving = resolver_start(shared(d)->resolver, g->server.host, on_resolved, d);
 	return d->resolving ? DIAL_RESOLVING : DIAL_FAILED;
 }
 
@@ -58,7 +73,7 @@ struct stream *dial_next(struct dial *d, int *error)
 		const struct address *to =
 		        d->found ? &d->found[d->next] : &d->group->server.address;
 		d->next++;
-		struct stream *s = plain_connect(d->worker, to, &d->group->socket);
+		struct stream *s = shared(d)->connect(d->worker, to, &d->group->socket);
 		if (s)
 			return s;
 		*error = errno;

@@ -11,7 +11,9 @@
 #include <stddef.h>
 
 struct dial;
+struct resolver;
 struct resolving;
+struct socket_options;
 struct stream;
 struct upstream_group;
 struct worker;
@@ -43,6 +45,13 @@ static inline bool dial_has_next(const struct dial *d)
 }
 void dial_end(struct dial *d);
 
-/* The resolver of the worker, in worker->layer[WORKER_UPSTREAM]. */
+/* What dialling shares on one worker, in worker->layer[WORKER_UPSTREAM]: the
+ * resolver, and how a connection is begun, which tests replace. */
+typedef struct stream *(*dial_connect_fn)(
+	struct worker *w, const struct address *to, const struct socket_options *o);
+struct upstream_worker {
+	struct resolver *resolver;
+	dial_connect_fn connect; /* plain_connect */
+};
 bool upstream_worker_new(struct worker *w);
 void upstream_worker_free(struct worker *w);
