@@ -16,14 +16,14 @@
 
 struct config_bind { /* one `bind` of a [listener] */
 	struct listener_settings settings;
-	char *text;                   /* as configured */
+	char *text; /* as configured */
 	struct proxy_listener *listener;
 };
 
 struct config {
 	/* [moongate] */
-	unsigned workers;             /* 0 = auto: one per core */
-	char *log;                    /* "stderr" or a path */
+	unsigned workers; /* 0 = auto: one per core */
+	char *log;        /* "stderr" or a path */
 	enum log_level log_level;
 	uint32_t drain_timeout_ms;
 
@@ -46,7 +46,8 @@ struct config_errors {
  * *errors filled. Warnings (a file that others may write) go to *errors with n = 0. */
 struct config *config_load(const char *path, struct config_errors *errors);
 /* The same from memory; `name` stands for the file in messages. For the fuzzer. */
-struct config *config_load_text(const char *name, const char *text, size_t len, struct config_errors *errors);
+struct config *config_load_text(
+        const char *name, const char *text, size_t len, struct config_errors *errors);
 void config_errors_free(struct config_errors *e);
 void config_free(struct config *c);
 

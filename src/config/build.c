@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/build.h"
+
+#include "base/mem.h"
+#include "config/draft.h"
+#include "config/loop.h"
+#include "config/place.h"
+
+#include <stdlib.h>
+
+enum {
+	LISTENERS_MAX = 64, /* bits of route->listeners */
+	BINDS_MAX = 256,
+};
+
+static struct draft_bind *same_address(
+        struct draft *d, const struct draft_bind *b, const struct reader_section **section)
+{
+	for (size_t i = 0; i < d->listener_n; i++) {
+		struct draft_listener *l = &d->listener[i];
+		for (size_t k = 0; k < l->bind_n; k++) {
+			if (&l->bind[k] == b)
+				return NULL;
+			if (place_overlaps(&l->bind[k].address, &b->address)) {
+				*section = l->section;
+				return &l->bind[k];
+			}
+		}
+	}
+	return NULL;
+}
+
+static void check_bind(struct draft *d, const struct draft_listener *l, const struct draft_bind *b)
+{
+	const struct reader_section *section;
+	const struct draft_bind *first = same_address(d, b, &section);
+	char title[DRAFT_TITLE_MAX];
+	if (first)
+		draft_error(d, l->section, b->entry, "taken by %s bind = %s, at %s:%u",
+		        draft_title(section, title), first->text, section->file->name,
+		        first->entry->line);
+}
+
+/* Keys that would do nothing are mistakes. */
+static void check_unix_keys(struct draft *d, const struct draft_listener *l)
+{
+	static const char *const keys[] = {"mode", "owner", "group"};
+	for (size_t i = 0; i < l->bind_n; i++)
+		if (l->bind[i].address.sa.sa_family == AF_UNIX)
+			return;
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		const struct reader_entry *e = reader_find(l->section, keys[i]);
+		if (e && l->bind_n > 0)
+			draft_error(d, l->section, e,
+			        "only a unix socket has one: want a bind = unix:PATH");
+	}
+}
+
+static bool check_listeners(struct draft *d)
+{
+	size_t binds = 0;
+	for (size_t i = 0; i < d->listener_n; i++)
+		binds += d->listener[i].bind_n;
+	if (d->listener_n > LISTENERS_MAX)
+		draft_section_error(d, d->listener[LISTENERS_MAX].section,
+		        "%zu listeners: want at most %d, each with any number of binds",
+		        d->listener_n, LISTENERS_MAX);
+	if (binds > BINDS_MAX)
+		draft_section_error(d, d->listener[d->listener_n - 1].section,
+		        "%zu binds up to here: want at most %d", binds, BINDS_MAX);
+	if (d->listener_n > LISTENERS_MAX || binds > BINDS_MAX)
+		return false;
+	for (size_t i = 0; i < d->listener_n; i++) {
+		check_unix_keys(d, &d->listener[i]);
+		for (size_t k = 0; k < d->listener[i].bind_n; k++)
+			check_bind(d, &d->listener[i], &d->listener[i].bind[k]);
+	}
+	return true;
+}
+
+static void build_binds(
+        struct config *c, const struct draft_listener *l, struct proxy_listener *built)
+{
+	for (size_t i = 0; i < l->bind_n; i++) {
+		struct config_bind *b = &c->bind[c->bind_n++];
+		b->settings = l->settings;
+		b->settings.address = l->bind[i].address;
+		b->text = mem_strdup(l->bind[i].text);
+		b->listener = built;
+	}
+}
+
+static void build_listeners(struct draft *d)
+{
+	struct config *c = d->config;
+	size_t binds = 0;
+	for (size_t i = 0; i < d->listener_n; i++)
+		binds += d->listener[i].bind_n;
+	c->listener = mem_new(d->listener_n * sizeof c->listener[0]);
+	c->bind = mem_new(binds * sizeof c->bind[0]);
+	for (size_t i = 0; i < d->listener_n; i++) {
+		const struct draft_listener *l = &d->listener[i];
+		c->listener[i] = (struct proxy_listener){.name = mem_strdup(l->section->name),
+		        .number = (unsigned)i,
+		        .handshake_timeout_ms = l->handshake_timeout_ms,
+		        .keepalive_timeout_ms = l->keepalive_timeout_ms};
+		c->listener_n++;
+		build_binds(c, l, &c->listener[i]);
+	}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct draft_upstream *x = a, *y = b;
+	return strcmp(x->section->name, y->section->name);
+}
+
+static int name_of(const void *name, const void *upstream)
+{
+	return strcmp(name, ((const struct draft_upstream *)upstream)->section->name);
+}
+
+struct draft_upstream *build_find_upstream(struct draft *d, const char *name)
+{
+	return bsearch(name, d->upstream, d->upstream_n, sizeof d->upstream[0], name_of);
+}
+
+static void build_upstreams(struct draft *d)
+{
+	qsort(d->upstream, d->upstream_n, sizeof d->upstream[0], by_name);
+	for (size_t i = 0; i < d->upstream_n; i++) {
+		struct draft_upstream *u = &d->upstream[i];
+		u->group = upstream_group_new(u->section->name);
+		u->group->server = u->server;
+		u->group->connect_timeout_ms = u->connect_timeout_ms;
+		u->group->socket = u->socket;
+		u->server = (struct upstream_server){.name = NULL};
+	}
+}
+
+/* A reference that leads nowhere; not told when the section may be one whose
+ * header was refused. */
+static void refuse_reference(
+        struct draft *d, const struct reader_section *s, const struct reader_entry *e)
+{
+	if (!d->doc.has_refused_section)
+		draft_error(d, s, e, "want the name of a section: there is no [%s %.64s]", e->key,
+		        e->value);
+}
+
+static int find_listener(const struct draft *d, const char *name)
+{
+	for (size_t i = 0; i < d->listener_n; i++)
+		if (strcmp(d->listener[i].section->name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static uint64_t listeners_of(struct draft *d, const struct draft_route *r)
+{
+	uint64_t bits = 0;
+	for (size_t i = 0; i < r->listener.n; i++) {
+		const struct reader_entry *e = r->listener.entry[i];
+		int number = find_listener(d, e->value);
+		if (number < 0)
+			refuse_reference(d, r->section, e);
+		else if (bits >> number & 1)
+			draft_error(d, r->section, e, "given before in this section");
+		else
+			bits |= UINT64_C(1) << number;
+	}
+	return bits;
+}
+
+static bool is_given(const struct draft_route *r, const char *key)
+{
+	const struct reader_entry *e = reader_find(r->section, key);
+	return e && strcmp(e->value, "off") != 0;
+}
+
+static void check_action(struct draft *d, const struct draft_route *r)
+{
+	int n = is_given(r, "upstream") + is_given(r, "respond") + is_given(r, "echo");
+	if (n != 1)
+		draft_section_error(d, r->section,
+		        "%s: want exactly one of upstream = NAME, "
+		        "respond = STATUS and echo = on",
+		        n == 0 ? "nothing to do" : "several things to do");
+}
+
+static void resolve_upstream(struct draft *d, const struct draft_route *r)
+{
+	struct draft_upstream *u = build_find_upstream(d, r->upstream->value);
+	if (u) {
+		u->is_used = true;
+		r->route->group = upstream_group_ref(u->group);
+	} else {
+		refuse_reference(d, r->section, r->upstream);
+	}
+}
+
+static void build_route(struct draft *d, struct draft_route *r)
+{
+	struct route *built = r->route = route_new(r->section->name);
+	built->path = mem_strdup(r->path.text ? r->path.text : "");
+	built->prefix = r->path.prefix || !r->path.text;
+	built->listeners = listeners_of(d, r);
+	built->settings = r->settings;
+	built->action = r->echo ? ROUTE_ECHO : r->upstream ? ROUTE_UPSTREAM : ROUTE_RESPOND;
+	built->respond_status = r->respond.status;
+	built->respond_location = r->respond.location;
+	r->respond.location = NULL;
+	if (r->upstream)
+		resolve_upstream(d, r);
+	check_action(d, r);
+}
+
+static int by_path(const void *a, const void *b)
+{
+	const struct draft_route *x = *(struct draft_route *const *)a,
+	                         *y = *(struct draft_route *const *)b;
+	int c = strcmp(x->route->path, y->route->path);
+	if (c)
+		return c;
+	if (x->route->prefix != y->route->prefix)
+		return x->route->prefix ? 1 : -1;
+	return x < y ? -1 : x > y;
+}
+
+static bool is_same_path(const struct draft_route *a, const struct draft_route *b)
+{
+	return a->route->prefix == b->route->prefix && strcmp(a->route->path, b->route->path) == 0;
+}
+
+static bool is_same_listener(const struct draft_route *a, const struct draft_route *b)
+{
+	uint64_t x = a->route->listeners, y = b->route->listeners;
+	return (x & y) != 0 || (x == 0 && y == 0);
+}
+
+static void refuse_overlap(
+        struct draft *d, const struct draft_route *first, const struct draft_route *r)
+{
+	const struct reader_entry *path = reader_find(r->section, "path");
+	char title[DRAFT_TITLE_MAX];
+	draft_title(first->section, title);
+	if (path)
+		draft_error(d, r->section, path, "%s at %s:%u has the same path and listener",
+		        title, first->section->file->name, first->section->line);
+	else
+		draft_section_error(d, r->section, "%s at %s:%u has the same path and listener",
+		        title, first->section->file->name, first->section->line);
+}
+
+/* Routes of one path, in the order of the files: at most 64 and one can stand
+ * side by side, so the first that overlaps ends the search. */
+static size_t check_one_path(struct draft *d, struct draft_route **r, size_t n)
+{
+	size_t end = 1;
+	while (end < n && is_same_path(r[0], r[end]))
+		end++;
+	for (size_t i = 1; i < end; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (is_same_listener(r[k], r[i])) {
+				refuse_overlap(d, r[k], r[i]);
+				return end;
+			}
+		}
+	}
+	return end;
+}
+
+static void check_overlaps(struct draft *d)
+{
+	struct draft_route **sorted = mem_new(d->route_n * sizeof(struct draft_route *));
+	for (size_t i = 0; i < d->route_n; i++)
+		sorted[i] = &d->route[i];
+	if (d->route_n > 0)
+		qsort(sorted, d->route_n, sizeof(struct draft_route *), by_path);
+	for (size_t i = 0; i < d->route_n;)
+		i += check_one_path(d, sorted + i, d->route_n - i);
+	mem_free(sorted);
+}
+
+static void build_routes(struct draft *d)
+{
+	for (size_t i = 0; i < d->route_n; i++)
+		build_route(d, &d->route[i]);
+	/* What was refused may be what would tell two routes apart. */
+	if (d->problems.errors == 0)
+		check_overlaps(d);
+	struct route **routes = mem_new(d->route_n * sizeof(struct route *));
+	for (size_t i = 0; i < d->route_n; i++)
+		routes[i] = d->route[i].route;
+	d->config->routes = route_table_new(routes, d->route_n);
+	d->config->route_n = d->route_n;
+	mem_free(routes);
+}
+
+static void check_missing(struct draft *d, const char *name)
+{
+	struct problem_place whole = {name, 0, 0};
+	if (d->listener_n == 0)
+		problem_error(&d->problems, whole,
+		        "no listener: want [listener NAME] with bind = ADDRESS:PORT");
+	if (d->route_n == 0)
+		problem_error(&d->problems, whole,
+		        "no route: want [route NAME] with upstream = NAME, respond = STATUS or "
+		        "echo = on");
+}
+
+static void warn_unused(struct draft *d)
+{
+	for (size_t i = 0; i < d->upstream_n; i++) {
+		const struct reader_section *s = d->upstream[i].section;
+		char title[DRAFT_TITLE_MAX];
+		if (!d->upstream[i].is_used)
+			problem_warning(&d->problems, reader_place(s->file, s->line),
+			        "%s: no route leads to it", draft_title(s, title));
+	}
+}
+
+void build_run(struct draft *d, const char *name)
+{
+	if (!d->doc.has_refused_section)
+		check_missing(d, name);
+	if (!check_listeners(d))
+		return;
+	build_listeners(d);
+	build_upstreams(d);
+	build_routes(d);
+	if (d->problems.errors == 0) {
+		loop_check(d);
+		warn_unused(d);
+	}
+}

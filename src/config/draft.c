@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/draft.h"
+
+#include "base/mem.h"
+#include "config/schema.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Which keys a section has given already. */
+struct seen {
+	struct {
+		const struct reader_section *section;
+		const struct reader_entry *entry;
+	} key[SCHEMA_KEYS_MAX];
+};
+
+const char *draft_title(const struct reader_section *s, char out[DRAFT_TITLE_MAX])
+{
+	snprintf(out, DRAFT_TITLE_MAX, "[%s%s%s]", s->kind, s->name[0] ? " " : "", s->name);
+	return out;
+}
+
+void draft_error(struct draft *d, const struct reader_section *s, const struct reader_entry *e,
+        const char *format, ...)
+{
+	char why[600], title[DRAFT_TITLE_MAX], key[PROBLEM_QUOTE_MAX], value[PROBLEM_QUOTE_MAX];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(why, sizeof why, format, args);
+	va_end(args);
+	problem_error(&d->problems, reader_place(s->file, e->line), "%s %s = %s: %s",
+	        draft_title(s, title), problem_quote(e->key, key), problem_quote(e->value, value),
+	        why);
+}
+
+void draft_section_error(struct draft *d, const struct reader_section *s, const char *format, ...)
+{
+	char why[600], title[DRAFT_TITLE_MAX];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(why, sizeof why, format, args);
+	va_end(args);
+	problem_error(
+	        &d->problems, reader_place(s->file, s->line), "%s: %s", draft_title(s, title), why);
+}
+
+static void refuse_value(struct draft *d, const struct reader_section *s, const struct parse *p)
+{
+	char form[SCHEMA_FORM_MAX];
+	if (p->why[0])
+		draft_error(d, s, p->entry, "%s", p->why);
+	else
+		draft_error(d, s, p->entry, "want %s", schema_form(p->key, form));
+}
+
+static void refuse_key(struct draft *d, const struct reader_section *s,
+        const struct reader_entry *e, enum schema_kind kind)
+{
+	const struct schema_section *elsewhere = schema_elsewhere(kind, e->key);
+	const char *meant = schema_suggest_key(kind, e->key);
+	if (elsewhere)
+		draft_error(d, s, e, "unknown key: it belongs in [%s%s]", elsewhere->name,
+		        elsewhere->is_named ? " NAME" : "");
+	else if (meant)
+		draft_error(d, s, e, "unknown key: did you mean '%s'?", meant);
+	else
+		draft_error(d, s, e, "unknown key");
+}
+
+static bool is_repeated(struct draft *d, const struct reader_section *s,
+        const struct reader_entry *e, const struct schema_key *k, struct seen *seen)
+{
+	size_t row = (size_t)(k - schema_key);
+	const struct reader_entry *first = seen->key[row].entry;
+	if (first && !(k->flags & KEY_REPEAT)) {
+		draft_error(d, s, e, "given before, at %s:%u", seen->key[row].section->file->name,
+		        first->line);
+		return true;
+	}
+	seen->key[row].entry = e;
+	seen->key[row].section = s;
+	return false;
+}
+
+/* The structure that a row's offset is counted from. */
+static char *base_of(const struct schema_key *k, void *draft, struct route_settings *settings)
+{
+	return k->flags & KEY_DEFAULTS ? (char *)settings : draft;
+}
+
+static void apply_initial(enum schema_kind kind, void *draft, struct route_settings *settings)
+{
+	for (size_t i = 0; i < schema_key_n; i++) {
+		const struct schema_key *k = &schema_key[i];
+		if (!schema_allows(kind, k) || !k->initial)
+			continue;
+		/* A route begins with [defaults], not with the table's defaults. */
+		if (kind == KIND_ROUTE && k->flags & KEY_DEFAULTS)
+			continue;
+		struct parse p = {.key = k, .value = k->initial};
+		bool ok = k->parse(&p, base_of(k, draft, settings) + k->offset);
+		assert(ok);
+	}
+}
+
+static void apply_entries(struct draft *d, const struct reader_section *s, enum schema_kind kind,
+        void *draft, struct route_settings *settings, struct seen *seen)
+{
+	for (size_t i = 0; i < s->entry_n; i++) {
+		const struct reader_entry *e = &s->entry[i];
+		const struct schema_key *k = schema_find(kind, e->key);
+		if (!k) {
+			refuse_key(d, s, e, kind);
+			continue;
+		}
+		struct parse p = {.key = k, .file = s->file, .entry = e, .value = e->value};
+		if (!is_repeated(d, s, e, k, seen) &&
+		        !k->parse(&p, base_of(k, draft, settings) + k->offset))
+			refuse_value(d, s, &p);
+	}
+}
+
+static void check_required(struct draft *d, const struct reader_section *s, enum schema_kind kind,
+        const struct seen *seen)
+{
+	for (size_t i = 0; i < schema_key_n; i++) {
+		const struct schema_key *k = &schema_key[i];
+		if (k->kind != kind || !(k->flags & KEY_REQUIRED) || seen->key[i].entry)
+			continue;
+		char form[SCHEMA_FORM_MAX];
+		draft_section_error(d, s, "%s is missing: want %s = %s", k->name, k->name,
+		        schema_form(k, form));
+	}
+}
+
+/* A named section: a draft of its own, with its defaults and then its keys. */
+static void apply_named(struct draft *d, const struct reader_section *s, enum schema_kind kind,
+        void *draft, struct route_settings *settings)
+{
+	struct seen seen = {.key = {{NULL, NULL}}};
+	apply_initial(kind, draft, settings);
+	apply_entries(d, s, kind, draft, settings, &seen);
+	check_required(d, s, kind, &seen);
+}
+
+static void apply_listener(struct draft *d, const struct reader_section *s)
+{
+	struct draft_listener *l = &d->listener[d->listener_n++];
+	l->section = s;
+	l->settings.owner = (uid_t)-1;
+	l->settings.group = (gid_t)-1;
+	apply_named(d, s, KIND_LISTENER, l, NULL);
+}
+
+static void apply_upstream(struct draft *d, const struct reader_section *s)
+{
+	struct draft_upstream *u = &d->upstream[d->upstream_n++];
+	u->section = s;
+	apply_named(d, s, KIND_UPSTREAM, u, NULL);
+}
+
+static void apply_route(struct draft *d, const struct reader_section *s)
+{
+	struct draft_route *r = &d->route[d->route_n++];
+	r->section = s;
+	r->settings = d->defaults;
+	apply_named(d, s, KIND_ROUTE, r, &r->settings);
+}
+
+/* The section's kind when its header is right; KIND_N, and told, when not. */
+static enum schema_kind kind_of(struct draft *d, const struct reader_section *s)
+{
+	const struct schema_section *found = schema_find_section(s->kind);
+	const char *meant = found ? NULL : schema_suggest_section(s->kind);
+	if (found && found->is_named && s->name[0] == '\0')
+		draft_section_error(d, s, "want a name: [%s NAME]", found->name);
+	else if (found && !found->is_named && s->name[0] != '\0')
+		draft_section_error(d, s, "want no name: [%s]", found->name);
+	else if (found)
+		return (enum schema_kind)(found - schema_section);
+	else if (meant)
+		draft_section_error(d, s, "unknown section: did you mean [%s]?", meant);
+	else
+		draft_section_error(d, s, "unknown section");
+	return KIND_N;
+}
+
+static int compare_names(const struct reader_section *a, const struct reader_section *b)
+{
+	int c = strcmp(a->kind, b->kind);
+	return c ? c : strcmp(a->name, b->name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct reader_section *x = *(const struct reader_section *const *)a;
+	const struct reader_section *y = *(const struct reader_section *const *)b;
+	int c = compare_names(x, y);
+	if (c)
+		return c;
+	if (x->file->number != y->file->number)
+		return x->file->number < y->file->number ? -1 : 1;
+	return x->line < y->line ? -1 : x->line > y->line;
+}
+
+/* [kind name] once in all files; [kind] once in each, with its keys once in all. */
+static bool may_stand_beside(const struct reader_section *a, const struct reader_section *b)
+{
+	return compare_names(a, b) != 0 || (a->name[0] == '\0' && a->file != b->file);
+}
+
+static void check_repeated_sections(struct draft *d)
+{
+	size_t n = d->doc.n;
+	const struct reader_section **sorted = mem_new((n + 1) * sizeof sorted[0]);
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = d->doc.section[i];
+	qsort(sorted, n, sizeof sorted[0], by_name);
+	for (size_t i = 1; i < n; i++) {
+		const struct reader_section *s = sorted[i], *first = sorted[i - 1];
+		if (may_stand_beside(first, s) || !schema_find_section(s->kind))
+			continue;
+		draft_section_error(d, s, "given before, at %s:%u", first->file->name, first->line);
+	}
+	mem_free(sorted);
+}
+
+/* Everything but routes, which begin with [defaults]. */
+static void apply_first(struct draft *d, const enum schema_kind *kinds)
+{
+	struct seen process = {.key = {{NULL, NULL}}}, defaults = {.key = {{NULL, NULL}}};
+	for (size_t i = 0; i < d->doc.n; i++) {
+		const struct reader_section *s = d->doc.section[i];
+		if (kinds[i] == KIND_MOONGATE)
+			apply_entries(d, s, KIND_MOONGATE, d->config, NULL, &process);
+		else if (kinds[i] == KIND_DEFAULTS)
+			apply_entries(d, s, KIND_DEFAULTS, NULL, &d->defaults, &defaults);
+		else if (kinds[i] == KIND_LISTENER)
+			apply_listener(d, s);
+		else if (kinds[i] == KIND_UPSTREAM)
+			apply_upstream(d, s);
+	}
+}
+
+void draft_init(struct draft *d)
+{
+	*d = (struct draft){.config = mem_new(sizeof *d->config)};
+	problems_init(&d->problems);
+	apply_initial(KIND_MOONGATE, d->config, NULL);
+	apply_initial(KIND_DEFAULTS, NULL, &d->defaults);
+}
+
+static size_t count(const enum schema_kind *kinds, size_t n, enum schema_kind kind)
+{
+	size_t found = 0;
+	for (size_t i = 0; i < n; i++)
+		found += kinds[i] == kind;
+	return found;
+}
+
+void draft_apply(struct draft *d)
+{
+	size_t n = d->doc.n;
+	enum schema_kind *kinds = mem_new((n + 1) * sizeof kinds[0]);
+	check_repeated_sections(d);
+	for (size_t i = 0; i < n; i++)
+		kinds[i] = kind_of(d, d->doc.section[i]);
+	d->listener = mem_new(count(kinds, n, KIND_LISTENER) * sizeof d->listener[0]);
+	d->upstream = mem_new(count(kinds, n, KIND_UPSTREAM) * sizeof d->upstream[0]);
+	d->route = mem_new(count(kinds, n, KIND_ROUTE) * sizeof d->route[0]);
+	apply_first(d, kinds);
+	for (size_t i = 0; i < n; i++)
+		if (kinds[i] == KIND_ROUTE)
+			apply_route(d, d->doc.section[i]);
+	mem_free(kinds);
+}
+
+static void fini_listener(struct draft_listener *l)
+{
+	for (size_t i = 0; i < l->bind_n; i++)
+		mem_free(l->bind[i].text);
+	mem_free(l->bind);
+}
+
+static void fini_upstream(struct draft_upstream *u)
+{
+	mem_free(u->server.name);
+	mem_free(u->server.host);
+	upstream_group_unref(u->group);
+}
+
+static void fini_route(struct draft_route *r)
+{
+	mem_free(r->listener.entry);
+	mem_free(r->path.text);
+	mem_free(r->respond.location);
+	route_unref(r->route);
+}
+
+void draft_fini(struct draft *d)
+{
+	for (size_t i = 0; i < d->listener_n; i++)
+		fini_listener(&d->listener[i]);
+	for (size_t i = 0; i < d->upstream_n; i++)
+		fini_upstream(&d->upstream[i]);
+	for (size_t i = 0; i < d->route_n; i++)
+		fini_route(&d->route[i]);
+	mem_free(d->listener);
+	mem_free(d->upstream);
+	mem_free(d->route);
+	reader_doc_fini(&d->doc);
+	problems_fini(&d->problems);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Sections as the schema's parsers fill them, before names are resolved and
+ * everything is judged together. Control thread. */
+
+#include "config/config.h"
+#include "config/reader.h"
+#include "upstream/group.h"
+
+/* Values that name other sections, as they stand in the file. */
+struct draft_names {
+	const struct reader_entry **entry;
+	size_t n;
+};
+
+struct draft_bind {
+	const struct reader_entry *entry;
+	char *text;
+	struct address address;
+};
+
+struct draft_listener {
+	const struct reader_section *section;
+	struct draft_bind *bind;
+	size_t bind_n;
+	uint32_t handshake_timeout_ms, keepalive_timeout_ms;
+	struct listener_settings settings; /* all but the address */
+};
+
+struct draft_upstream {
+	const struct reader_section *section;
+	struct upstream_server server;
+	uint32_t connect_timeout_ms;
+	struct socket_options socket;
+	struct upstream_group *group; /* once built */
+	bool is_used;
+	int listener; /* of ours that its server is, or -1 */
+	bool is_loop_told;
+};
+
+struct draft_respond {
+	unsigned status;
+	char *location;
+};
+
+struct draft_path {
+	char *text; /* NULL: none given, or every path */
+	bool prefix;
+};
+
+struct draft_route {
+	const struct reader_section *section;
+	struct draft_names listener;
+	struct draft_path path;
+	const struct reader_entry *upstream;
+	struct draft_respond respond;
+	bool echo;
+	struct route_settings settings;
+	struct route *route; /* once built */
+};
+
+struct draft {
+	struct config *config; /* [moongate] goes straight there */
+	struct route_settings defaults;
+	struct draft_listener *listener;
+	size_t listener_n;
+	struct draft_upstream *upstream;
+	size_t upstream_n;
+	struct draft_route *route;
+	size_t route_n;
+	struct reader_doc doc;
+	struct problems problems;
+	bool is_memory; /* no file is looked at */
+};
+
+void draft_init(struct draft *d);
+void draft_fini(struct draft *d);
+/* Fills the drafts from the sections read; what is wrong goes to problems. */
+void draft_apply(struct draft *d);
+/* `[kind name]` of a section. Returns out. */
+enum { DRAFT_TITLE_MAX = 64 };
+const char *draft_title(const struct reader_section *s, char out[DRAFT_TITLE_MAX]);
+/* An error at a key: `[section] key = value: why`. */
+void draft_error(struct draft *d, const struct reader_section *s, const struct reader_entry *e,
+        const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* An error of a whole section. */
+void draft_section_error(struct draft *d, const struct reader_section *s, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));

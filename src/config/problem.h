@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* What is wrong with a configuration: collected over a whole run, so that one
+ * run of `moongate -t` shows all of it, then told in the order of the files. */
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { PROBLEMS_MAX = 50 }; /* kept; more are only counted */
+
+struct problem_place {
+	const char *file;     /* name as given; outlives the problems' text */
+	unsigned file_number; /* order of reading */
+	unsigned line;        /* 0 = the file as a whole */
+};
+
+struct problem {
+	struct problem_place place;
+	unsigned number; /* order of finding, among those of one place */
+	bool is_warning;
+	char *text;
+};
+
+struct problems {
+	struct problem at[PROBLEMS_MAX];
+	size_t n;
+	size_t errors, warnings; /* found, kept or not */
+};
+
+void problems_init(struct problems *p);
+void problems_fini(struct problems *p);
+void problem_error(struct problems *p, struct problem_place where, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+void problem_warning(struct problems *p, struct problem_place where, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/* All as lines, `file:line: text`, joined by \n and sorted. The caller frees it;
+ * NULL when there are none. */
+char *problems_text(struct problems *p);
+
+enum { PROBLEM_QUOTE_MAX = 128 };
+/* Text of a file, fit for a message: cut when long, bytes outside ASCII's
+ * printable ones as '?'. Returns out. */
+const char *problem_quote(const char *text, char out[PROBLEM_QUOTE_MAX]);

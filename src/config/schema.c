@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/schema.h"
+
+#include "config/draft.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct schema_section schema_section[KIND_N] = {
+        [KIND_MOONGATE] = {"moongate", false, "the process"},
+        [KIND_LISTENER] = {"listener", true, "addresses at which clients connect"},
+        [KIND_UPSTREAM] = {"upstream", true, "an application that routes lead to"},
+        [KIND_ROUTE] = {"route", true,
+                "what is done with requests for a path: exactly one of upstream, respond and echo. "
+                "An exact path "
+                "comes before the longest prefix, whatever the order in the file; of two routes "
+                "with the same "
+                "path, the one that names the listener comes first"},
+        [KIND_DEFAULTS] = {"defaults", false, "values for all routes, which a route may override"},
+};
+
+/* clang-format off */
+#define PROCESS(field)  offsetof(struct config, field), sizeof((struct config *)0)->field
+#define LISTENER(field) offsetof(struct draft_listener, field), sizeof((struct draft_listener *)0)->field
+#define UPSTREAM(field) offsetof(struct draft_upstream, field), sizeof((struct draft_upstream *)0)->field
+#define ROUTE(field)    offsetof(struct draft_route, field), sizeof((struct draft_route *)0)->field
+#define SETTING(field)  offsetof(struct route_settings, field), sizeof((struct route_settings *)0)->field
+#define WHOLE           0, 0
+#define NO_BOUNDS       0, 0
+
+#define KIB(n) ((uint64_t)(n) << 10)
+#define MIB(n) ((uint64_t)(n) << 20)
+#define GIB(n) ((uint64_t)(n) << 30)
+#define S(n)   ((uint64_t)(n) * 1000)
+#define H(n)   ((uint64_t)(n) * 3600000)
+
+const struct schema_key schema_key[] = {
+	{ KIND_MOONGATE, "workers", parse_count, PROCESS(workers), 1, 64, "auto", KEY_AUTO, NULL,
+	  "threads that carry connections; auto is one per core" },
+	{ KIND_MOONGATE, "log", parse_log, PROCESS(log), NO_BOUNDS, "stderr", KEY_RELOAD, "stderr | PATH",
+	  "where log lines go; a file is appended to" },
+	{ KIND_MOONGATE, "log_level", parse_log_level, PROCESS(log_level), NO_BOUNDS, "info", KEY_RELOAD,
+	  "error | warn | info | debug", "the least important lines that are written" },
+	{ KIND_MOONGATE, "drain_timeout", parse_time, PROCESS(drain_timeout_ms), 0, H(24), "10s", KEY_RELOAD, NULL,
+	  "time over which the sessions are closed when the daemon stops" },
+	{ KIND_MOONGATE, "include", parse_include, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATTERN",
+	  "further files to read, such as conf.d/*.conf, in alphabetical order; they may hold any section" },
+
+	{ KIND_LISTENER, "bind", parse_bind, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_REQUIRED | KEY_RELOAD,
+	  "ADDRESS:PORT | [IPV6]:PORT | unix:PATH", "an address to accept connections at; 0.0.0.0 and [::] are all of the host's" },
+	{ KIND_LISTENER, "backlog", parse_count, LISTENER(settings.backlog), 1, 65535, "4096", KEY_RELOAD, NULL,
+	  "connections that may wait to be accepted; the kernel's somaxconn is a limit too" },
+	{ KIND_LISTENER, "mode", parse_mode, LISTENER(settings.mode), NO_BOUNDS, NULL, KEY_RELOAD, "octal, such as 0660",
+	  "permissions of a unix socket; as the umask says if not given" },
+	{ KIND_LISTENER, "owner", parse_owner, LISTENER(settings.owner), NO_BOUNDS, NULL, KEY_RELOAD, "USER",
+	  "owner of a unix socket, by name or number" },
+	{ KIND_LISTENER, "group", parse_group, LISTENER(settings.group), NO_BOUNDS, NULL, KEY_RELOAD, "GROUP",
+	  "group of a unix socket, by name or number" },
+	{ KIND_LISTENER, "handshake_timeout", parse_time, LISTENER(handshake_timeout_ms), 1, H(24), "10s", KEY_RELOAD, NULL,
+	  "longest time from accepting a connection, or from the first byte of a later request, to its answer" },
+	{ KIND_LISTENER, "keepalive_timeout", parse_time, LISTENER(keepalive_timeout_ms), 1, H(24), "60s", KEY_RELOAD, NULL,
+	  "longest wait for another request on a connection that was not upgraded" },
+	{ KIND_LISTENER, "send_buffer", parse_size, LISTENER(settings.socket.send_buffer), KIB(2), MIB(16), "0",
+	  KEY_ZERO | KEY_RELOAD, NULL, "the sockets' send buffer, in bytes; 0 leaves it to the kernel" },
+	{ KIND_LISTENER, "receive_buffer", parse_size, LISTENER(settings.socket.receive_buffer), KIB(2), MIB(16), "0",
+	  KEY_ZERO | KEY_RELOAD, NULL, "the sockets' receive buffer, in bytes; 0 leaves it to the kernel" },
+
+	{ KIND_UPSTREAM, "server", parse_server, UPSTREAM(server), NO_BOUNDS, NULL, KEY_REQUIRED | KEY_RELOAD,
+	  "ws://HOST[:PORT] | ws://unix:PATH", "where the application listens: an address, a name or a unix socket; the port is 80 if not given" },
+	{ KIND_UPSTREAM, "connect_timeout", parse_time, UPSTREAM(connect_timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
+	  "longest time to find and connect to the server" },
+	{ KIND_UPSTREAM, "send_buffer", parse_size, UPSTREAM(socket.send_buffer), KIB(2), MIB(16), "0",
+	  KEY_ZERO | KEY_RELOAD, NULL, "the sockets' send buffer, in bytes; 0 leaves it to the kernel" },
+	{ KIND_UPSTREAM, "receive_buffer", parse_size, UPSTREAM(socket.receive_buffer), KIB(2), MIB(16), "0",
+	  KEY_ZERO | KEY_RELOAD, NULL, "the sockets' receive buffer, in bytes; 0 leaves it to the kernel" },
+
+	{ KIND_ROUTE, "listener", parse_names, ROUTE(listener), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "NAME",
+	  "the listener whose requests are meant; none given: all of them" },
+	{ KIND_ROUTE, "path", parse_path, ROUTE(path), NO_BOUNDS, NULL, KEY_RELOAD, "/PATH | /PREFIX*",
+	  "the path of the request, in its normal form; with '*' at the end, all paths that begin so; none given: every path" },
+	{ KIND_ROUTE, "upstream", parse_name, ROUTE(upstream), NO_BOUNDS, NULL, KEY_RELOAD, "NAME",
+	  "pass WebSocket connections on to this [upstream]" },
+	{ KIND_ROUTE, "respond", parse_respond, ROUTE(respond), NO_BOUNDS, NULL, KEY_RELOAD, "STATUS | 301 URL",
+	  "answer every request with a status of 200 to 599; 301, 302, 303, 307 and 308 need a URL to go to" },
+	{ KIND_ROUTE, "echo", parse_on_off, ROUTE(echo), NO_BOUNDS, "off", KEY_RELOAD, "on | off",
+	  "accept WebSocket connections and send every message back, for probes and demonstrations" },
+
+	{ KIND_ROUTE, "max_message", parse_size, SETTING(limits.max_message), 125, GIB(1024), "16m",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "longest message accepted, in bytes; a longer one ends the session with 1009" },
+	{ KIND_ROUTE, "max_frame", parse_size, SETTING(limits.max_frame), 125, GIB(1024), "off",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "longest data frame accepted, in bytes" },
+	{ KIND_ROUTE, "max_fragments", parse_count, SETTING(limits.max_fragments), 1, 1000000000, "off",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "most frames that one message may consist of" },
+	{ KIND_ROUTE, "send_timeout", parse_time, SETTING(send_timeout_ms), 1, H(24), "30s",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "longest time that a peer may take nothing of what waits for it" },
+	{ KIND_ROUTE, "message_timeout", parse_time, SETTING(message_timeout_ms), 1, H(24), "60s",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "longest time that a message may stay unfinished; every KiB received adds a second" },
+	{ KIND_ROUTE, "close_timeout", parse_time, SETTING(close_timeout_ms), 1, H(24), "5s",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait for the answer to a close frame, and for the end of the connection after it" },
+	{ KIND_ROUTE, "ping_interval", parse_time, SETTING(ping_interval_ms), 1, H(24), "30s",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "a client that was silent for so long is sent a ping" },
+	{ KIND_ROUTE, "pong_timeout", parse_time, SETTING(pong_timeout_ms), 1, H(24), "10s",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait for any sign of life after a ping" },
+	{ KIND_ROUTE, "idle_timeout", parse_time, SETTING(idle_timeout_ms), 1, H(24), "off",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "sessions that carried no message for so long are closed with 1001" },
+	{ KIND_ROUTE, "max_queue", parse_size, SETTING(max_queue), KIB(4), MIB(64), "64k",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "bytes that may wait for a slow peer before reading from the other stops" },
+	{ KIND_ROUTE, "remask", parse_remask, SETTING(remask), NO_BOUNDS, "auto",
+	  KEY_DEFAULTS | KEY_RELOAD, "auto | on | off",
+	  "give frames to the upstream fresh mask keys; auto: when its address is neither private nor loopback" },
+};
+/* clang-format on */
+const size_t schema_key_n = sizeof schema_key / sizeof schema_key[0];
+_Static_assert(sizeof schema_key / sizeof schema_key[0] <= SCHEMA_KEYS_MAX, "tables by row fit");
+
+const struct schema_section *schema_find_section(const char *kind)
+{
+	for (size_t i = 0; i < KIND_N; i++)
+		if (strcmp(schema_section[i].name, kind) == 0)
+			return &schema_section[i];
+	return NULL;
+}
+
+bool schema_allows(enum schema_kind kind, const struct schema_key *k)
+{
+	return k->kind == kind || (kind == KIND_DEFAULTS && (k->flags & KEY_DEFAULTS));
+}
+
+const struct schema_key *schema_find(enum schema_kind kind, const char *name)
+{
+	for (size_t i = 0; i < schema_key_n; i++)
+		if (schema_allows(kind, &schema_key[i]) && strcmp(schema_key[i].name, name) == 0)
+			return &schema_key[i];
+	return NULL;
+}
+
+bool schema_is_key(struct slice name)
+{
+	for (size_t i = 0; i < schema_key_n; i++)
+		if (slice_equal(slice_str(schema_key[i].name), name))
+			return true;
+	return false;
+}
+
+const struct schema_section *schema_elsewhere(enum schema_kind kind, const char *name)
+{
+	for (size_t i = 0; i < KIND_N; i++)
+		if (i != kind && schema_find((enum schema_kind)i, name))
+			return &schema_section[i];
+	return NULL;
+}
+
+struct unit {
+	uint64_t factor;
+	const char *name;
+};
+
+/* A number in the largest unit that holds it whole. */
+static void print_bound(FILE *out, uint64_t n, const struct unit *units, size_t unit_n)
+{
+	for (size_t i = 0; i < unit_n; i++) {
+		if (n >= units[i].factor && n % units[i].factor == 0) {
+			fprintf(out, "%" PRIu64 "%s", n / units[i].factor, units[i].name);
+			return;
+		}
+	}
+	fprintf(out, "%" PRIu64 "%s", n, unit_n > 0 ? units[unit_n - 1].name : "");
+}
+
+static void print_bounds(FILE *out, const struct schema_key *k)
+{
+	static const struct unit sizes[] = {{GIB(1), "g"}, {MIB(1), "m"}, {KIB(1), "k"}, {1, ""}};
+	static const struct unit times[] = {{H(1), "h"}, {S(60), "m"}, {S(1), "s"}, {1, "ms"}};
+	const struct unit *units = k->parse == parse_size ? sizes : times;
+	size_t unit_n = k->parse == parse_count ? 0 : 4;
+	print_bound(out, k->min, units, unit_n);
+	fputs("..", out);
+	print_bound(out, k->max, units, unit_n);
+}
+
+const char *schema_form(const struct schema_key *k, char out[SCHEMA_FORM_MAX])
+{
+	if (k->form) {
+		snprintf(out, SCHEMA_FORM_MAX, "%s", k->form);
+		return out;
+	}
+	FILE *f = fmemopen(out, SCHEMA_FORM_MAX, "w");
+	if (!f)
+		return "";
+	if (k->flags & (KEY_OFF | KEY_AUTO | KEY_ZERO))
+		fputs(k->flags & KEY_OFF ? "off | " : k->flags & KEY_AUTO ? "auto | " : "0 | ", f);
+	print_bounds(f, k);
+	fclose(f);
+	return out;
+}
+
+enum { NAME_MAX_COMPARED = 32 };
+
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* Edits that turn one word into the other: a letter put in, left out, replaced, or
+ * two neighbours swapped. */
+static unsigned distance(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	if (n > NAME_MAX_COMPARED || m > NAME_MAX_COMPARED)
+		return UINT32_MAX;
+	unsigned d[NAME_MAX_COMPARED + 1][NAME_MAX_COMPARED + 1];
+	for (size_t i = 0; i <= n; i++)
+		d[i][0] = (unsigned)i;
+	for (size_t j = 0; j <= m; j++)
+		d[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= n; i++) {
+		for (size_t j = 1; j <= m; j++) {
+			unsigned change = a[i - 1] == b[j - 1] ? 0 : 1;
+			d[i][j] = least(
+			        least(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + change);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
+		}
+	}
+	return d[n][m];
+}
+
+/* Keeps the nearer of two candidates; one that shares too little is none. */
+static void consider(
+        const char **best, unsigned *best_distance, const char *word, const char *meant)
+{
+	unsigned d = distance(word, meant);
+	if (d < *best_distance && d <= 1 + strlen(meant) / 4) {
+		*best = meant;
+		*best_distance = d;
+	}
+}
+
+const char *schema_suggest_key(enum schema_kind kind, const char *name)
+{
+	const char *best = NULL;
+	unsigned best_distance = UINT32_MAX;
+	for (size_t i = 0; i < schema_key_n; i++)
+		if (schema_allows(kind, &schema_key[i]))
+			consider(&best, &best_distance, name, schema_key[i].name);
+	return best;
+}
+
+const char *schema_suggest_section(const char *kind)
+{
+	const char *best = NULL;
+	unsigned best_distance = UINT32_MAX;
+	for (size_t i = 0; i < KIND_N; i++)
+		consider(&best, &best_distance, kind, schema_section[i].name);
+	return best;
+}

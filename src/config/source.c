@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/source.h"
+
+#include "base/mem.h"
+#include "config/schema.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	SIZE_MAX_KIB = 1024, /* of one file */
+	FILES_MAX = 256,
+	DEPTH_MAX = 8,
+};
+
+struct contents {
+	char *text;
+	size_t len;
+	struct stat info;
+};
+
+static const char *refuse_type(mode_t mode)
+{
+	return S_ISDIR(mode)    ? "it is a directory"
+	       : S_ISFIFO(mode) ? "it is a pipe"
+	       : S_ISSOCK(mode) ? "it is a socket"
+	                        : "it is no regular file";
+}
+
+/* Reads until the end or one byte over the limit. */
+static bool read_all(int fd, struct contents *c)
+{
+	size_t limit = (size_t)SIZE_MAX_KIB * 1024 + 1;
+	size_t room = (size_t)c->info.st_size + 1;
+	room = room > limit ? limit : room < 4096 ? 4096 : room;
+	c->text = mem_new(room);
+	while (c->len < limit) {
+		if (c->len == room) {
+			room = 2 * room > limit ? limit : 2 * room;
+			c->text = mem_resize(c->text, room);
+		}
+		ssize_t n = read(fd, c->text + c->len, room - c->len);
+		if (n == 0)
+			return true;
+		if (n > 0)
+			c->len += (size_t)n;
+		else if (errno != EINTR)
+			return false;
+	}
+	return true;
+}
+
+static bool read_open(int fd, struct contents *c, char why[PROBLEM_QUOTE_MAX])
+{
+	if (fstat(fd, &c->info) != 0) {
+		snprintf(why, PROBLEM_QUOTE_MAX, "cannot read it: %s", strerror(errno));
+		return false;
+	}
+	if (!S_ISREG(c->info.st_mode)) {
+		snprintf(why, PROBLEM_QUOTE_MAX, "%s", refuse_type(c->info.st_mode));
+		return false;
+	}
+	bool fits = c->info.st_size <= (off_t)SIZE_MAX_KIB * 1024;
+	if (fits && !read_all(fd, c)) {
+		snprintf(why, PROBLEM_QUOTE_MAX, "cannot read it: %s", strerror(errno));
+		return false;
+	}
+	if (!fits || c->len > (size_t)SIZE_MAX_KIB * 1024) {
+		snprintf(why, PROBLEM_QUOTE_MAX, "it is too large: want at most %d KiB",
+		        SIZE_MAX_KIB);
+		return false;
+	}
+	return true;
+}
+
+/* O_NONBLOCK: opening a pipe must not wait for a writer. */
+static bool read_file(const char *path, struct contents *c, char why[PROBLEM_QUOTE_MAX])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0) {
+		snprintf(why, PROBLEM_QUOTE_MAX, "cannot open it: %s", strerror(errno));
+		return false;
+	}
+	bool ok = read_open(fd, c, why);
+	close(fd);
+	return ok;
+}
+
+static struct source *add(struct sources *s, const char *name, const struct source *includer)
+{
+	struct source *new = mem_new(sizeof *new);
+	new->file = (struct reader_file){mem_strdup(name), (unsigned)s->n};
+	new->includer = includer;
+	s->at = mem_resize(s->at, (s->n + 1) * sizeof(struct source *));
+	s->at[s->n++] = new;
+	return new;
+}
+
+/* Why a file may not be read from another; NULL if it may. */
+static const char *refuse_include(
+        const struct sources *s, const struct source *includer, const struct stat *info)
+{
+	unsigned depth = 0;
+	for (const struct source *at = includer; at; at = at->includer, depth++)
+		if (at->device == info->st_dev && at->inode == info->st_ino)
+			return "it includes itself";
+	if (depth > DEPTH_MAX)
+		return "includes are nested too deeply";
+	return s->n >= FILES_MAX ? "too many files" : NULL;
+}
+
+static bool load(struct sources *s, struct draft *d, const char *path,
+        const struct source *includer, char why[PROBLEM_QUOTE_MAX]);
+
+struct include {
+	struct draft *d;
+	const struct source *from;
+	const struct reader_section *section;
+	const struct reader_entry *entry;
+};
+
+static void include_one(struct sources *s, const struct include *i, const char *path)
+{
+	char why[PROBLEM_QUOTE_MAX], name[PROBLEM_QUOTE_MAX];
+	if (!load(s, i->d, path, i->from, why))
+		draft_error(i->d, i->section, i->entry, "%s: %s", problem_quote(path, name), why);
+}
+
+/* A pattern may match nothing, a plain name must exist. */
+static void include(struct sources *s, const struct include *i)
+{
+	if (i->d->is_memory) {
+		draft_error(i->d, i->section, i->entry, "want no include: this text is no file");
+		return;
+	}
+	char *pattern = parse_relative(&i->from->file, i->entry->value);
+	glob_t found = {.gl_pathc = 0};
+	if (i->entry->value[0] == '\0')
+		; /* told when the value is parsed */
+	else if (!strpbrk(pattern, "*?["))
+		include_one(s, i, pattern);
+	else if (glob(pattern, GLOB_NOESCAPE, NULL, &found) == 0)
+		for (size_t k = 0; k < found.gl_pathc; k++)
+			include_one(s, i, found.gl_pathv[k]);
+	globfree(&found);
+	mem_free(pattern);
+}
+
+/* Follows the includes of one file's sections, those from `first` on. */
+static void follow(struct sources *s, struct draft *d, const struct source *from, size_t first)
+{
+	size_t end = d->doc.n;
+	for (size_t i = first; i < end; i++) {
+		const struct reader_section *section = d->doc.section[i];
+		if (strcmp(section->kind, schema_section[KIND_MOONGATE].name) != 0)
+			continue;
+		for (size_t k = 0; k < section->entry_n; k++) {
+			const struct reader_entry *e = &section->entry[k];
+			if (strcmp(e->key, "include") == 0)
+				include(s, &(struct include){d, from, section, e});
+		}
+	}
+}
+
+static void take(
+        struct sources *s, struct draft *d, struct source *from, const char *text, size_t len)
+{
+	size_t first = d->doc.n;
+	reader_read(&d->doc, &from->file, text, len, &d->problems);
+	follow(s, d, from, first);
+}
+
+static bool load(struct sources *s, struct draft *d, const char *path,
+        const struct source *includer, char why[PROBLEM_QUOTE_MAX])
+{
+	struct contents c = {.text = NULL};
+	bool ok = read_file(path, &c, why);
+	const char *refused = ok ? refuse_include(s, includer, &c.info) : NULL;
+	if (refused)
+		snprintf(why, PROBLEM_QUOTE_MAX, "%s", refused);
+	if (ok && !refused) {
+		struct source *new = add(s, path, includer);
+		new->device = c.info.st_dev;
+		new->inode = c.info.st_ino;
+		if (c.info.st_mode & S_IWOTH)
+			problem_warning(&d->problems, reader_place(&new->file, 0),
+			        "every user of this host may write this file");
+		take(s, d, new, c.text, c.len);
+	}
+	mem_free(c.text);
+	return ok && !refused;
+}
+
+bool source_load(struct sources *s, struct draft *d, const char *path)
+{
+	char why[PROBLEM_QUOTE_MAX];
+	bool ok = load(s, d, path, NULL, why);
+	if (!ok)
+		problem_error(&d->problems, (struct problem_place){path, 0, 0}, "%s", why);
+	return ok;
+}
+
+void source_load_text(
+        struct sources *s, struct draft *d, const char *name, const char *text, size_t len)
+{
+	d->is_memory = true;
+	take(s, d, add(s, name, NULL), text, len);
+}
+
+void sources_fini(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		mem_free(s->at[i]->file.name);
+		mem_free(s->at[i]);
+	}
+	mem_free(s->at);
+}
