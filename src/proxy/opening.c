@@ -101,6 +101,15 @@ static void on_dialled(struct dial *d, const char *error)
 		connect_next(s, 0);
 }
 
+/* A name turned out to be at home: from the next frame on the mask may stay. */
+static void trust_private_name(struct session *s)
+{
+	struct ws_reader *in = &s->side[CLIENT].ep.in;
+	if (s->route->settings.remask == REMASK_AUTO && !ws_reader_is_mid_frame(in) &&
+	        address_is_private(dial_address(&s->opening->dial)))
+		in->flags = (uint8_t)(in->flags & ~WS_REMASK);
+}
+
 /* `error`: why the address before failed; it is reported when it was the last. */
 static void connect_next(struct session *s, int error)
 {
@@ -129,6 +138,7 @@ static void connect_next(struct session *s, int error)
 	                        : 0;
 	if (o->connect_ms)
 		deadline_arm(s, o->connect_ms);
+	trust_private_name(s);
 	struct slice v = slice_of(o->request, o->request_len);
 	stream_send(stream, &v, 1);
 }
@@ -173,7 +183,7 @@ static void open_tunnel(struct session *s, const struct http_head *answer)
 	if (closed) {
 		up->flags |= SIDE_CLOSE_SENT;
 		close_relayed(s, client, client->close_code);
-	} else {
+	} else if (!stream_is_over(up->ep.stream)) {
 		tunnel_resume(s, client);
 	}
 }

@@ -65,15 +65,20 @@ void proxy_set_routes(struct proxy *p, struct route_table *t)
 }
 
 bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
-	const struct proxy_listener *l)
+        const struct proxy_listener *l)
 {
+	if (p->drain.on) { /* it was in the backlog when the listener stopped */
+		stream_free(stream, false);
+		return false;
+	}
 	bool adopted = session_new(p, stream, peer, l) != NULL;
 	if (!adopted)
 		counter_inc(&p->counters.out_of_memory);
 	return adopted;
 }
 
-void proxy_accept(struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l)
+void proxy_accept(
+        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l)
 {
 	struct stream *stream = plain_accepted(p->worker, fd);
 	if (stream)

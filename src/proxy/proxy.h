@@ -82,7 +82,7 @@ void proxy_accept(
         struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l);
 
 /* The same for a stream that exists already, which it takes over: for simulated
- * streams. False when memory is short. */
+ * streams. False, and the stream freed, when memory is short or the proxy drains. */
 bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
 	const struct proxy_listener *l);
 

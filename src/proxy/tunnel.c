@@ -221,6 +221,8 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	if (messages)
 		s->data_ms = from->received_ms;
 	deliver(s, to, &runs);
+	if (ep->phase != ENDPOINT_FRAMES)
+		return len; /* there was no memory to keep them */
 	if (run->stop == WS_STOP_BROKEN) {
 		on_broken(s, from, run->error);
 		return len;

@@ -66,6 +66,11 @@ enum dial_start dial_start(
 	return d->resolving ? DIAL_RESOLVING : DIAL_FAILED;
 }
 
+const struct address *dial_address(const struct dial *d)
+{
+	return d->found ? &d->found[d->next - 1] : &d->group->server.address;
+}
+
 struct stream *dial_next(struct dial *d, int *error)
 {
 	*error = 0;

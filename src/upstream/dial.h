@@ -43,12 +43,14 @@ static inline bool dial_has_next(const struct dial *d)
 {
 	return d->next < (d->found ? d->found_n : 1);
 }
+/* The address that dial_next() took last. */
+const struct address *dial_address(const struct dial *d);
 void dial_end(struct dial *d);
 
 /* What dialling shares on one worker, in worker->layer[WORKER_UPSTREAM]: the
  * resolver, and how a connection is begun, which tests replace. */
 typedef struct stream *(*dial_connect_fn)(
-	struct worker *w, const struct address *to, const struct socket_options *o);
+        struct worker *w, const struct address *to, const struct socket_options *o);
 struct upstream_worker {
 	struct resolver *resolver;
 	dial_connect_fn connect; /* plain_connect */
