@@ -48,7 +48,7 @@ bool log_is_on(enum log_level level);
  * ended before. Control thread. False with errno when the thread cannot be made. */
 bool log_start(void);
 void log_stop(void);
-/* Gives the calling thread its queue, and takes it back; what it holds is still
+/* Gives the calling thread its queue (unless it has one), and takes it back; what it holds is still
  * written. Without memory for a queue the thread's lines are lost and counted. */
 void log_thread_init(void);
 void log_thread_fini(void);

@@ -307,7 +307,8 @@ void log_thread_init(void)
 {
 	int saved = errno;
 
-	assert(!own);
+	if (own)
+		return;
 	own = log_queue_new();
 	has_none = !own;
 	if (own) {

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "admin/totals.h"
+
+#include "base/mem.h"
+#include "net/worker.h"
+#include "proxy/proxy.h"
+
+void totals_add(struct log_line *l, const struct counter_info *info, unsigned counters,
+        const counter *const *sets, size_t n)
+{
+	for (unsigned c = 0; c < counters; c++) {
+		uint64_t sum = 0;
+
+		for (size_t i = 0; i < n; i++)
+			sum += counter_get(&sets[i][c]);
+		log_unum(l, info[c].name, sum);
+	}
+}
+
+/* The structs that COUNTER_FIELD makes are nothing but counters. */
+_Static_assert(sizeof(struct net_counters) % sizeof(counter) == 0, "an array of counters");
+_Static_assert(sizeof(struct proxy_counters) % sizeof(counter) == 0, "an array of counters");
+
+void totals_log(const struct worker *const *workers, const struct proxy *const *proxies, size_t n)
+{
+	const counter **sets = mem_new(n * sizeof(const counter *));
+	struct log_line l;
+
+	log_begin(&l, LOG_LEVEL_INFO, "totals");
+	for (size_t i = 0; i < n; i++)
+		sets[i] = (const counter *)&workers[i]->counters;
+	totals_add(&l, net_counter_info, net_counter_n, sets, n);
+	for (size_t i = 0; i < n; i++)
+		sets[i] = (const counter *)proxy_counters(proxies[i]);
+	totals_add(&l, proxy_counter_info, proxy_counter_n, sets, n);
+	log_unum(&l, "log_lost", log_lost());
+	log_end(&l);
+	mem_free(sets);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/control.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/service.h"
+#include "daemon/signals.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+	SPREAD_FROM = 100,       /* so many sessions are not closed all at once */
+	CLOSE_GRACE_MS = 5000,   /* after drain_timeout, for the last close handshakes */
+	IGNORED_QUIET_MS = 1000, /* between two lines of one ignored signal */
+	SIGNALS_PER_TURN = 16,
+};
+
+enum control_state { RUNNING, DRAINING, ENDED };
+
+/* How often a signal that means nothing came. */
+struct ignored {
+	uint64_t count;
+	uint64_t told_ms; /* 0 = never */
+};
+
+struct control {
+	struct event_base *base;
+	struct event *signal, *report, *deadline;
+	int signal_fd, report_fd;
+	enum control_state state;
+	struct service *service;
+	uint32_t drain_timeout_ms;
+	struct ignored ignored[NSIG];
+};
+
+static void control_end(struct control *c)
+{
+	c->state = ENDED;
+	event_base_loopbreak(c->base);
+}
+
+/* Whatever a peer or a worker does, the end comes: the deadline counts from now. */
+static void control_drain(struct control *c, int signal)
+{
+	uint64_t sessions = service_sessions(c->service);
+	uint32_t spread_ms = sessions >= SPREAD_FROM ? c->drain_timeout_ms : 0;
+	uint64_t wait_ms = (uint64_t)c->drain_timeout_ms + CLOSE_GRACE_MS;
+	struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
+	struct log_line l;
+	char name[16];
+
+	log_begin(&l, LOG_LEVEL_INFO, "stopping");
+	log_text(&l, "signal", signals_name(signal, name));
+	log_unum(&l, "sessions", sessions);
+	log_unum(&l, "spread_ms", spread_ms);
+	log_end(&l);
+	c->state = DRAINING;
+	event_add(c->deadline, &wait);
+	service_drain(c->service, spread_ms);
+}
+
+static void control_stop(struct control *c, int signal)
+{
+	char name[16];
+
+	if (c->state == RUNNING) {
+		control_drain(c, signal);
+		return;
+	}
+	log_event(LOG_LEVEL_WARN, "stopping_now", "signal", signals_name(signal, name), NULL);
+	control_end(c);
+}
+
+/* A storm of them makes one line a second. */
+static void control_ignore(struct control *c, int signal)
+{
+	struct ignored *i = &c->ignored[signal];
+	uint64_t now = clock_ms();
+	struct log_line l;
+	char name[16];
+
+	i->count++;
+	if (i->told_ms != 0 && now - i->told_ms < IGNORED_QUIET_MS)
+		return;
+	i->told_ms = now;
+	log_begin(&l, LOG_LEVEL_INFO, "signal_ignored");
+	log_text(&l, "signal", signals_name(signal, name));
+	log_unum(&l, "count", i->count);
+	log_end(&l);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+	int signal;
+
+	(void)what;
+	for (int i = 0; i < SIGNALS_PER_TURN && c->state != ENDED; i++) {
+		signal = signals_next(fd);
+		if (signal == 0)
+			break;
+		if (signals_is_stop(signal))
+			control_stop(c, signal);
+		else if (signal > 0 && signal < NSIG)
+			control_ignore(c, signal);
+	}
+}
+
+static void on_report(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+	uint64_t count;
+
+	(void)what;
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
+	if (service_look(c->service) && c->state == DRAINING)
+		control_end(c);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+	struct log_line l;
+
+	(void)fd;
+	(void)what;
+	log_begin(&l, LOG_LEVEL_WARN, "drain_timeout");
+	log_unum(&l, "sessions", service_sessions(c->service));
+	log_end(&l);
+	control_end(c);
+}
+
+static bool open_events(struct control *c)
+{
+	c->base = event_base_new();
+	if (!c->base)
+		return false;
+	c->signal = event_new(c->base, c->signal_fd, EV_READ | EV_PERSIST, on_signal, c);
+	c->report = event_new(c->base, c->report_fd, EV_READ | EV_PERSIST, on_report, c);
+	c->deadline = event_new(c->base, -1, 0, on_deadline, c);
+	return c->signal && c->report && c->deadline && event_add(c->signal, NULL) == 0 &&
+	       event_add(c->report, NULL) == 0;
+}
+
+struct control *control_new(void)
+{
+	struct control *c = mem_new(sizeof(*c));
+
+	c->signal_fd = signals_open();
+	c->report_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (c->signal_fd >= 0 && c->report_fd >= 0 && open_events(c))
+		return c;
+	control_free(c);
+	return NULL;
+}
+
+static void free_event(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void control_free(struct control *c)
+{
+	int saved = errno;
+
+	if (!c)
+		return;
+	free_event(c->signal);
+	free_event(c->report);
+	free_event(c->deadline);
+	if (c->base)
+		event_base_free(c->base);
+	if (c->signal_fd >= 0)
+		close(c->signal_fd);
+	if (c->report_fd >= 0)
+		close(c->report_fd);
+	mem_free(c);
+	errno = saved;
+}
+
+int control_report_fd(const struct control *c)
+{
+	return c->report_fd;
+}
+
+void control_run(struct control *c, struct service *s, uint32_t drain_timeout_ms)
+{
+	c->service = s;
+	c->drain_timeout_ms = drain_timeout_ms;
+	event_base_dispatch(c->base);
+}

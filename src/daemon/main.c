@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/log.h"
+#include "config/config.h"
+#include "daemon/control.h"
+#include "daemon/exit.h"
+#include "daemon/limits.h"
+#include "daemon/options.h"
+#include "daemon/say.h"
+#include "daemon/service.h"
+#include "daemon/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A standard stream that is closed would be the next descriptor to be opened,
+ * and a client's socket would get what is meant for stderr. Opened only for reading, it
+ * refuses what is written, which the log counts. */
+static void hold_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+static void log_warnings(const struct config_errors *warnings)
+{
+	const char *at = warnings->text ? warnings->text : "";
+
+	while (*at != '\0') {
+		size_t len = strcspn(at, "\n");
+		struct log_line l;
+
+		log_begin(&l, LOG_LEVEL_WARN, "config_warning");
+		log_slice(&l, "text", slice_of(at, len));
+		log_end(&l);
+		at += len + (at[len] == '\n');
+	}
+}
+
+static struct config *load(const char *path, struct config_errors *problems)
+{
+	struct config *c = config_load(path, problems);
+
+	if (!c) {
+		if (problems->text)
+			say_lines(problems->text);
+		say("%s: %zu error%s", path, problems->n, problems->n == 1 ? "" : "s");
+	}
+	return c;
+}
+
+static void log_limits(unsigned workers, size_t binds)
+{
+	uint64_t descriptors = limits_raise_descriptors();
+	struct log_line l;
+
+	log_begin(&l, LOG_LEVEL_INFO, "limits");
+	log_unum(&l, "descriptors", descriptors);
+	log_unum(&l, "sessions", limits_sessions(descriptors, workers, binds));
+	log_end(&l);
+}
+
+static void log_ready(unsigned workers)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_LEVEL_INFO, "ready");
+	log_unum(&l, "workers", workers);
+	log_num(&l, "pid", getpid());
+	log_end(&l);
+}
+
+static enum exit_status failed(const char *what)
+{
+	char words[LOG_ERRNO_MAX];
+
+	say("%s: %s", what, log_errno_words(errno, words));
+	return EXIT_FAILED;
+}
+
+/* The log's thread runs; listeners are open. */
+static enum exit_status serve(
+        struct control *control, struct service *s, const struct config *c, unsigned workers)
+{
+	bool good = service_start(s);
+
+	if (good) {
+		log_ready(workers);
+		control_run(control, s, c->drain_timeout_ms);
+	}
+	service_stop(s);
+	return good ? EXIT_GOOD : EXIT_FAILED;
+}
+
+static enum exit_status start(struct control *control, const struct config *c)
+{
+	unsigned workers = c->workers ? c->workers : limits_processors();
+	struct service *s = service_new(c, workers, control_report_fd(control));
+	enum exit_status status = EXIT_CONFIG;
+
+	log_limits(workers, c->bind_n);
+	if (service_open(s)) {
+		if (log_start())
+			status = serve(control, s, c, workers);
+		else
+			status = failed("cannot start the log's thread");
+	}
+	service_free(s);
+	log_stop();
+	return status;
+}
+
+static enum exit_status run_configured(const struct config *c, const struct config_errors *warnings)
+{
+	enum exit_status status;
+	struct control *control;
+	char words[LOG_ERRNO_MAX];
+
+	if (!log_open(c->log, c->log_level)) {
+		say("cannot open the log %s: %s", c->log, log_errno_words(errno, words));
+		return EXIT_CONFIG;
+	}
+	log_event(LOG_LEVEL_INFO, "starting", "version", MOONGATE_VERSION, NULL);
+	log_warnings(warnings);
+	control = control_new();
+	if (!control)
+		return failed("cannot start");
+	status = start(control, c);
+	control_free(control);
+	return status;
+}
+
+static enum exit_status run(const char *path)
+{
+	struct config_errors problems = {0};
+	struct config *c = load(path, &problems);
+	enum exit_status status = c ? run_configured(c, &problems) : EXIT_CONFIG;
+
+	config_errors_free(&problems);
+	config_free(c);
+	return status;
+}
+
+/* Text for a person or a script: it matters whether it arrived. */
+static enum exit_status printed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_GOOD;
+	return failed("cannot write to standard output");
+}
+
+static enum exit_status check(const char *path)
+{
+	struct config_errors problems = {0};
+	struct config *c = load(path, &problems);
+	enum exit_status status = EXIT_CONFIG;
+
+	if (c) {
+		if (problems.text)
+			say_lines(problems.text);
+		printf("%s: ok\n", path);
+		status = printed();
+	}
+	config_errors_free(&problems);
+	config_free(c);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+
+	signals_init();
+	hold_standard_streams();
+	if (!options_parse(&o, argc, argv))
+		return EXIT_USAGE;
+	switch (o.action) {
+	case OPTIONS_RUN:
+		return (int)run(o.config);
+	case OPTIONS_CHECK:
+		return (int)check(o.config);
+	case OPTIONS_VERSION:
+		puts("moongate " MOONGATE_VERSION);
+		return (int)printed();
+	case OPTIONS_HELP:
+		options_help(stdout);
+		return (int)printed();
+	case OPTIONS_HELP_CONFIG:
+		config_help(stdout);
+		return (int)printed();
+	case OPTIONS_HELP_CONFIG_ROFF:
+		config_help_roff(stdout);
+		return (int)printed();
+	}
+	return EXIT_FAILED;
+}

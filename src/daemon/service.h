@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The listeners and the workers of a running daemon: how they start, drain and
+ * stop. Control thread. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config;
+struct service;
+
+/* Borrows the configuration; needs it until service_free(). report_fd is an
+ * eventfd: readable when service_look() has something to see. */
+struct service *service_new(const struct config *c, unsigned workers, int report_fd);
+/* After service_stop(), or before service_start(). */
+void service_free(struct service *s);
+
+/* Opens every listener. False when one cannot be opened: all such were said. */
+bool service_open(struct service *s);
+/* Starts the workers; returns when all of them accept connections. False when one
+ * could not start, which was said: service_stop() comes next. */
+bool service_start(struct service *s);
+
+/* Sessions that have begun and not ended. */
+uint64_t service_sessions(const struct service *s);
+/* Stops accepting and begins to end all sessions, spread over spread_ms. */
+void service_drain(struct service *s, uint32_t spread_ms);
+/* Closes the listeners once no worker watches them. True when all workers have
+ * drained. */
+bool service_look(struct service *s);
+/* Ends the workers, with resets for sessions that are left, and logs the totals. */
+void service_stop(struct service *s);
