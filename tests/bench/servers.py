@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The processes of the benchmark: how each is configured, started, measured and stopped."""
+
+import atexit
+import ctypes
+import glob
+import os
+import re
+import resource
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+START_SECONDS = 10
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Failed(Exception):
+    """A server or the load generator did not do its part; the row goes on without it."""
+
+
+def child_setup(cores):
+    """Between fork and exec: own process group, chosen cores, dies with the runner."""
+    def setup():
+        os.setsid()
+        os.sched_setaffinity(0, cores)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return setup
+
+
+running = []
+
+
+def stop_all():
+    for process in list(running):
+        process.stop()
+
+
+atexit.register(stop_all)
+
+
+class Process:
+    """A child with its own process group and its messages in a file."""
+
+    def __init__(self, name, command, cores, folder, **pipes):
+        self.name = name
+        self.errors = os.path.join(folder, f"{name}.stderr")
+        with open(self.errors, "wb") as errors:
+            self.popen = subprocess.Popen(command, preexec_fn=child_setup(cores), stderr=errors,
+                                          **pipes)
+        running.append(self)
+
+    def complaint(self):
+        with open(self.errors, errors="replace") as f:
+            lines = f.read().strip().splitlines()
+        return lines[-1][:200] if lines else "no message"
+
+    def signal_group(self, number):
+        try:
+            os.killpg(self.popen.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def stop(self):
+        if self not in running:
+            return
+        running.remove(self)
+        self.signal_group(signal.SIGTERM)
+        try:
+            self.popen.wait(3)
+        except subprocess.TimeoutExpired:
+            pass
+        self.signal_group(signal.SIGKILL)
+        self.popen.wait()
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            if pipe:
+                pipe.close()
+
+
+def free_port(start=[20000 + os.getpid() % 4000]):
+    """A free port under those that the kernel gives to outgoing connections."""
+    while True:
+        start[0] = start[0] + 1 if start[0] < 32000 else 20000
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", start[0]))
+                return start[0]
+            except OSError:
+                pass
+
+
+def wait_for_port(process, port):
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.popen.poll() is not None:
+            raise Failed(f"{process.name} ended at its start: {process.complaint()}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise Failed(f"{process.name} does not listen after {START_SECONDS} s: {process.complaint()}")
+
+
+MOONGATE = """\
+[moongate]
+workers = {workers}
+log = {folder}/{name}.log
+log_level = error
+
+[listener bench]
+bind = 127.0.0.1:{port}
+
+[upstream bench]
+server = ws://127.0.0.1:{upstream}
+
+[route bench]
+path = /*
+upstream = bench
+"""
+
+NGINX = """\
+daemon off;
+worker_processes {workers};
+worker_rlimit_nofile {descriptors};
+pid {folder}/{name}.pid;
+error_log {folder}/{name}.log error;
+events {{
+    worker_connections {descriptors};
+    accept_mutex off;
+}}
+http {{
+    access_log off;
+    tcp_nodelay on;
+    client_body_temp_path {folder}/{name}.body;
+    proxy_temp_path {folder}/{name}.proxy;
+    fastcgi_temp_path {folder}/{name}.fastcgi;
+    uwsgi_temp_path {folder}/{name}.uwsgi;
+    scgi_temp_path {folder}/{name}.scgi;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096{reuseport};
+        location / {{
+            proxy_pass http://127.0.0.1:{upstream};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection upgrade;
+            proxy_set_header Host $host;
+            proxy_buffer_size {buffer}k;
+            proxy_buffers 4 {buffer}k;
+            proxy_busy_buffers_size {busy}k;
+            proxy_read_timeout 1h;
+            proxy_send_timeout 1h;
+            proxy_socket_keepalive on;
+        }}
+    }}
+}}
+"""
+
+HAPROXY = """\
+global
+    nbthread {workers}
+    maxconn {sessions}
+    tune.bufsize {bytes}
+defaults
+    mode http
+    maxconn {sessions}
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+    timeout tunnel 1h
+frontend bench
+    bind 127.0.0.1:{port} backlog 4096
+    default_backend bench
+backend bench
+    server bench 127.0.0.1:{upstream}
+"""
+
+
+def nginx_binary():
+    return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def haproxy_binary():
+    return shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def written(values, text):
+    path = "{folder}/{name}.conf".format(**values)
+    with open(path, "w") as f:
+        f.write(text.format(**values))
+    return path
+
+
+class Kind:
+    """How one kind of server is started: its name, program and configuration."""
+
+    def __init__(self, name, program, config=None, arguments=(), **values):
+        self.name = name
+        self.program = program
+        self.config = config
+        self.arguments = arguments
+        self.values = values
+
+    def command(self, values):
+        if not self.config:
+            return [self.program, "127.0.0.1:{port}".format(**values),
+                    "127.0.0.1:{upstream}".format(**values), str(values["workers"])]
+        path = written(values, self.config)
+        return [self.program] + [a.format(path=path, **values) for a in self.arguments]
+
+
+def kinds(root, base):
+    """All servers that this machine can run, raw-forward first."""
+    found = [Kind("raw-forward", f"{root}/build/bench/raw-forward")]
+    for name, program in (("moongate", f"{root}/build/moongate"), ("base", base)):
+        if program and os.access(program, os.X_OK):
+            found.append(Kind(name, program, MOONGATE, ("-c", "{path}")))
+    if nginx_binary():
+        arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
+        found.append(Kind("nginx", nginx_binary(), NGINX, arguments, buffer=4, busy=8))
+        found.append(Kind("nginx64", nginx_binary(), NGINX, arguments, buffer=64, busy=128))
+    if haproxy_binary():
+        arguments = ("-db", "-f", "{path}")
+        found.append(Kind("haproxy", haproxy_binary(), HAPROXY, arguments, bytes=16384))
+        found.append(Kind("haproxy64", haproxy_binary(), HAPROXY, arguments, bytes=65536))
+    return found
+
+
+class Server(Process):
+    """A running server of some kind, in front of the echo upstream."""
+
+    def __init__(self, kind, upstream, cores, folder, workers=1):
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.port = free_port()
+        values = dict(kind.values, name=f"{kind.name}-{workers}", folder=folder, port=self.port,
+                      upstream=upstream, workers=workers, descriptors=descriptors,
+                      sessions=descriptors // 2 - 300,
+                      reuseport=" reuseport" if workers > 1 else "")
+        super().__init__(values["name"], kind.command(values), cores, folder,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            wait_for_port(self, self.port)
+        except Failed:
+            self.stop()
+            raise
+        time.sleep(0.1)  # until a master has started its workers
+        self.pids = tree(self.popen.pid)
+
+    def cpu_ns(self):
+        """CPU time of all threads of the process tree."""
+        total = 0
+        for pid in self.pids:
+            for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+                with open(path) as f:
+                    total += int(f.read().split()[0])
+        if not total:
+            raise Failed(f"{self.name} is gone: {self.complaint()}")
+        return total
+
+    def memory(self):
+        """Bytes of user space; what processes share is counted once."""
+        total = 0
+        for pid in self.pids:
+            with open(f"/proc/{pid}/smaps_rollup") as f:
+                total += 1024 * int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1))
+        return total
+
+
+def tree(root):
+    """The process and all its descendants."""
+    children = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path) as f:
+                pid, parent = re.match(r"(\d+) \(.*\) \S (\d+)", f.read(), re.S).groups()
+        except OSError:
+            continue
+        children.setdefault(int(parent), []).append(int(pid))
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+class Echo(Process):
+    """The upstream."""
+
+    def __init__(self, root, cores, folder):
+        self.port = free_port()
+        super().__init__("echo", [f"{root}/build/bench/echo", f"127.0.0.1:{self.port}"], cores,
+                         folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_for_port(self, self.port)
+
+
+class Load(Process):
+    """The load generator. It stops at its gate until go() is called."""
+
+    def __init__(self, root, port, cores, folder, **options):
+        command = [f"{root}/build/bench/load", f"--address=127.0.0.1:{port}", "--gated"]
+        command += [f"--{name}={value}" for name, value in options.items()]
+        super().__init__("load", command, cores, folder, stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE)
+        self.rest = b""
+
+    def line(self, seconds):
+        deadline = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.popen.stdout, selectors.EVENT_READ)
+            while b"\n" not in self.rest:
+                if not selector.select(max(0, deadline - time.monotonic())):
+                    raise Failed(f"the load generator is silent for {seconds} s")
+                part = os.read(self.popen.stdout.fileno(), 65536)
+                if not part:
+                    self.popen.wait()
+                    raise Failed(self.complaint())
+                self.rest += part
+        line, self.rest = self.rest.split(b"\n", 1)
+        return line.decode()
+
+    def wait_ready(self):
+        self.line(60)
+
+    def go(self):
+        self.popen.stdin.write(b"go\n")
+        self.popen.stdin.flush()
+
+    def finish(self):
+        """Lets it close its connections; it complains if that goes wrong."""
+        self.popen.stdin.close()
+        try:
+            status = self.popen.wait(60)
+        except subprocess.TimeoutExpired:
+            raise Failed("the load generator does not end") from None
+        if status != 0:
+            raise Failed(self.complaint())
