@@ -16,8 +16,15 @@ struct stream *plain_accepted(struct worker *w, int fd);
 /* Begins to connect. NULL with errno when that fails at once. What is sent
  * before it is connected is tried at once (a loopback connection is ready before
  * the loop knows) and queued otherwise. The caller keeps the deadline. */
-struct stream *plain_connect(struct worker *w, const struct address *to, const struct socket_options *o);
+struct stream *plain_connect(
+        struct worker *w, const struct address *to, const struct socket_options *o);
 
 /* TCP_NODELAY, keepalive (30 s idle, 3 probes 10 s apart), TCP_USER_TIMEOUT 30 s and
  * buffers. Accepted sockets inherit them from their listener. */
 void plain_set_options(int fd, int family, const struct socket_options *o);
+
+/* For worker.c: the memory of plain streams, and the look at doubtful ones. */
+struct pool;
+struct timer;
+void plain_pool_init(struct pool *pool);
+void plain_sweep(struct timer *t);

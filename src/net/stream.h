@@ -28,9 +28,11 @@ struct stream;
 struct worker;
 
 enum stream_end {
-	STREAM_EOF,   /* the peer will send no more; sending to it may still work. All it sent was delivered */
-	STREAM_ERROR, /* reset, timed out, unreachable, out of memory: error tells. Nothing more can be sent.
-	                 What the peer sent before a reset and the kernel still had was delivered, unless paused */
+	STREAM_EOF,   /* the peer will send no more; sending to it may still work. All it sent was
+	                 delivered */
+	STREAM_ERROR, /* reset, timed out, unreachable, out of memory: error tells. Nothing more can
+	                 be sent. What the peer sent before a reset and the kernel still had was
+	                 delivered, unless paused */
 };
 
 struct stream_events {
@@ -47,23 +49,25 @@ struct stream_events {
 struct stream_ops {
 	bool (*send)(struct stream *s, const struct slice *v, size_t n);
 	void (*shutdown)(struct stream *s);
-	void (*wake)(struct stream *s);  /* serve it: it is on the worker's ready list */
+	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
 };
 
 enum {
 	STREAM_PAUSED = 1 << 0,
-	STREAM_READABLE = 1 << 1,     /* an edge has announced bytes that were not read yet */
-	STREAM_WRITABLE = 1 << 2,     /* the last send was not cut short */
+	STREAM_READABLE = 1 << 1, /* an edge has announced bytes that were not read yet */
+	STREAM_WRITABLE = 1 << 2, /* the last send was not cut short */
 	STREAM_CONNECTING = 1 << 3,
-	STREAM_EOF_SEEN = 1 << 4,     /* on_end(EOF) was called */
-	STREAM_FAILED = 1 << 5,       /* an error is known; on_end(ERROR) is due or was called */
+	STREAM_EOF_SEEN = 1 << 4, /* on_end(EOF) was called */
+	STREAM_FAILED = 1 << 5,   /* an error is known; on_end(ERROR) is due or was called */
 	STREAM_ERROR_TOLD = 1 << 6,
-	STREAM_SHUTDOWN = 1 << 7,     /* no more will be sent; FIN after the queue */
+	STREAM_SHUTDOWN = 1 << 7, /* no more will be sent; FIN after the queue */
 	STREAM_FIN_SENT = 1 << 8,
 	STREAM_RELEASED = 1 << 9,
 	STREAM_ABOVE_HIGH = 1 << 10,
 	STREAM_PEER_CLOSED = 1 << 11, /* the kernel has announced the peer's FIN or worse */
+	STREAM_READY = 1 << 12,       /* on worker->ready */
+	STREAM_DOUBTFUL = 1 << 13,    /* a reset may have come with the last bytes (plain.c) */
 };
 
 struct stream {
@@ -71,12 +75,12 @@ struct stream {
 	const struct stream_events *events;
 	void *owner;
 	struct worker *worker;
-	struct list ready;        /* on worker->ready */
+	struct list ready; /* on worker->ready, or on the list of doubtful ones */
 	struct queue out;
 	uint32_t high_mark, low_mark; /* bytes of `out` */
-	uint32_t progress_s;      /* second of the worker's clock when the queue last shrank or began */
+	uint32_t progress_s; /* second of the worker's clock when the queue last shrank or began */
 	uint16_t flags;
-	uint16_t error;           /* errno, once FAILED */
+	uint16_t error; /* errno, once FAILED */
 };
 
 /* Sends the bytes, at once as far as they go; what is left over is copied to
@@ -117,6 +121,17 @@ void stream_set_marks(struct stream *s, uint32_t high, uint32_t low);
 void stream_init(struct stream *s, const struct stream_ops *ops, struct worker *w);
 void stream_make_ready(struct stream *s);
 void stream_fail(struct stream *s, int error);
-/* Tells the owner of failure or drained queue as flags and marks say. */
+/* Hand to the owner: the bytes at the front of worker->rx; the peer's end; the
+ * failure, once. The owner may have freed the stream when they return. */
+void stream_deliver(struct stream *s, size_t len);
+void stream_tell_eof(struct stream *s);
 void stream_tell_error(struct stream *s);
+/* Adds what a send left over of v, behind its first `skip` bytes, to the queue. False
+ * when memory is short, and then the stream has failed. */
+bool stream_keep(struct stream *s, const struct slice *v, size_t n, size_t skip);
+/* Drops n bytes, which were sent, from the queue. */
+void stream_sent(struct stream *s, size_t n);
+/* Tells the owner that the queue, which held bytes_before, has drained, if it has. */
 void stream_drained(struct stream *s, uint32_t bytes_before);
+/* Around a receive into worker->rx (AddressSanitizer sees reads behind its bytes). */
+uint8_t *stream_rx_open(struct worker *w);

@@ -5,8 +5,9 @@
  * worker_post() and worker_stop() is called on the worker's own thread (or before
  * it starts and after it was joined).
  *
- * A turn: wait, read the clock, advance the timers, run the events, run what was
- * posted, serve the ready streams, then free what was retired. */
+ * A turn: wait, read the clock, run the events, run what was posted, serve the
+ * streams that are ready, fire the timers, free what was retired. The timers come
+ * last, so that after a long stop of the whole process they see what has arrived. */
 
 #include "base/chunk.h"
 #include "base/counter.h"
@@ -21,15 +22,15 @@
 struct event;
 struct event_base;
 
-#define NET_COUNTERS(X) \
-	X(accepted, "connections accepted") \
-	X(accept_errors, "accept calls that failed") \
+#define NET_COUNTERS(X)                                                   \
+	X(accepted, "connections accepted")                               \
+	X(accept_errors, "accept calls that failed")                      \
 	X(shed, "connections closed at once because descriptors ran out") \
-	X(connects, "connections opened to upstreams") \
-	X(connect_errors, "connections to upstreams that failed") \
-	X(reads, "receive calls") \
-	X(writes, "send calls") \
-	X(bytes_read, "bytes received") \
+	X(connects, "connections opened to upstreams")                    \
+	X(connect_errors, "connections to upstreams that failed")         \
+	X(reads, "receive calls")                                         \
+	X(writes, "send calls")                                           \
+	X(bytes_read, "bytes received")                                   \
 	X(bytes_written, "bytes sent")
 struct net_counters {
 	NET_COUNTERS(COUNTER_FIELD)
@@ -50,13 +51,13 @@ struct retired {
 
 struct worker {
 	unsigned index;
-	uint64_t now_ms;       /* read once a turn */
+	uint64_t now_ms; /* read once a turn */
 	struct event_base *base;
-	uint8_t *rx;           /* WORKER_RX_SIZE bytes to receive into, for every stream in turn;
-	                          WORKER_RX_HEADROOM bytes before it are writable too */
+	uint8_t *rx; /* WORKER_RX_SIZE bytes to receive into, for every stream in turn;
+	                WORKER_RX_HEADROOM bytes before it are writable too */
 	struct wheel wheel;
 	struct pool chunks;
-	struct list ready;     /* streams with something to do that no event will announce */
+	struct list ready; /* streams with something to do that no event will announce */
 	struct retired *retired;
 	void *layer[WORKER_LAYERS];
 	struct net_counters counters;
@@ -75,12 +76,16 @@ bool worker_start(struct worker *w, worker_fn first, worker_fn last, void *arg);
 /* Runs one turn on the calling thread; waits at most wait_ms (-1 = for ever).
  * For tests, fuzzers and simulated streams. */
 void worker_turn(struct worker *w, int wait_ms);
+/* The worker's clock stands still at now_ms (not before the present one) from now on,
+ * until the next call. For tests and fuzzers. */
+void worker_set_time(struct worker *w, uint64_t now_ms);
 /* Asks the loop to end after its turn. Any thread. */
 void worker_stop(struct worker *w);
 void worker_join(struct worker *w);
 
 /* Runs fn(w, arg) on the worker's thread, in order. Any thread. False when
- * memory is short. */
+ * memory is short. What is posted before worker_stop() is run before the loop ends;
+ * later posts may never be. */
 bool worker_post(struct worker *w, worker_fn fn, void *arg);
 
 void worker_retire(struct worker *w, struct retired *r, void (*free_fn)(struct retired *r));

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/plain.h"
+
+#include "net/sys.h"
+#include "net/worker_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+/* A descriptor is registered once, edge-triggered and for both directions, so a
+ * connection costs one epoll_ctl to add it and one to remove it; pausing, resuming
+ * and waiting until it is writable cost none. In return nothing that an edge has told
+ * may be forgotten; the rules:
+ *
+ * - A receive that fills less than it could has emptied the kernel's buffer, so what
+ *   comes later makes a new edge. A full one has not: the stream goes on the ready list.
+ * - The end of the peer, when it came before the edge was taken, makes no further
+ *   edge. EPOLLRDHUP (EV_CLOSED) tells of it, and then it is read until it is found.
+ * - libevent turns EPOLLERR into EV_READ | EV_WRITE, without EV_CLOSED, which is also
+ *   what bytes alone look like. A reset that came with bytes in one edge is therefore
+ *   not seen after a short receive. Such a stream is `doubtful` until a later send
+ *   works or a sweep, once a second over all that are, has received once more. */
+
+enum { SWEEP_MS = 1000, IOV_MAX_OUT = 64, STREAMS_PER_SLAB = 64 };
+
+struct plain {
+	struct stream stream;
+	union {
+		struct event event;
+		struct retired retired; /* once released */
+	};
+};
+_Static_assert(sizeof(struct plain) <= 232, "an idle connection stays small");
+
+static struct plain *plain_of(struct stream *s)
+{
+	return list_entry(s, struct plain, stream);
+}
+
+static int fd_of(struct stream *s)
+{
+	return event_get_fd(&plain_of(s)->event);
+}
+
+static bool is_gone(const struct stream *s)
+{
+	return s->flags & STREAM_RELEASED;
+}
+
+static void set(struct stream *s, unsigned flags)
+{
+	s->flags |= (uint16_t)flags;
+}
+
+static void unset(struct stream *s, unsigned flags)
+{
+	s->flags &= (uint16_t)~flags;
+}
+
+static void fail(struct stream *s, int error)
+{
+	if (s->flags & STREAM_CONNECTING && !(s->flags & STREAM_FAILED))
+		counter_inc(&s->worker->counters.connect_errors);
+	stream_fail(s, error);
+}
+
+/* The kernel holds no more bytes, but possibly a reset. */
+static void doubt(struct stream *s)
+{
+	struct worker_private *p = s->worker->priv;
+
+	set(s, STREAM_DOUBTFUL);
+	if (!list_is_empty(&s->ready))
+		return;
+	list_append(&p->doubtful, &s->ready);
+	if (!timer_is_set(&p->sweep))
+		worker_timer(s->worker, &p->sweep, s->worker->now_ms + SWEEP_MS);
+}
+
+static ssize_t receive(struct stream *s)
+{
+	struct net_counters *c = &s->worker->counters;
+	ssize_t n = sys_recv(fd_of(s), stream_rx_open(s->worker), WORKER_RX_SIZE);
+
+	counter_inc(&c->reads);
+	if (n > 0)
+		counter_add(&c->bytes_read, (uint64_t)n);
+	return n;
+}
+
+/* After a receive of n > 0 bytes: will an edge tell of more? */
+static void after_bytes(struct stream *s, ssize_t n)
+{
+	bool is_emptied = n < WORKER_RX_SIZE && !sys_lied();
+
+	if (s->flags & STREAM_PEER_CLOSED || !is_emptied) {
+		stream_make_ready(s);
+		return;
+	}
+	unset(s, STREAM_READABLE);
+	doubt(s);
+}
+
+/* One receive, and the owner told. */
+static void read_once(struct stream *s)
+{
+	ssize_t n = receive(s);
+
+	unset(s, STREAM_DOUBTFUL);
+	if (n > 0) {
+		after_bytes(s, n);
+		stream_deliver(s, (size_t)n);
+	} else if (n == 0) {
+		unset(s, STREAM_READABLE);
+		stream_tell_eof(s);
+	} else if (errno != EAGAIN) {
+		fail(s, errno);
+		stream_tell_error(s);
+	} else if (sys_lied()) {
+		stream_make_ready(s);
+	} else {
+		unset(s, STREAM_READABLE);
+	}
+}
+
+/* The stream has failed, but what the peer sent before is the owner's. Each time one
+ * receive, as in good days. */
+static void read_last(struct stream *s)
+{
+	if (!(s->flags &
+	            (STREAM_PAUSED | STREAM_EOF_SEEN | STREAM_CONNECTING | STREAM_ERROR_TOLD))) {
+		ssize_t n = receive(s);
+		if (n > 0 || (n < 0 && sys_lied()))
+			stream_make_ready(s);
+		if (n > 0)
+			stream_deliver(s, (size_t)n);
+		if (n == 0)
+			stream_tell_eof(s);
+		if (s->flags & STREAM_READY)
+			return;
+	}
+	stream_tell_error(s);
+}
+
+/* Sends `all` bytes as far as they go. Returns how many did, or -1: it has failed. */
+static ssize_t transmit(struct stream *s, const struct iovec *v, int n, size_t all)
+{
+	struct net_counters *c = &s->worker->counters;
+	int fd = fd_of(s);
+	ssize_t done = n == 1 ? sys_send(fd, v->iov_base, v->iov_len) : sys_writev(fd, v, n);
+
+	counter_inc(&c->writes);
+	if (done < 0 && errno != EAGAIN) {
+		fail(s, errno);
+		return -1;
+	}
+	done = done < 0 ? 0 : done;
+	counter_add(&c->bytes_written, (uint64_t)done);
+	unset(s, STREAM_DOUBTFUL);
+	if ((size_t)done == all) {
+		set(s, STREAM_WRITABLE);
+	} else if (sys_lied()) {
+		set(s, STREAM_WRITABLE);
+		stream_make_ready(s);
+	} else {
+		unset(s, STREAM_WRITABLE);
+	}
+	return done;
+}
+
+static bool plain_send(struct stream *s, const struct slice *v, size_t n)
+{
+	struct iovec iov[IOV_MAX_OUT];
+	size_t all = 0;
+	ssize_t done = 0;
+
+	assert(n <= IOV_MAX_OUT);
+	if (s->flags & (STREAM_FAILED | STREAM_SHUTDOWN | STREAM_RELEASED))
+		return false;
+	if (queue_is_empty(&s->out)) {
+		for (size_t i = 0; i < n; i++) {
+			/* Sending does not write through the pointer. */
+			iov[i] = (struct iovec){(void *)(uintptr_t)v[i].at, v[i].len};
+			all += v[i].len;
+		}
+		if (all == 0)
+			return true;
+		done = transmit(s, iov, (int)n, all);
+		if (done < 0)
+			return false;
+		if ((size_t)done == all)
+			return true;
+	}
+	return stream_keep(s, v, n, (size_t)done);
+}
+
+static void send_fin(struct stream *s)
+{
+	if ((s->flags & (STREAM_SHUTDOWN | STREAM_FIN_SENT | STREAM_CONNECTING | STREAM_FAILED)) !=
+	                STREAM_SHUTDOWN ||
+	        !queue_is_empty(&s->out))
+		return;
+	set(s, STREAM_FIN_SENT);
+	if (sys_shutdown(fd_of(s)) < 0)
+		fail(s, errno);
+}
+
+static void plain_shutdown(struct stream *s)
+{
+	set(s, STREAM_SHUTDOWN);
+	send_fin(s);
+}
+
+/* Sends from the queue, once. */
+static void flush(struct stream *s)
+{
+	struct iovec iov[IOV_MAX_OUT];
+	uint32_t before = s->out.bytes;
+	int n = queue_iov(&s->out, iov, IOV_MAX_OUT);
+	size_t all = 0;
+
+	for (int i = 0; i < n; i++)
+		all += iov[i].iov_len;
+	ssize_t done = transmit(s, iov, n, all);
+	if (done <= 0)
+		return;
+	stream_sent(s, (size_t)done);
+	if (!queue_is_empty(&s->out) && s->flags & STREAM_WRITABLE)
+		stream_make_ready(s);
+	send_fin(s);
+	stream_drained(s, before);
+}
+
+/* The first event of a socket that was connecting. */
+static void finish_connect(struct stream *s)
+{
+	int error = sys_socket_error(fd_of(s));
+
+	if (error) {
+		fail(s, error);
+		stream_tell_error(s);
+		return;
+	}
+	unset(s, STREAM_CONNECTING);
+	counter_inc(&s->worker->counters.connects);
+	if (s->events->on_connect)
+		s->events->on_connect(s);
+	if (!is_gone(s))
+		send_fin(s);
+}
+
+/* A reset that no receive will find: because none is made, or because the peer had
+ * ended already. With EPOLLERR libevent leaves EV_CLOSED out. */
+static void look_for_error(struct stream *s, short what)
+{
+	if (what & EV_CLOSED || !(what & EV_READ) ||
+	        !(s->flags & (STREAM_PAUSED | STREAM_EOF_SEEN)))
+		return;
+	int error = sys_socket_error(fd_of(s));
+	if (error) {
+		fail(s, error);
+		stream_tell_error(s);
+	}
+}
+
+static bool wants_read(const struct stream *s)
+{
+	return (s->flags & (STREAM_READABLE | STREAM_PAUSED | STREAM_EOF_SEEN | STREAM_FAILED |
+	                           STREAM_RELEASED)) == STREAM_READABLE;
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	struct stream *s = arg;
+
+	worker_read_clock(s->worker);
+	if (s->flags & STREAM_FAILED)
+		return; /* on the ready list, or told */
+	if (what & EV_CLOSED)
+		set(s, STREAM_PEER_CLOSED | STREAM_READABLE);
+	if (what & EV_READ)
+		set(s, STREAM_READABLE);
+	if (s->flags & STREAM_CONNECTING)
+		finish_connect(s);
+	if (what & EV_WRITE && !queue_is_empty(&s->out))
+		flush(s);
+	if (!is_gone(s) && !(s->flags & STREAM_FAILED))
+		look_for_error(s, what);
+	if (wants_read(s))
+		read_once(s);
+}
+
+static void plain_wake(struct stream *s)
+{
+	if (s->flags & STREAM_FAILED) {
+		read_last(s);
+		return;
+	}
+	if (s->flags & STREAM_WRITABLE && !queue_is_empty(&s->out))
+		flush(s);
+	if (s->flags & STREAM_DOUBTFUL)
+		set(s, STREAM_READABLE);
+	if (wants_read(s))
+		read_once(s);
+}
+
+/* One more receive for each doubtful stream; a paused one is only asked. */
+void plain_sweep(struct timer *t)
+{
+	struct worker_private *p = list_entry(t, struct worker_private, sweep);
+
+	while (!list_is_empty(&p->doubtful)) {
+		struct stream *s = list_entry(p->doubtful.next, struct stream, ready);
+		list_remove(&s->ready);
+		if (!(s->flags & STREAM_DOUBTFUL))
+			continue;
+		if (!(s->flags & STREAM_PAUSED)) {
+			stream_make_ready(s);
+			continue;
+		}
+		int error = sys_socket_error(fd_of(s));
+		if (error)
+			fail(s, error);
+	}
+}
+
+static void free_plain(struct retired *r)
+{
+	struct plain *p = list_entry(r, struct plain, retired);
+	pool_put(&p->stream.worker->priv->plain, p);
+}
+
+static void plain_release(struct stream *s, bool reset)
+{
+	struct plain *p = plain_of(s);
+	int fd = fd_of(s);
+
+	event_del(&p->event);
+	if (reset)
+		sys_close_reset(fd);
+	else
+		sys_close(fd);
+	worker_retire(s->worker, &p->retired, free_plain);
+}
+
+static const struct stream_ops ops = {
+        .send = plain_send,
+        .shutdown = plain_shutdown,
+        .wake = plain_wake,
+        .release = plain_release,
+};
+
+void plain_pool_init(struct pool *pool)
+{
+	pool_init(pool, sizeof(struct plain), STREAMS_PER_SLAB);
+}
+
+/* NULL with errno, and fd closed, when memory is short. */
+static struct stream *adopt(struct worker *w, int fd, unsigned flags)
+{
+	struct plain *p = pool_get(&w->priv->plain);
+
+	if (p) {
+		stream_init(&p->stream, &ops, w);
+		set(&p->stream, flags);
+		event_assign(&p->event, w->base, fd,
+		        EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on_event, &p->stream);
+		if (event_add(&p->event, NULL) == 0)
+			return &p->stream;
+		pool_put(&w->priv->plain, p);
+	}
+	sys_close(fd);
+	errno = ENOMEM;
+	return NULL;
+}
+
+struct stream *plain_accepted(struct worker *w, int fd)
+{
+	return adopt(w, fd, STREAM_WRITABLE);
+}
+
+void plain_set_options(int fd, int family, const struct socket_options *o)
+{
+	if (o->send_buffer)
+		sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, (int)o->send_buffer);
+	if (o->receive_buffer)
+		sys_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, (int)o->receive_buffer);
+	if (family == AF_UNIX)
+		return;
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	sys_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, 30);
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 30 * 1000);
+}
+
+struct stream *plain_connect(
+        struct worker *w, const struct address *to, const struct socket_options *o)
+{
+	struct stream *s = NULL;
+	int fd = sys_socket(to->sa.sa_family, SOCK_STREAM);
+
+	if (fd >= 0) {
+		plain_set_options(fd, to->sa.sa_family, o);
+		/* Registered only now: before, epoll would report it as hung up. */
+		if (sys_connect(fd, &to->sa, to->len) == 0 || errno == EINPROGRESS)
+			s = adopt(w, fd, STREAM_CONNECTING | STREAM_WRITABLE);
+		else
+			sys_close(fd);
+	}
+	if (!s)
+		counter_inc(&w->counters.connect_errors);
+	return s;
+}

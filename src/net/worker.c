@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/worker.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/plain.h"
+#include "net/sys.h"
+#include "net/worker_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+const struct counter_info net_counter_info[] = {NET_COUNTERS(COUNTER_INFO)};
+const unsigned net_counter_n = sizeof(net_counter_info) / sizeof(net_counter_info[0]);
+
+struct post {
+	struct post *next;
+	worker_fn fn;
+	void *arg;
+};
+
+void worker_read_clock_now(struct worker *w)
+{
+	w->priv->has_clock = true;
+	if (!w->priv->is_still)
+		w->now_ms = clock_ms();
+}
+
+void worker_set_time(struct worker *w, uint64_t now_ms)
+{
+	assert(now_ms >= w->now_ms);
+	w->priv->is_still = true;
+	w->now_ms = now_ms;
+}
+
+static void on_alarm(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct worker *w = arg;
+	worker_read_clock(w);
+	w->priv->alarm_ms = UINT64_MAX;
+}
+
+/* Edge-triggered, so the eventfd need not be read. */
+static void on_bell(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	struct worker *w = arg;
+	worker_read_clock(w);
+	w->priv->rung = true;
+}
+
+static void ring(struct worker *w)
+{
+	uint64_t one = 1;
+	/* Fails only when the count is full, and then the bell has been rung. */
+	ssize_t n = write(w->priv->bell_fd, &one, sizeof(one));
+	(void)n;
+}
+
+/* epoll, for edge triggering and EPOLLRDHUP; without libevent's locks, because only
+ * the worker's thread touches the base. */
+static struct event_base *new_base(void)
+{
+	struct event_config *c = event_config_new();
+	if (!c)
+		return NULL;
+	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
+	event_config_set_flag(c, EVENT_BASE_FLAG_IGNORE_ENV);
+	event_config_require_features(c, EV_FEATURE_ET | EV_FEATURE_O1 | EV_FEATURE_EARLY_CLOSE);
+	struct event_base *base = event_base_new_with_config(c);
+	event_config_free(c);
+	return base;
+}
+
+static bool init_events(struct worker *w)
+{
+	struct worker_private *p = w->priv;
+
+	p->bell_fd = sys_eventfd();
+	if (p->bell_fd < 0)
+		return false;
+	w->base = new_base();
+	if (!w->base)
+		return false;
+	event_assign(&p->alarm, w->base, -1, 0, on_alarm, w);
+	event_assign(&p->bell, w->base, p->bell_fd, EV_READ | EV_ET | EV_PERSIST, on_bell, w);
+	return event_add(&p->bell, NULL) == 0;
+}
+
+static void free_events(struct worker *w)
+{
+	if (w->base) {
+		event_del(&w->priv->bell);
+		event_del(&w->priv->alarm);
+		event_base_free(w->base);
+	}
+	if (w->priv->bell_fd >= 0)
+		sys_close(w->priv->bell_fd);
+}
+
+static void free_memory(struct worker *w)
+{
+	pthread_mutex_destroy(&w->priv->lock);
+	mem_free(w->rx - WORKER_RX_HEADROOM);
+	mem_free(w->priv);
+	mem_free(w);
+}
+
+struct worker *worker_new(unsigned index)
+{
+	struct worker *w = mem_new(sizeof(*w));
+	struct worker_private *p = w->priv = mem_new(sizeof(*p));
+
+	w->index = index;
+	w->now_ms = clock_ms();
+	w->rx = (uint8_t *)mem_new(WORKER_RX_HEADROOM + WORKER_RX_SIZE) + WORKER_RX_HEADROOM;
+	wheel_init(&w->wheel, w->now_ms);
+	list_init(&w->ready);
+	list_init(&p->doubtful);
+	timer_init(&p->sweep, plain_sweep);
+	p->alarm_ms = UINT64_MAX;
+	pthread_mutex_init(&p->lock, NULL);
+	if (!init_events(w)) {
+		int error = errno ? errno : ENOMEM;
+		free_events(w);
+		free_memory(w);
+		errno = error;
+		return NULL;
+	}
+	chunk_pool_init(&w->chunks);
+	plain_pool_init(&p->plain);
+	return w;
+}
+
+static void free_retired(struct worker *w)
+{
+	while (w->retired) {
+		struct retired *r = w->retired;
+		w->retired = r->next;
+		r->free(r);
+	}
+}
+
+/* What was posted and is not taken yet. */
+static struct post *take_posts(struct worker_private *p)
+{
+	pthread_mutex_lock(&p->lock);
+	struct post *first = p->first;
+	p->first = p->last = NULL;
+	pthread_mutex_unlock(&p->lock);
+	return first;
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	struct worker_private *p = w->priv;
+
+	free_retired(w);
+	for (struct post *next, *post = take_posts(p); post; post = next) {
+		next = post->next;
+		mem_free(post);
+	}
+	assert(list_is_empty(&w->ready) && list_is_empty(&p->doubtful));
+	timer_clear(&w->wheel, &p->sweep);
+	assert(wheel_next(&w->wheel) == UINT64_MAX);
+	free_events(w);
+	pool_fini(&w->chunks);
+	pool_fini(&p->plain);
+	free_memory(w);
+}
+
+static void run_posts(struct worker *w)
+{
+	w->priv->rung = false;
+	for (struct post *next, *post = take_posts(w->priv); post; post = next) {
+		next = post->next;
+		post->fn(w, post->arg);
+		mem_free(post);
+	}
+}
+
+/* Only those that are ready now: a stream that stays ready waits for the next turn,
+ * behind the others. */
+static void serve_ready(struct worker *w)
+{
+	struct list now;
+	list_init(&now);
+	list_take(&now, &w->ready);
+	while (!list_is_empty(&now)) {
+		struct stream *s = list_entry(now.next, struct stream, ready);
+		list_remove(&s->ready);
+		s->flags &= (uint16_t)~STREAM_READY;
+		s->ops->wake(s);
+	}
+}
+
+/* False when memory is short; then the wait must not be long. An alarm that goes off
+ * too early does no harm, so it is set only when one is needed earlier than it is. */
+static bool set_alarm(struct worker *w, uint64_t when)
+{
+	struct worker_private *p = w->priv;
+
+	if (when >= p->alarm_ms)
+		return true;
+	uint64_t now = p->is_still ? w->now_ms : clock_ms();
+	uint64_t wait = when > now ? when - now : 0;
+	struct timeval tv = {
+	        .tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000)};
+	if (event_add(&p->alarm, &tv) < 0)
+		return false;
+	p->alarm_ms = when;
+	return true;
+}
+
+/* Whether the turn may wait for events; until when is the alarm's business. */
+static bool may_wait(struct worker *w, int wait_ms)
+{
+	uint64_t until = wheel_next(&w->wheel);
+
+	if (wait_ms == 0 || !list_is_empty(&w->ready) || until <= w->now_ms)
+		return false;
+	if (wait_ms > 0) {
+		uint64_t limit = (w->priv->is_still ? w->now_ms : clock_ms()) + (unsigned)wait_ms;
+		until = limit < until ? limit : until;
+	}
+	return set_alarm(w, until);
+}
+
+void worker_turn(struct worker *w, int wait_ms)
+{
+	struct worker_private *p = w->priv;
+	int flags = EVLOOP_ONCE | (may_wait(w, wait_ms) ? 0 : EVLOOP_NONBLOCK);
+
+	p->has_clock = false;
+	event_base_loop(w->base, flags);
+	worker_read_clock(w);
+	if (p->rung)
+		run_posts(w);
+	if (!list_is_empty(&w->ready))
+		serve_ready(w);
+	wheel_advance(&w->wheel, w->now_ms);
+	if (w->retired)
+		free_retired(w);
+	counter_inc(&p->turns);
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+	struct worker_private *p = w->priv;
+
+	log_thread_init();
+	worker_read_clock_now(w);
+	if (p->at_start)
+		p->at_start(w, p->arg);
+	while (!atomic_load_explicit(&p->stopping, memory_order_acquire))
+		worker_turn(w, -1);
+	run_posts(w);
+	if (p->at_end)
+		p->at_end(w, p->arg);
+	free_retired(w);
+	log_thread_fini();
+	return NULL;
+}
+
+/* Signals are the control thread's: the new thread inherits a mask that blocks all. */
+bool worker_start(struct worker *w, worker_fn first, worker_fn last, void *arg)
+{
+	struct worker_private *p = w->priv;
+	sigset_t all, before;
+	char name[16];
+
+	p->at_start = first;
+	p->at_end = last;
+	p->arg = arg;
+	atomic_store(&p->stopping, false);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(&p->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error) {
+		errno = error;
+		return false;
+	}
+	snprintf(name, sizeof(name), "moongate-w%u", w->index % 100000);
+	pthread_setname_np(p->thread, name);
+	return true;
+}
+
+void worker_stop(struct worker *w)
+{
+	atomic_store_explicit(&w->priv->stopping, true, memory_order_release);
+	ring(w);
+}
+
+void worker_join(struct worker *w)
+{
+	pthread_join(w->priv->thread, NULL);
+}
+
+bool worker_post(struct worker *w, worker_fn fn, void *arg)
+{
+	struct worker_private *p = w->priv;
+	struct post *post = mem_try(sizeof(*post));
+
+	if (!post)
+		return false;
+	*post = (struct post){.fn = fn, .arg = arg};
+	pthread_mutex_lock(&p->lock);
+	bool was_empty = !p->first;
+	*(was_empty ? &p->first : &p->last->next) = post;
+	p->last = post;
+	pthread_mutex_unlock(&p->lock);
+	if (was_empty)
+		ring(w);
+	return true;
+}
+
+void worker_retire(struct worker *w, struct retired *r, void (*free_fn)(struct retired *r))
+{
+	r->free = free_fn;
+	r->next = w->retired;
+	w->retired = r;
+}
+
+uint64_t worker_turns(const struct worker *w)
+{
+	return counter_get(&w->priv->turns);
+}

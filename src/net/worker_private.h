@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* What of a worker concerns net/ only. */
+
+#include "net/worker.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdatomic.h>
+
+struct post;
+
+struct worker_private {
+	/* For every turn. */
+	bool has_clock;    /* now_ms was read in this turn */
+	bool is_still;     /* worker_set_time(): the clock does not run */
+	bool rung;         /* something was posted */
+	uint64_t alarm_ms; /* when the alarm goes off; UINT64_MAX = it is not set */
+	_Atomic uint64_t turns;
+	atomic_bool stopping;
+
+	struct event alarm; /* ends the wait when the wheel has something to do */
+	struct event bell;  /* an eventfd, which other threads write to */
+	int bell_fd;
+
+	/* Plain streams (plain.c). */
+	struct pool plain;
+	struct list doubtful; /* by stream->ready */
+	struct timer sweep;
+
+	/* Shared with other threads; the lock guards `first` and `last`. */
+	pthread_mutex_t lock;
+	struct post *first, *last;
+
+	pthread_t thread;
+	worker_fn at_start, at_end;
+	void *arg;
+};
+
+void worker_read_clock_now(struct worker *w);
+
+/* The first thing every event callback of net/ does, so that all that follows sees
+ * the time after the wait: libevent has no place of its own for that. */
+static inline void worker_read_clock(struct worker *w)
+{
+	if (!w->priv->has_clock)
+		worker_read_clock_now(w);
+}
