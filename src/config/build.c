@@ -6,6 +6,7 @@
 #include "config/loop.h"
 #include "config/place.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -78,6 +79,15 @@ static bool check_listeners(struct draft *d)
 	return true;
 }
 
+static char *place_text(const struct reader_section *section, const struct reader_entry *entry)
+{
+	char *text;
+
+	if (asprintf(&text, "%s:%u", section->file->name, entry->line) < 0)
+		abort();
+	return text;
+}
+
 static void build_binds(
         struct config *c, const struct draft_listener *l, struct proxy_listener *built)
 {
@@ -86,6 +96,7 @@ static void build_binds(
 		b->settings = l->settings;
 		b->settings.address = l->bind[i].address;
 		b->text = mem_strdup(l->bind[i].text);
+		b->place = place_text(l->section, l->bind[i].entry);
 		b->listener = built;
 	}
 }

@@ -56,8 +56,10 @@ void config_free(struct config *c)
 		return;
 	for (size_t i = 0; i < c->listener_n; i++)
 		mem_free((char *)c->listener[i].name);
-	for (size_t i = 0; i < c->bind_n; i++)
+	for (size_t i = 0; i < c->bind_n; i++) {
 		mem_free(c->bind[i].text);
+		mem_free(c->bind[i].place);
+	}
 	mem_free(c->listener);
 	mem_free(c->bind);
 	route_table_unref(c->routes);

@@ -16,7 +16,8 @@
 
 struct config_bind { /* one `bind` of a [listener] */
 	struct listener_settings settings;
-	char *text; /* as configured */
+	char *text;  /* as configured */
+	char *place; /* file:line, for messages */
 	struct proxy_listener *listener;
 };
 

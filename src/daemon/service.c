@@ -11,10 +11,8 @@
 #include "proxy/proxy.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <unistd.h>
 
 struct service_worker;
@@ -159,11 +157,7 @@ static void shut_doors(struct service_worker *sw)
 static void begin(struct worker *w, void *arg)
 {
 	struct service_worker *sw = arg;
-	char name[16];
 
-	snprintf(name, sizeof(name), "moongate-w%u", w->index % 10000);
-	pthread_setname_np(pthread_self(), name);
-	log_thread_init();
 	sw->proxy = proxy_new(w);
 	if (sw->proxy)
 		proxy_set_routes(sw->proxy, sw->service->config->routes);
@@ -172,7 +166,7 @@ static void begin(struct worker *w, void *arg)
 	sem_post(&sw->service->begun);
 }
 
-/* The loop has ended, in order or because a message to the worker found no memory. */
+/* The loop has ended; what is left of sessions is ended with it. */
 static void end(struct worker *w, void *arg)
 {
 	struct service_worker *sw = arg;
@@ -181,7 +175,6 @@ static void end(struct worker *w, void *arg)
 	shut_doors(sw);
 	if (sw->proxy)
 		proxy_abort(sw->proxy);
-	log_thread_fini();
 }
 
 static void on_drained(void *arg)
@@ -199,16 +192,6 @@ static void drain(struct worker *w, void *arg)
 	shut_doors(sw);
 	report(sw->service, &sw->service->quiet);
 	proxy_drain(sw->proxy, sw->spread_ms, on_drained, sw->service);
-}
-
-/* Within a turn, so that its end frees what this retires. */
-static void give_up(struct worker *w, void *arg)
-{
-	struct service_worker *sw = arg;
-
-	shut_doors(sw);
-	proxy_abort(sw->proxy);
-	worker_stop(w);
 }
 
 /* ---- on the control thread again ---- */
@@ -314,12 +297,9 @@ void service_stop(struct service *s)
 {
 	bool is_whole = true;
 
-	for (unsigned i = 0; i < s->worker_n; i++) {
-		struct service_worker *sw = &s->workers[i];
-
-		if (sw->is_running && (!sw->proxy || !worker_post(sw->worker, give_up, sw)))
-			worker_stop(sw->worker);
-	}
+	for (unsigned i = 0; i < s->worker_n; i++)
+		if (s->workers[i].is_running)
+			worker_stop(s->workers[i].worker);
 	for (unsigned i = 0; i < s->worker_n; i++) {
 		struct service_worker *sw = &s->workers[i];
 
