@@ -117,14 +117,15 @@ static enum exit_status start(struct control *control, const struct config *c)
 	return status;
 }
 
-static enum exit_status run_configured(const struct config *c, const struct config_errors *warnings)
+static enum exit_status run_configured(
+        const char *path, const struct config *c, const struct config_errors *warnings)
 {
 	enum exit_status status;
 	struct control *control;
 	char words[LOG_ERRNO_MAX];
 
 	if (!log_open(c->log, c->log_level)) {
-		say("cannot open the log %s: %s", c->log, log_errno_words(errno, words));
+		say("%s: [moongate] log = %s: %s", path, c->log, log_errno_words(errno, words));
 		return EXIT_CONFIG;
 	}
 	log_event(LOG_LEVEL_INFO, "starting", "version", MOONGATE_VERSION, NULL);
@@ -141,7 +142,7 @@ static enum exit_status run(const char *path)
 {
 	struct config_errors problems = {0};
 	struct config *c = load(path, &problems);
-	enum exit_status status = c ? run_configured(c, &problems) : EXIT_CONFIG;
+	enum exit_status status = c ? run_configured(path, c, &problems) : EXIT_CONFIG;
 
 	config_errors_free(&problems);
 	config_free(c);
