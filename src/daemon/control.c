@@ -136,6 +136,13 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	control_end(c);
 }
 
+/* What libevent has to say, which is only ever that a call failed. */
+static void on_libevent(int severity, const char *text)
+{
+	log_event(severity >= EVENT_LOG_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "libevent", "text",
+	        text, NULL);
+}
+
 static bool open_events(struct control *c)
 {
 	c->base = event_base_new();
@@ -152,6 +159,7 @@ struct control *control_new(void)
 {
 	struct control *c = mem_new(sizeof(*c));
 
+	event_set_log_callback(on_libevent);
 	c->signal_fd = signals_open();
 	c->report_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (c->signal_fd >= 0 && c->report_fd >= 0 && open_events(c))
