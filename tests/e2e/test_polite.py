@@ -87,7 +87,7 @@ def test_close_by_application(run, app):
     assert result["close"] == [4002, "go away", True]
     assert app.closes.get(timeout=LIMIT)[0] == 4002
     line = run.daemon.wait_line("session_end", route="app")
-    assert (line["closed_by"], line["code"]) == ("upstream", "4002")
+    assert (line["closed_by"], line["upstream_code"]) == ("upstream", "4002")
 
 
 def test_subprotocol(run):

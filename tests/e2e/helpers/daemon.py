@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The daemon under test: its configuration, its process, its log and its counters."""
 
+import contextlib
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ SANITIZERS = {
     "TSAN_OPTIONS": "halt_on_error=1:exitcode=99:second_deadlock_stack=1",
     "LSAN_OPTIONS": "exitcode=99",
 }
+SANITIZED = bool(os.environ.get("SAN"))  # memory is not what it is in production then
 REPORT = re.compile(r"(Address|Leak|Thread|Memory)Sanitizer|runtime error:")
 
 LINE = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (error|warn|info|debug) +(\S+)(.*)$")
@@ -124,17 +126,42 @@ class Daemon:
         return found[n - 1]
 
     def end_of(self, client):
-        """The one line that tells how this client's session ended: session_end when it reached a
-        route, refused otherwise."""
-        return self.wait_line_of(client, "session_end")
+        """The one line that tells how this client's session ended (keys closed_by, cause, code,
+        client_code, upstream_code, cut, ...)."""
+        return self.only_line("session_end", client)
 
     def refusal_of(self, client):
-        return self.wait_line_of(client, "refused")
+        """The one line that tells why this client's request was refused (keys status, reason)."""
+        return self.only_line("refused", client)
 
-    def wait_line_of(self, client, event):
-        line = self.wait_line(event, client=client.local)
-        assert len(self.find(event, client=client.local)) == 1, self.log
-        return line
+    def only_line(self, event, client):
+        self.wait_line(event, client=client.local)
+        lines = [x for x in self.find(client=client.local) if x.event in ("session_end", "refused")]
+        assert [x.event for x in lines] == [event], self.log
+        return lines[0]
+
+    def wait_line_about(self, client):
+        """All lines about this client, which is closed here, once its session is gone."""
+        client.close()
+        self.settle()
+        wait_until(lambda: self.find(client=client.local), f"a line about {client.local}")
+        return self.find(client=client.local)
+
+    # Time.
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """What happens meanwhile, the daemon finds all at once, in one turn of its loop."""
+        self.signal(signal.SIGSTOP)
+        wait_until(self.is_stopped, "the daemon to stop")
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def is_stopped(self):
+        tasks = Path(f"/proc/{self.pid}/task").iterdir()
+        return all((t / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for t in tasks)
 
     # Resources.
 
@@ -201,6 +228,15 @@ def still_works(daemon, n=100):
         client.end()
 
 
+def refused(daemon, client, status):
+    """The client's request is refused so: answer, end and the one line in the log. Returns the head."""
+    head = client.expect_refusal(status)
+    line = daemon.refusal_of(client)
+    assert line["status"] == str(status), line
+    assert line["reason"], line
+    return head
+
+
 def check_config(config, *args, cwd=None, env=None):
     """Runs `moongate -t` on it. Returns (exit status, what it said)."""
     done = subprocess.run(
@@ -228,6 +264,6 @@ def section(kind, name, keys):
 def server_text(address):
     """An address as a `server` value."""
     if isinstance(address, str):
-        return address if ":" in address else f"unix:{address}"
+        return f"ws://unix:{address}"
     host, port = address[:2]
     return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"

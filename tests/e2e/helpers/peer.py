@@ -137,11 +137,23 @@ class RawPeer:
         return Head(self.read_until(b"\r\n\r\n"))
 
     def read_body(self, head):
-        """The body of a response, by its length or up to the end."""
-        assert "Transfer-Encoding" not in head, "not for chunked bodies"
+        """The content of a response's body, however it is framed."""
+        if head.status == 304 or head.status == 204:
+            return b""
+        if "Transfer-Encoding" in head:
+            assert head.get("Transfer-Encoding") == "chunked" and "Content-Length" not in head
+            return self.read_chunks()
         if "Content-Length" in head:
             return self.read(int(head.get("Content-Length")))
         return self.read_all()
+
+    def read_chunks(self):
+        body = b""
+        while size := int(self.read_until(b"\r\n"), 16):
+            body += self.read(size)
+            assert self.read(2) == b"\r\n"
+        assert self.read_until(b"\r\n") == b"\r\n"
+        return body
 
     def read_all(self):
         """All bytes up to the end of the stream, which must be a FIN."""
@@ -228,11 +240,12 @@ class RawPeer:
         return head
 
     def expect_refusal(self, status):
-        """A response of this status that ends the connection. Returns its head."""
+        """A response of this status that ends the connection, with nothing behind it. Returns its
+        head; its body is head.body."""
         head = self.expect_answer(status)
         assert head.get("Connection") == "close", head.raw
-        self.read_body(head)
-        self.expect_end()
+        head.body = self.read_body(head)
+        self.expect_eof()
         return head
 
     # Ending.
@@ -424,6 +437,19 @@ class RawUpstream:
         finally:
             self.sock.settimeout(LIMIT)
         return False
+
+    def drain(self):
+        """What each waiting connection has sent up to its end, all of them over now."""
+        seen = []
+        self.sock.settimeout(0)
+        try:
+            while True:
+                with UpstreamPeer(self.sock.accept()[0]) as peer:
+                    seen.append(peer.expect_end())
+        except BlockingIOError:
+            return seen
+        finally:
+            self.sock.settimeout(LIMIT)
 
     def serve(self, script):
         """Runs script(peer) for each connection, one after the other, on a thread of its own;
