@@ -65,6 +65,7 @@ $(OUT)/fobj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DMOONGATE_FAULTS $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 .SECONDEXPANSION:
+.SECONDARY: $(LAYERS:%=$(OUT)/lib/%.a)
 $(OUT)/lib/%.a: $$(call objects,$$*,fobj)
 	@mkdir -p $(@D)
 	@rm -f $@
