@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* XOR with a 4-byte key (RFC 6455 5.3), vectorised; the form is chosen at run
- * time. Any thread after ws_mask_init(), which may be called again. */
+/* XOR with a 4-byte key (RFC 6455 5.3), vectorised; the form is chosen when the
+ * program is loaded. Any thread. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -16,5 +16,5 @@ enum { UTF8_START = 0, UTF8_WRONG = 1 };
 /* The state after these bytes; UTF8_WRONG stays wrong. */
 utf8_state utf8_check(utf8_state state, const uint8_t *buf, size_t len);
 /* The same for bytes that are masked: byte i is buf[i] ^ key[(phase + i) % 4]. */
-utf8_state utf8_check_masked(utf8_state state, const uint8_t *buf, size_t len, const uint8_t key[4],
-	unsigned phase);
+utf8_state utf8_check_masked(
+        utf8_state state, const uint8_t *buf, size_t len, const uint8_t key[4], unsigned phase);
