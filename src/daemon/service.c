@@ -101,7 +101,7 @@ bool service_open(struct service *s)
 
 		s->listeners[i] = listener_open(&b->settings, s->worker_n, why);
 		if (!s->listeners[i]) {
-			say("cannot listen on %s for [listener %s]: %s", b->text, b->listener->name,
+			say("%s: [listener %s] bind = %s: %s", b->place, b->listener->name, b->text,
 			        why);
 			good = false;
 		}
