@@ -15,7 +15,7 @@
 
 enum {
 	SPREAD_FROM = 100,       /* so many sessions are not closed all at once */
-	CLOSE_GRACE_MS = 5000,   /* after drain_timeout, for the last close handshakes */
+	CLOSE_GRACE_MS = 6000,   /* after drain_timeout: close_timeout's default and some air */
 	IGNORED_QUIET_MS = 1000, /* between two lines of one ignored signal */
 	SIGNALS_PER_TURN = 16,
 };
