@@ -80,8 +80,12 @@ def closing():
     """What is closed, in this order, when the test ends and before a daemon is stopped."""
     things = []
     yield things
-    for thing in things:
-        thing.close()
+    close_all(things)
+
+
+def close_all(things):
+    while things:
+        things.pop(0).close()
 
 
 @pytest.fixture
@@ -123,8 +127,7 @@ def daemons(closing):
 
     yield make
     try:
-        for thing in closing:
-            thing.close()
+        close_all(closing)
         for daemon in made:
             if not daemon.checked:
                 daemon.settle()

@@ -138,10 +138,10 @@ def test_bodies_are_skipped(daemon, target, status, body):
 
 def test_body_with_a_request_in_it(daemon):
     """A body is never read as a request, however it ends."""
-    for framing, body in (("Content-Length: %d", "GET /gone HTTP/1.1\r\nHost: a\r\n\r\n"),
-                          ("Transfer-Encoding: chunked%.0d", "5\r\nhello\r\n0\r\n\r\n")):
+    for framing, body in (("Content-Length: 31", "GET /gone HTTP/1.1\r\nHost: a\r\n\r\n"),
+                          ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n")):
         client = daemon.client()
-        client.send(client.get("/fixed", method="POST", add=[framing % len(body)]) + body)
+        client.send(client.get("/fixed", method="POST", add=[framing]) + body)
         head = client.expect_answer(200)
         client.read_body(head)
         client.shutdown()

@@ -240,12 +240,13 @@ class RawPeer:
         return head
 
     def expect_refusal(self, status):
-        """A response of this status that ends the connection, with nothing behind it. Returns its
-        head; its body is head.body."""
+        """A response of this status that ends the connection, with nothing behind it; then this end
+        is closed too. Returns the head; its body is head.body."""
         head = self.expect_answer(status)
-        assert head.get("Connection") == "close", head.raw
+        assert "close" in [x.strip() for x in head.get("Connection").split(",")], head.raw
         head.body = self.read_body(head)
         self.expect_eof()
+        self.close()
         return head
 
     # Ending.

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the kernel knows of sockets that are not ours."""
+
+import contextlib
+import ctypes
+import itertools
+import os
+import socket
+import subprocess
+
+from .daemon import wait_until
+
+ESTABLISHED, TIME_WAIT = 1, 6
+CLONE_NEWNET = 0x40000000
+SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438  # on every processor but alpha
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def tcp4():
+    """(local port, remote port, state, bytes not yet read) of each IPv4 TCP socket."""
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        next(f)
+        for line in f:
+            _, local, remote, state, queues = line.split()[:5]
+            yield (int(local[-4:], 16), int(remote[-4:], 16), int(state, 16), int(queues[9:], 16))
+
+
+def unread(sock):
+    """Bytes that were sent on this socket and that the program at the other end has not read;
+    None when that socket is gone."""
+    here, there = sock.getsockname()[1], sock.getpeername()[1]
+    for local, remote, _, queued in tcp4():
+        if (local, remote) == (there, here):
+            return queued
+    return None
+
+
+def wait_consumed(peer):
+    """Until the program at the other end has read all that was sent: what is sent next, it finds
+    in a read of its own."""
+    peer.flushed()
+    wait_until(lambda: not unread(peer.sock), "what was sent to be read")
+
+
+def sockets_of(pid):
+    """Duplicates of the TCP sockets of another process, to be closed by the caller. None when
+    the kernel does not give them out."""
+    pidfd = LIBC.syscall(SYS_PIDFD_OPEN, pid, 0)
+    if pidfd < 0:
+        return None
+    found = []
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
+                    continue
+                fd = LIBC.syscall(SYS_PIDFD_GETFD, pidfd, int(name), 0)
+                if fd < 0:
+                    return None
+                sock = socket.socket(fileno=fd)
+                if sock.family in (socket.AF_INET, socket.AF_INET6):
+                    found.append(sock)
+                else:
+                    sock.close()
+    finally:
+        os.close(pidfd)
+    return found
+
+
+def run(*command, **how):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **how)
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+class Network:
+    """A network namespace with a loopback of its own. Use as `with`; enter() makes the sockets
+    of this thread in it, `wrapper` starts a program there."""
+
+    count = itertools.count()
+
+    def __init__(self):
+        self.name = f"moongate-{os.getpid()}-{next(self.count)}"
+        self.wrapper = ("ip", "netns", "exec", self.name)
+
+    @staticmethod
+    def why_not():
+        """Why no namespace can be made here; None when one can."""
+        if os.geteuid() != 0:
+            return "network namespaces want root"
+        name = f"moongate-probe-{os.getpid()}"
+        made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+        if made.returncode:
+            return f"no network namespaces here: {made.stderr.strip()}"
+        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+        return None
+
+    def __enter__(self):
+        run("ip", "netns", "add", self.name)
+        self.ip("link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
+
+    def ip(self, *what):
+        run("ip", "-n", self.name, *what)
+
+    def sysctl(self, name, value):
+        run(*self.wrapper, "sysctl", "-q", "-w", f"{name}={value}")
+
+    def drop(self, *ports):
+        """Packets from and to these ports are lost from now on, whoever sent them."""
+        rules = "add table inet lossy; add chain inet lossy in { type filter hook input priority 0; };"
+        for port in ports:
+            rules += f"add rule inet lossy in tcp dport {port} drop; add rule inet lossy in tcp sport {port} drop;"
+        run(*self.wrapper, "nft", rules)
+
+    @contextlib.contextmanager
+    def enter(self):
+        with open("/proc/thread-self/ns/net", encoding="ascii") as here:
+            with open(f"/run/netns/{self.name}", encoding="ascii") as there:
+                assert LIBC.setns(there.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+            try:
+                yield
+            finally:
+                assert LIBC.setns(here.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
