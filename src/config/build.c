@@ -192,7 +192,7 @@ static bool is_given(const struct draft_route *r, const char *key)
 static void check_action(struct draft *d, const struct draft_route *r)
 {
 	int n = is_given(r, "upstream") + is_given(r, "respond") + is_given(r, "echo");
-	if (n != 1)
+	if (n > 1 || (n == 0 && draft_is_whole(r->section)))
 		draft_section_error(d, r->section,
 		        "%s: want exactly one of upstream = NAME, "
 		        "respond = STATUS and echo = on",

@@ -121,12 +121,22 @@ static void apply_entries(struct draft *d, const struct reader_section *s, enum 
 	}
 }
 
+bool draft_is_whole(const struct reader_section *s)
+{
+	enum schema_kind kind = (enum schema_kind)(schema_find_section(s->kind) - schema_section);
+	for (size_t i = 0; i < s->entry_n; i++)
+		if (!schema_find(kind, s->entry[i].key))
+			return false;
+	return !s->has_refused_line;
+}
+
 static void check_required(struct draft *d, const struct reader_section *s, enum schema_kind kind,
         const struct seen *seen)
 {
 	for (size_t i = 0; i < schema_key_n; i++) {
 		const struct schema_key *k = &schema_key[i];
-		if (k->kind != kind || !(k->flags & KEY_REQUIRED) || seen->key[i].entry)
+		if (k->kind != kind || !(k->flags & KEY_REQUIRED) || seen->key[i].entry ||
+		        !draft_is_whole(s))
 			continue;
 		char form[SCHEMA_FORM_MAX];
 		draft_section_error(d, s, "%s is missing: want %s = %s", k->name, k->name,

@@ -78,6 +78,9 @@ void draft_init(struct draft *d);
 void draft_fini(struct draft *d);
 /* Fills the drafts from the sections read; what is wrong goes to problems. */
 void draft_apply(struct draft *d);
+/* Whether nothing in a section was refused that may have been meant for a key
+ * that seems to be missing. */
+bool draft_is_whole(const struct reader_section *s);
 /* `[kind name]` of a section. Returns out. */
 enum { DRAFT_TITLE_MAX = 64 };
 const char *draft_title(const struct reader_section *s, char out[DRAFT_TITLE_MAX]);

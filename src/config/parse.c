@@ -382,6 +382,7 @@ static bool is_normal(struct parse *p, const char *path, size_t len)
 {
 	uint8_t *normal = mem_new(len + 1);
 	ssize_t n = uri_normalise_path(slice_of(path, len), normal);
+	normal[n >= 0 ? n : 0] = '\0';
 	bool is_same = n >= 0 && slice_equal(slice_of(normal, (size_t)n), slice_of(path, len));
 	if (!is_same && n >= 0) {
 		char quoted[PROBLEM_QUOTE_MAX];

@@ -198,7 +198,18 @@ static bool is_sound(struct reading *r, struct slice body, size_t size)
 static void begin_refused(struct reading *r, char *out)
 {
 	r->key_refused = true;
+	if (r->section)
+		r->section->has_refused_line = true;
 	memcpy(out, "x=", 3);
+}
+
+/* inih takes comments off behind a value, but not off a line that continues one. */
+static struct slice without_comment(struct slice body)
+{
+	for (size_t i = 1; i < body.len; i++)
+		if (body.at[i] == ';' && is_blank(body.at[i - 1]))
+			return trimmed(slice_of(body.at, i));
+	return body;
 }
 
 static void hand_over(struct reading *r, struct slice line, char *out, size_t size)
@@ -221,6 +232,8 @@ static void hand_over(struct reading *r, struct slice line, char *out, size_t si
 		return;
 	}
 	r->is_key_line = true;
+	if (r->continues)
+		body = without_comment(body);
 	size_t indent = r->continues ? 1 : 0;
 	out[0] = ' ';
 	memcpy(out + indent, body.at, body.len);
@@ -229,8 +242,11 @@ static void hand_over(struct reading *r, struct slice line, char *out, size_t si
 
 static void check_last_line(struct reading *r)
 {
-	if (r->is_key_line)
-		problem_error(r->problems, here(r), "want 'key = value', [section] or a comment");
+	if (!r->is_key_line)
+		return;
+	problem_error(r->problems, here(r), "want 'key = value', [section] or a comment");
+	if (r->section)
+		r->section->has_refused_line = true;
 	r->is_key_line = false;
 }
 

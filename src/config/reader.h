@@ -36,6 +36,7 @@ struct reader_section {
 	char *kind, *name;          /* of [kind name]; name is "" for [kind] */
 	struct reader_entry *entry; /* in the order of the file; repeated keys stay */
 	size_t entry_n, entry_cap;
+	bool has_refused_line; /* what seems to be missing may have stood there */
 };
 
 struct reader_doc {

@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whole configurations: what is accepted, and what is refused in which words. */
+#include "config/config.h"
+
+#include "base/mem.h"
+#include "upstream/group.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LISTENER "[listener l]\nbind = 127.0.0.1:8080\n"
+#define UPSTREAM "[upstream u]\nserver = ws://127.0.0.1:9000\n"
+#define ROUTE    "[route r]\nupstream = u\n"
+
+static struct config *load(const char *text, struct config_errors *errors)
+{
+	size_t len = strlen(text);
+	char *exact = malloc(len ? len : 1);
+	ck_assert_ptr_nonnull(exact);
+	memcpy(exact, text, len);
+	struct config *c = config_load_text("t", exact, len, errors);
+	free(exact);
+	ck_assert((c == NULL) == (errors->n > 0));
+	return c;
+}
+
+static struct config *accept_text(const char *text)
+{
+	struct config_errors errors;
+	struct config *c = load(text, &errors);
+	ck_assert_msg(c && !errors.text, "%s\n%s", text, errors.text ? errors.text : "");
+	return c;
+}
+
+static void refuse(const char *text, const char *want)
+{
+	struct config_errors errors;
+	ck_assert_ptr_null(load(text, &errors));
+	ck_assert_str_eq(errors.text, want);
+	config_errors_free(&errors);
+}
+
+/* One more line in a section of a sound configuration. */
+static void in_section(char *out, size_t size, const char *section, const char *line)
+{
+	snprintf(out, size, "%s%s%s%s%s%s%s%s%s%s", LISTENER,
+	        strcmp(section, "listener") == 0 ? line : "", "\n", UPSTREAM,
+	        strcmp(section, "upstream") == 0 ? line : "", "\n", ROUTE,
+	        strcmp(section, "route") == 0 ? line : "", "\n[defaults]\n",
+	        strcmp(section, "defaults") == 0 ? line : "");
+}
+
+static struct config *accept_line(const char *section, const char *line)
+{
+	char text[1000];
+	in_section(text, sizeof text, section, line);
+	return accept_text(text);
+}
+
+/* The line is refused, and only it; what is said ends so. */
+static void refuse_line(const char *section, const char *line, const char *why)
+{
+	char text[1000];
+	struct config_errors errors;
+	in_section(text, sizeof text, section, line);
+	ck_assert_msg(load(text, &errors) == NULL, "%s", line);
+	size_t told = strlen(errors.text), len = strlen(why);
+	ck_assert_msg(told >= len && strcmp(errors.text + told - len, why) == 0 && errors.n == 1,
+	        "%s: %s", line, errors.text);
+	config_errors_free(&errors);
+}
+
+static struct route *route_at(const struct config *c, const char *path)
+{
+	struct route *r = route_find(c->routes, 0, slice_str(path));
+	ck_assert_ptr_nonnull(r);
+	return r;
+}
+
+START_TEST(defaults_of_everything)
+{
+	struct config *c = accept_text(LISTENER UPSTREAM ROUTE);
+	ck_assert_uint_eq(c->workers, 0);
+	ck_assert_str_eq(c->log, "stderr");
+	ck_assert_int_eq(c->log_level, LOG_LEVEL_INFO);
+	ck_assert_uint_eq(c->drain_timeout_ms, 10000);
+	ck_assert_uint_eq(c->listener_n, 1);
+	ck_assert_str_eq(c->listener[0].name, "l");
+	ck_assert_uint_eq(c->listener[0].number, 0);
+	ck_assert_uint_eq(c->listener[0].handshake_timeout_ms, 10000);
+	ck_assert_uint_eq(c->listener[0].keepalive_timeout_ms, 60000);
+	ck_assert_uint_eq(c->bind_n, 1);
+	ck_assert_ptr_eq(c->bind[0].listener, &c->listener[0]);
+	ck_assert_str_eq(c->bind[0].text, "127.0.0.1:8080");
+	ck_assert_uint_eq(address_port(&c->bind[0].settings.address), 8080);
+	ck_assert_int_eq(c->bind[0].settings.backlog, 4096);
+	ck_assert_uint_eq(c->bind[0].settings.mode, 0);
+	ck_assert_uint_eq(c->bind[0].settings.owner, (uid_t)-1);
+	ck_assert_uint_eq(c->bind[0].settings.group, (gid_t)-1);
+	ck_assert_uint_eq(c->bind[0].settings.socket.send_buffer, 0);
+	const struct route *r = route_at(c, "/x");
+	ck_assert_str_eq(r->name, "r");
+	ck_assert_int_eq(r->action, ROUTE_UPSTREAM);
+	ck_assert_uint_eq(r->listeners, 0);
+	ck_assert_str_eq(r->group->server.name, "127.0.0.1:9000");
+	ck_assert_ptr_null(r->group->server.host);
+	ck_assert_uint_eq(r->group->connect_timeout_ms, 5000);
+	const struct route_settings *s = &r->settings;
+	ck_assert_uint_eq(s->limits.max_message, 16 << 20);
+	ck_assert_uint_eq(s->limits.max_frame, 0);
+	ck_assert_uint_eq(s->limits.max_fragments, 0);
+	ck_assert_uint_eq(s->send_timeout_ms, 30000);
+	ck_assert_uint_eq(s->message_timeout_ms, 60000);
+	ck_assert_uint_eq(s->close_timeout_ms, 5000);
+	ck_assert_uint_eq(s->ping_interval_ms, 30000);
+	ck_assert_uint_eq(s->pong_timeout_ms, 10000);
+	ck_assert_uint_eq(s->idle_timeout_ms, 0);
+	ck_assert_uint_eq(s->max_queue, 64 << 10);
+	ck_assert_int_eq(s->remask, REMASK_AUTO);
+	config_free(c);
+	config_free(NULL);
+}
+END_TEST
+
+START_TEST(everything_set)
+{
+	struct config *c =
+	        accept_text("[route r]\nlistener = l\nlistener = m\npath = /a/*\nupstream = u\n"
+	                    "max_message = off\nidle_timeout = 2h\nremask = on\n"
+	                    "[route s]\nlistener = m\npath = /\nrespond = 301 https://e.org/x\n"
+	                    "[route t]\npath = /t\necho = on\n"
+	                    "[route v]\npath = /v\nrespond = 204\n"
+	                    "[upstream u]\nserver = ws://Host.example\nconnect_timeout = 250ms\n"
+	                    "send_buffer = 2k\nreceive_buffer = 16m\n"
+	                    "[listener l]\nbind = [::1]:1\nbind = unix:/run/x.sock\nmode = 0640\n"
+	                    "owner = 7\ngroup = 8\nbacklog = 1\nhandshake_timeout = 1ms\n"
+	                    "keepalive_timeout = 2m\nsend_buffer=65536\nreceive_buffer = 64k\n"
+	                    "[listener m]\nbind = 0.0.0.0:65535\n"
+	                    "[defaults]\nmax_message = 1g\nmax_frame = 125\nmax_queue = 4k\n"
+	                    "max_fragments = 7\nremask = off\n"
+	                    "[moongate]\nworkers = 64\nlog = x.log\nlog_level = debug\n"
+	                    "drain_timeout = 0s\n");
+	ck_assert_uint_eq(c->workers, 64);
+	ck_assert_str_eq(c->log, "x.log");
+	ck_assert_int_eq(c->log_level, LOG_LEVEL_DEBUG);
+	ck_assert_uint_eq(c->drain_timeout_ms, 0);
+	ck_assert_uint_eq(c->bind_n, 3);
+	ck_assert_int_eq(c->bind[0].settings.address.sa.sa_family, AF_INET6);
+	ck_assert_str_eq(c->bind[1].settings.address.un.sun_path, "/run/x.sock");
+	ck_assert_uint_eq(c->bind[1].settings.mode, 0640);
+	ck_assert_uint_eq(c->bind[1].settings.owner, 7);
+	ck_assert_uint_eq(c->bind[1].settings.group, 8);
+	ck_assert_int_eq(c->bind[1].settings.backlog, 1);
+	ck_assert_uint_eq(c->bind[1].settings.socket.send_buffer, 65536);
+	ck_assert_uint_eq(c->bind[1].settings.socket.receive_buffer, 65536);
+	ck_assert_ptr_eq(c->bind[2].listener, &c->listener[1]);
+	ck_assert_uint_eq(c->listener[0].handshake_timeout_ms, 1);
+	ck_assert_uint_eq(c->listener[0].keepalive_timeout_ms, 120000);
+	ck_assert_uint_eq(c->route_n, 4);
+	const struct route *r = route_at(c, "/a/b");
+	ck_assert_uint_eq(r->listeners, 3);
+	ck_assert_str_eq(r->path, "/a/");
+	ck_assert(r->prefix);
+	ck_assert_uint_eq(r->settings.limits.max_message, 0);
+	ck_assert_uint_eq(r->settings.limits.max_frame, 125);
+	ck_assert_uint_eq(r->settings.idle_timeout_ms, 7200000);
+	ck_assert_int_eq(r->settings.remask, REMASK_ON);
+	ck_assert_str_eq(r->group->server.name, "Host.example:80");
+	ck_assert_str_eq(r->group->server.host, "Host.example");
+	ck_assert_uint_eq(r->group->server.port, 80);
+	ck_assert_uint_eq(r->group->socket.receive_buffer, 16 << 20);
+	const struct route *s = route_find(c->routes, 1, SLICE("/"));
+	ck_assert_int_eq(s->action, ROUTE_RESPOND);
+	ck_assert_uint_eq(s->respond_status, 301);
+	ck_assert_str_eq(s->respond_location, "https://e.org/x");
+	ck_assert_uint_eq(s->settings.limits.max_message, 1 << 30);
+	ck_assert_uint_eq(s->settings.max_queue, 4096);
+	ck_assert_uint_eq(s->settings.limits.max_fragments, 7);
+	ck_assert_int_eq(s->settings.remask, REMASK_OFF);
+	ck_assert_int_eq(route_at(c, "/t")->action, ROUTE_ECHO);
+	ck_assert_uint_eq(route_at(c, "/v")->respond_status, 204);
+	ck_assert_ptr_null(route_at(c, "/v")->respond_location);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(k01_empty)
+{
+	static const char none[] = "t: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
+	                           "t: no route: want [route NAME] with upstream = NAME, respond = "
+	                           "STATUS or echo = on";
+	refuse("", none);
+	refuse("\n# nothing\n", none);
+	refuse(LISTENER, strchr(none, '\n') + 1);
+	refuse("[route r]\necho = on\n",
+	        "t: no listener: want [listener NAME] with bind = ADDRESS:PORT");
+}
+END_TEST
+
+START_TEST(k02_unknown)
+{
+	refuse(LISTENER "[rout r]\necho = on\n[route x]\necho = on\n",
+	        "t:3: [rout r]: unknown section: did you mean [route]?");
+	refuse(LISTENER "[nonsense]\n[route x]\necho = on\n", "t:3: [nonsense]: unknown section");
+	refuse("[listener l]\nbnd = 127.0.0.1:1\n[route r]\necho = on\n",
+	        "t:2: [listener l] bnd = 127.0.0.1:1: unknown key: did you mean 'bind'?");
+	refuse_line("route", "max_mesage = 1m",
+	        "max_mesage = 1m: unknown key: did you mean 'max_message'?");
+	refuse_line("route", "pnig_interval = 1s", "unknown key: did you mean 'ping_interval'?");
+	refuse_line("route", "bind = 127.0.0.1:1", "unknown key: it belongs in [listener NAME]");
+	refuse_line("route", "workers = 1", "unknown key: it belongs in [moongate]");
+	refuse_line("defaults", "path = /x", "unknown key: it belongs in [route NAME]");
+	refuse_line("defaults", "zzz = /x", "[defaults] zzz = /x: unknown key");
+	refuse_line("route", "Echo = off", "unknown key: did you mean 'echo'?");
+	refuse("[listener]\nbind = 127.0.0.1:1\n[moongate x]\n[route r]\necho=on\n[listener "
+	       "l]\nbind=127.0.0.1:2\n",
+	        "t:1: [listener]: want a name: [listener NAME]\nt:3: [moongate x]: want no name: "
+	        "[moongate]");
+}
+END_TEST
+
+START_TEST(k03_repeated)
+{
+	refuse_line("route", "max_message = 1m\nmax_message = 2m",
+	        "t:10: [route r] max_message = 2m: given before, at t:9");
+	refuse_line("route", "listener = l\nlistener = l",
+	        "listener = l: given before in this section");
+	refuse(LISTENER "[listener l]\nbind = 127.0.0.1:1\n[route r]\necho=on\n",
+	        "t:3: [listener l]: given before, at t:1");
+	refuse(LISTENER "[defaults]\nmax_queue = 4k\n[route r]\necho=on\n[defaults]\n",
+	        "t:7: [defaults]: given before, at t:3");
+	refuse("[moongate]\n" LISTENER "[route r]\necho=on\n[moongate]\nworkers=1\n",
+	        "t:6: [moongate]: given before, at t:1");
+}
+END_TEST
+
+START_TEST(k04_numbers)
+{
+	static const char *const sizes[] = {"", "0", "-1", "+200", "124", "0x100", "1e3", "200 k",
+	        "200kb", "200kk", "1025g", "18446744073709551616", "18446744073709551615g",
+	        "99999999999999999999999", "k", "1.5m", "auto", "Off", "200;", "\xd9\xa3", NULL};
+	static const char *const times[] = {"", "0", "0s", "-1s", "+1s", "1 s", "1sec", "0x1s",
+	        "1d", "1S", "1.5s", "25h", "18446744073709551615h", "18446744073709551616s", "s",
+	        "ms", "1s ", NULL};
+	static const char *const queues[] = {"0", "4095", "off", "65m", "67108865", "-4k", NULL};
+	char line[100];
+	for (int i = 0; sizes[i]; i++) {
+		snprintf(line, sizeof line, "max_message = %s", sizes[i]);
+		refuse_line("route", line, ": want off | 125..1024g");
+	}
+	for (int i = 0; times[i]; i++) {
+		snprintf(line, sizeof line, "idle_timeout = %s", times[i]);
+		if (strcmp(times[i], "1s ") == 0)
+			config_free(accept_line("route", line));
+		else
+			refuse_line("route", line,
+			        strcmp(times[i], "0") == 0
+			                ? ": want a time with a unit, such as 10s"
+			                : ": want off | 1ms..24h");
+	}
+	for (int i = 0; queues[i]; i++) {
+		snprintf(line, sizeof line, "max_queue = %s", queues[i]);
+		refuse_line("defaults", line, ": want 4k..64m");
+	}
+	refuse_line("route", "idle_timeout = 10", "want a time with a unit, such as 10s");
+	refuse_line("route", "close_timeout = off", "want 1ms..24h");
+	refuse_line("route", "max_fragments = 1k", "want off | 1..1000000000");
+	refuse_line("listener", "send_buffer = 2047", "want 0 | 2k..16m");
+	refuse_line("listener", "send_buffer = off", "want 0 | 2k..16m");
+	refuse_line("listener", "backlog = 65536", "want 1..65535");
+	refuse("[moongate]\nworkers = 0\n" LISTENER "[route r]\necho=on\n",
+	        "t:2: [moongate] workers = 0: want auto | 1..64");
+	refuse("[moongate]\nworkers = 65\n" LISTENER "[route r]\necho=on\n",
+	        "t:2: [moongate] workers = 65: want auto | 1..64");
+}
+END_TEST
+
+START_TEST(words)
+{
+	refuse("[moongate]\nlog_level = loud\n" LISTENER "[route r]\necho=on\n",
+	        "t:2: [moongate] log_level = loud: want error | warn | info | debug");
+	refuse("[moongate]\nlog = syslog\n" LISTENER "[route r]\necho=on\n",
+	        "t:2: [moongate] log = syslog: want stderr or a path: this version writes to no "
+	        "other");
+	refuse("[moongate]\nlog =\n" LISTENER "[route r]\necho=on\n",
+	        "t:2: [moongate] log = : want stderr | PATH");
+	refuse_line("route", "remask = yes", "want auto | on | off");
+	refuse("[listener l]\nbind = unix:/x\n[route r]\necho = yes\n",
+	        "t:4: [route r] echo = yes: want on | off");
+}
+END_TEST
+
+START_TEST(k05_binds)
+{
+	refuse_line("listener", "bind = 127.0.0.1:0", "want a port of 1..65535");
+	refuse_line("listener", "bind = 127.0.0.1:65536", "want a port of 1..65535");
+	refuse_line("listener", "bind = [::1]:0", "want a port of 1..65535");
+	refuse_line("listener", "bind = 127.0.0.1:", "want a port of 1..65535");
+	refuse_line("listener", "bind = 127.0.0.1:-1", "want a port of 1..65535");
+	refuse_line("listener", "bind = 127.0.0.1:80x", "want a port of 1..65535");
+	refuse_line("listener", "bind = 8081", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH");
+	refuse_line("listener", "bind =", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH");
+	refuse_line("listener", "bind = localhost:80", "names are not looked up here");
+	refuse_line("listener", "bind = ::1:80", "names are not looked up here");
+	refuse_line("listener", "bind = 127.0.0.1:81 127.0.0.1:82", "names are not looked up here");
+	refuse_line("listener", "bind = unix:", "want a path behind unix:");
+	refuse_line("listener",
+	        "bind = "
+	        "unix:/"
+	        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	        "aa"
+	        "aaaaaaaaaaaaaaaaaaaaaaa",
+	        "socket path of 108 bytes: want at most 107");
+	refuse_line("listener", "bind = 127.0.0.1:8080",
+	        "t:3: [listener l] bind = 127.0.0.1:8080: taken by [listener l] bind = "
+	        "127.0.0.1:8080, at t:2");
+	refuse(LISTENER "[listener m]\nbind = [::]:1\nbind = 0.0.0.0:8080\n[route r]\necho = on\n",
+	        "t:5: [listener m] bind = 0.0.0.0:8080: taken by [listener l] bind = "
+	        "127.0.0.1:8080, at t:2");
+	refuse("[listener a]\nbind = unix:/x\n[listener b]\nbind = unix:/x\n[route r]\necho = on\n",
+	        "t:4: [listener b] bind = unix:/x: taken by [listener a] bind = unix:/x, at t:2");
+	config_free(accept_line(
+	        "listener", "bind = 127.0.0.2:8080\nbind = [::1]:8080\nbind = [::]:8081"));
+}
+END_TEST
+
+START_TEST(unix_keys)
+{
+	refuse_line(
+	        "listener", "mode = 0660", "only a unix socket has one: want a bind = unix:PATH");
+	refuse_line("listener", "bind = unix:/x\nmode = 0",
+	        "want an octal mode of 0001 to 0777, such as 0660");
+	refuse_line("listener", "bind = unix:/x\nmode = 1777",
+	        "want an octal mode of 0001 to 0777, such as 0660");
+	refuse_line("listener", "bind = unix:/x\nmode = 0888", "want octal, such as 0660");
+	refuse_line("listener", "bind = unix:/x\nmode = rw", "want octal, such as 0660");
+	refuse_line("listener", "bind = unix:/x\nowner = no-such-user",
+	        "no such user: want a name or number");
+	refuse_line("listener", "bind = unix:/x\ngroup = 4294967295",
+	        "no such group: want a name or number");
+	struct config *c = accept_line("listener", "bind = unix:/x\nowner = root\ngroup = root");
+	ck_assert_uint_eq(c->bind[1].settings.owner, 0);
+	ck_assert_uint_eq(c->bind[1].settings.group, 0);
+	config_free(c);
+}
+END_TEST
+
+static void refuse_server(const char *server, const char *why)
+{
+	char text[1000];
+	struct config_errors errors;
+	snprintf(text, sizeof text, LISTENER "[upstream u]\nserver = %s\n" ROUTE, server);
+	ck_assert_msg(load(text, &errors) == NULL, "%s", server);
+	ck_assert_msg(strstr(errors.text, why) && errors.n == 1, "%s", errors.text);
+	config_errors_free(&errors);
+}
+
+static void accept_server(const char *server, const char *name, const char *host, unsigned port)
+{
+	char text[1000];
+	snprintf(text, sizeof text, LISTENER "[upstream u]\nserver = %s\n" ROUTE, server);
+	struct config *c = accept_text(text);
+	const struct upstream_server *s = &route_at(c, "/")->group->server;
+	ck_assert_str_eq(s->name, name);
+	ck_assert_uint_eq(s->port, port);
+	ck_assert((s->host == NULL) == (s->address.len > 0));
+	if (host)
+		ck_assert_str_eq(s->host, host);
+	config_free(c);
+}
+
+START_TEST(servers)
+{
+	accept_server("ws://10.0.0.1", "10.0.0.1:80", NULL, 80);
+	accept_server("ws://[fd00::1]", "[fd00::1]:80", NULL, 80);
+	accept_server("ws://[fd00::1]:81", "[fd00::1]:81", NULL, 81);
+	accept_server("ws://app-1.example:65535", "app-1.example:65535", "app-1.example", 65535);
+	accept_server("ws://a_b", "a_b:80", "a_b", 80);
+	accept_server("ws://unix:/run/app.sock", "unix:/run/app.sock", NULL, 0);
+	refuse_server("wss://a", "want ws://: TLS upstreams are not available yet in this version");
+	refuse_server("a:80", "want ws://HOST[:PORT] | ws://unix:PATH");
+	refuse_server("http://a", "want ws://HOST[:PORT] | ws://unix:PATH");
+	refuse_server("ws://", "want ws://HOST[:PORT] | ws://unix:PATH");
+	refuse_server("ws://a:0", "want a port of 1..65535");
+	refuse_server("ws://a:65536", "want a port of 1..65535");
+	refuse_server("ws://a:", "want a port of 1..65535");
+	refuse_server("ws://a/chat", "nothing behind the host and port");
+	refuse_server("ws://a:80/", "want a port of 1..65535");
+	refuse_server("ws://user@a", "nothing behind the host and port");
+	refuse_server("ws://[::1", "want ws://HOST");
+	refuse_server("ws://[::1]x", "nothing behind the host and port");
+	refuse_server("ws://[::g]", "want an address or a host name");
+	refuse_server("ws://300.1.1.1", "want an address or a host name");
+	refuse_server("ws://10.1", "want an address or a host name");
+	refuse_server("ws://0x7f.1", "want an address or a host name");
+	refuse_server("ws://a..b", "want an address or a host name");
+	refuse_server("ws://.a", "want an address or a host name");
+	refuse_server("ws://a b", "want an address or a host name");
+	refuse_server("ws://unix:", "want a path behind unix:");
+	refuse_line("upstream", "server = ws://b", "given before, at t:5");
+	refuse(LISTENER "[upstream u]\n" ROUTE, "t:3: [upstream u]: server is missing: want server "
+	                                        "= ws://HOST[:PORT] | ws://unix:PATH");
+	refuse("[listener l]\n[route r]\necho = on\n",
+	        "t:1: [listener l]: bind is missing: want bind = ADDRESS:PORT | [IPV6]:PORT | "
+	        "unix:PATH");
+}
+END_TEST
+
+START_TEST(paths)
+{
+	refuse_line("route", "path = a", "want /PATH | /PREFIX*");
+	refuse_line("route", "path =", "want /PATH | /PREFIX*");
+	refuse_line("route", "path = *", "want /PATH | /PREFIX*");
+	refuse_line("route", "path = /a/*/b", "want '*' only at the end");
+	refuse_line("route", "path = /a**", "want '*' only at the end");
+	refuse_line(
+	        "route", "path = /a?b", "want a path without query and blanks, other bytes as %XX");
+	refuse_line(
+	        "route", "path = /a#b", "want a path without query and blanks, other bytes as %XX");
+	refuse_line(
+	        "route", "path = /a b", "want a path without query and blanks, other bytes as %XX");
+	refuse_line("route", "path = /\xc3\xa9",
+	        "want a path without query and blanks, other bytes as %XX");
+	refuse_line("route", "path = /a/../b", "want the normal form, /b");
+	refuse_line("route", "path = //a", "want the normal form, /a");
+	refuse_line("route", "path = /%7ea*", "want the normal form, /~a");
+	refuse_line("route", "path = /%c3", "want the normal form, /%C3");
+	refuse_line("route", "path = /..", "want /PATH | /PREFIX*");
+	refuse_line("route", "path = /%2", "want /PATH | /PREFIX*");
+	struct config *c = accept_line("route", "path = /%C3%A9/.well-known*");
+	ck_assert_str_eq(route_at(c, "/%C3%A9/.well-known")->path, "/%C3%A9/.well-known");
+	config_free(c);
+	c = accept_line("route", "path = /*");
+	ck_assert_str_eq(route_at(c, "/z")->path, "");
+	config_free(c);
+}
+END_TEST
+
+static void refuse_respond(const char *value, const char *why)
+{
+	char text[1000];
+	struct config_errors errors;
+	snprintf(text, sizeof text, LISTENER "[route r]\nrespond = %s\n", value);
+	ck_assert_msg(load(text, &errors) == NULL, "%s", value);
+	ck_assert_msg(strstr(errors.text, why) && errors.n == 1, "%s", errors.text);
+	config_errors_free(&errors);
+}
+
+START_TEST(k10_responds)
+{
+	static const char *const bad[] = {
+	        "", "199", "101", "100", "600", "20", "2000", "200x", "+200", "0x200", "ok", NULL};
+	for (int i = 0; bad[i]; i++)
+		refuse_respond(bad[i], "want STATUS | 301 URL");
+	refuse_respond("301", "want a URL behind the status");
+	refuse_respond("308", "want a URL behind the status");
+	refuse_respond("200 /x", "want a URL only with 301, 302, 303, 307 and 308");
+	refuse_respond("301 example.com", "want a URL such as");
+	refuse_respond("301 /a b", "want a URL such as");
+	refuse_respond("301 /\xc3\xa9", "want a URL such as");
+	refuse_respond("301 /a\r\tb", "control byte in a line");
+	struct config *c = accept_text(LISTENER "[route r]\nrespond = 302\n  /next\n");
+	ck_assert_str_eq(route_at(c, "/")->respond_location, "/next");
+	config_free(c);
+}
+END_TEST
+
+START_TEST(actions)
+{
+	refuse(LISTENER "[route r]\npath = /\n",
+	        "t:3: [route r]: nothing to do: want exactly one of "
+	        "upstream = NAME, respond = STATUS and echo = on");
+	refuse(LISTENER "[route r]\necho = off\n",
+	        "t:3: [route r]: nothing to do: want exactly one of "
+	        "upstream = NAME, respond = STATUS and echo = on");
+	refuse_line("route", "respond = 200",
+	        "[route r]: several things to do: want exactly one of "
+	        "upstream = NAME, respond = STATUS and echo = on");
+	refuse_line("route", "echo = on",
+	        "[route r]: several things to do: want exactly one of "
+	        "upstream = NAME, respond = STATUS and echo = on");
+	config_free(accept_line("route", "echo = off"));
+}
+END_TEST
+
+START_TEST(k06_references)
+{
+	refuse_line("route", "listener = m",
+	        "t:9: [route r] listener = m: want the name of a section: "
+	        "there is no [listener m]");
+	refuse_line(
+	        "route", "listener = l, m", "want one name; the key may be given again for more");
+	refuse(LISTENER ROUTE, "t:4: [route r] upstream = u: want the name of a section: there is "
+	                       "no [upstream u]");
+	/* A refused section is told once, not at each place that names it. */
+	refuse(LISTENER "[upstream u\nserver = ws://h\n" ROUTE,
+	        "t:3: a section begins but ']' is missing: want [kind name]");
+}
+END_TEST
+
+START_TEST(k06_overlaps)
+{
+	refuse(LISTENER "[route a]\npath = /x\necho = on\n[route b]\npath = /x\nrespond = 200\n",
+	        "t:7: [route b] path = /x: [route a] at t:3 has the same path and listener");
+	refuse(LISTENER "[route a]\necho = on\n[route b]\necho = on\n",
+	        "t:5: [route b]: [route a] at t:3 has the same path and listener");
+	refuse(LISTENER "[route a]\necho = on\n[route b]\npath = /*\necho = on\n",
+	        "t:6: [route b] path = /*: [route a] at t:3 has the same path and listener");
+	refuse(LISTENER
+	        "[listener m]\nbind = unix:/m\n[route a]\nlistener = l\nlistener = m\necho = on\n"
+	        "[route b]\nlistener = m\necho = on\n",
+	        "t:9: [route b]: [route a] at t:5 has the same path and listener");
+	config_free(accept_text(
+	        LISTENER "[listener m]\nbind = unix:/m\n[route a]\nlistener = l\npath = /x\n"
+	                 "echo = on\n[route b]\nlistener = m\npath = /x\necho = on\n[route "
+	                 "c]\npath = /x\necho = on\n"
+	                 "[route d]\npath = /x*\necho = on\n"));
+}
+END_TEST
+
+#define LOOP(server, listener)                                                    \
+	": [upstream u] server = " server ": a loop: this is [listener " listener \
+	"], whose requests come back "                                            \
+	"here by [route r]"
+
+START_TEST(k06_loops)
+{
+	refuse(LISTENER "[upstream u]\nserver = ws://127.0.0.1:8080\n" ROUTE,
+	        "t:4" LOOP("ws://127.0.0.1:8080", "l"));
+	refuse(LISTENER "[upstream u]\nserver = ws://localhost:8080\n" ROUTE "path = /x\n",
+	        "t:4" LOOP("ws://localhost:8080", "l"));
+	refuse(LISTENER "[upstream u]\nserver = ws://0.0.0.0:8080\n" ROUTE "path = /x*\n",
+	        "t:4" LOOP("ws://0.0.0.0:8080", "l"));
+	refuse("[listener l]\nbind = 0.0.0.0:8080\n[upstream u]\nserver = "
+	       "ws://127.0.0.2:8080\n" ROUTE,
+	        "t:4" LOOP("ws://127.0.0.2:8080", "l"));
+	refuse("[listener l]\nbind = [::]:8080\n[upstream u]\nserver = ws://[::1]:8080\n" ROUTE,
+	        "t:4" LOOP("ws://[::1]:8080", "l"));
+	refuse("[listener l]\nbind = unix:/x\n[upstream u]\nserver = ws://unix:/x\n" ROUTE,
+	        "t:4" LOOP("ws://unix:/x", "l"));
+	/* Round two listeners. */
+	refuse(LISTENER "[listener m]\nbind = unix:/m\n[upstream u]\nserver = ws://unix:/m\n"
+	                "[upstream v]\nserver = ws://127.0.0.1:8080\n"
+	                "[route r]\nlistener = l\npath = /a*\nupstream = u\n"
+	                "[route s]\nlistener = m\npath = /a/b\nupstream = v\n"
+	                "[route t]\nlistener = m\nrespond = 200\n",
+	        "t:6: [upstream u] server = ws://unix:/m: a loop: this is [listener m], whose "
+	        "requests come "
+	        "back here by [route r]\n"
+	        "t:8: [upstream v] server = ws://127.0.0.1:8080: a loop: this is [listener l], "
+	        "whose requests "
+	        "come back here by [route s]");
+}
+END_TEST
+
+START_TEST(k06_no_loops)
+{
+	/* Another host's port of the same number. */
+	config_free(accept_text("[listener l]\nbind = 0.0.0.0:8080\n[upstream u]\n"
+	                        "server = ws://203.0.113.9:8080\n" ROUTE));
+	/* Our own listener, but its route leads elsewhere. */
+	config_free(accept_text(
+	        LISTENER "[listener m]\nbind = 127.0.0.1:8081\n[upstream u]\n"
+	                 "server = ws://127.0.0.1:8081\n[route r]\nlistener = l\nupstream = u\n"
+	                 "[route s]\nlistener = m\necho = on\n"));
+	config_free(accept_text(LISTENER "[listener m]\nbind = 127.0.0.1:8081\n[upstream u]\n"
+	                                 "server = ws://127.0.0.1:8081\n" ROUTE
+	                                 "[route s]\nlistener = m\nrespond = 204\n"));
+	/* The exact route of the second listener ends it; other paths go round. */
+	refuse(LISTENER "[listener m]\nbind = 127.0.0.1:8081\n[upstream u]\n"
+	                "server = ws://127.0.0.1:8081\n" ROUTE
+	                "[route s]\nlistener = m\npath = /a\nrespond = 204\n",
+	        "t:6" LOOP("ws://127.0.0.1:8081", "m"));
+}
+END_TEST
+
+START_TEST(warnings)
+{
+	struct config_errors errors;
+	struct config *c = load(LISTENER UPSTREAM "[route r]\necho = on\n", &errors);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(errors.n, 0);
+	ck_assert_str_eq(errors.text, "t:3: warning: [upstream u]: no route leads to it");
+	config_errors_free(&errors);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(all_errors_in_order)
+{
+	refuse("[route r]\nmax_message = 1\nupstream = x\n[listener l]\nbind = 1\nbind = "
+	       "127.0.0.1:0\n"
+	       "[upstream u]\nserver = wss://x\nx\n",
+	        "t:2: [route r] max_message = 1: want off | 125..1024g\n"
+	        "t:3: [route r] upstream = x: want the name of a section: there is no [upstream "
+	        "x]\n"
+	        "t:5: [listener l] bind = 1: want ADDRESS:PORT | [IPV6]:PORT | unix:PATH\n"
+	        "t:6: [listener l] bind = 127.0.0.1:0: want a port of 1..65535\n"
+	        "t:8: [upstream u] server = wss://x: want ws://: TLS upstreams are not available "
+	        "yet in this "
+	        "version\n"
+	        "t:9: want 'key = value', [section] or a comment");
+}
+END_TEST
+
+START_TEST(too_many)
+{
+	struct config_errors errors;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	ck_assert_ptr_nonnull(f);
+	for (int i = 1; i <= 65; i++)
+		fprintf(f, "[listener l%d]\nbind = unix:/%d\n", i, i);
+	fprintf(f, "[route r]\necho = on\n");
+	fclose(f);
+	ck_assert_ptr_null(config_load_text("t", text, len, &errors));
+	ck_assert_str_eq(errors.text, "t:129: [listener l65]: 65 listeners: want at most 64, each "
+	                              "with any number of binds");
+	config_errors_free(&errors);
+	free(text);
+}
+END_TEST
+
+START_TEST(include_in_memory)
+{
+	refuse("[moongate]\ninclude = /etc/passwd\n" LISTENER "[route r]\necho = on\n",
+	        "t:2: [moongate] include = /etc/passwd: want no include: this text is no file");
+}
+END_TEST
+
+int main(void)
+{
+	TCase *t = tcase_create("load");
+	tcase_set_timeout(t, 30);
+	tcase_add_test(t, defaults_of_everything);
+	tcase_add_test(t, everything_set);
+	tcase_add_test(t, k01_empty);
+	tcase_add_test(t, k02_unknown);
+	tcase_add_test(t, k03_repeated);
+	tcase_add_test(t, k04_numbers);
+	tcase_add_test(t, words);
+	tcase_add_test(t, k05_binds);
+	tcase_add_test(t, unix_keys);
+	tcase_add_test(t, servers);
+	tcase_add_test(t, paths);
+	tcase_add_test(t, k10_responds);
+	tcase_add_test(t, actions);
+	tcase_add_test(t, k06_references);
+	tcase_add_test(t, k06_overlaps);
+	tcase_add_test(t, k06_loops);
+	tcase_add_test(t, k06_no_loops);
+	tcase_add_test(t, warnings);
+	tcase_add_test(t, all_errors_in_order);
+	tcase_add_test(t, too_many);
+	tcase_add_test(t, include_in_memory);
+	Suite *s = suite_create("config_load");
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
