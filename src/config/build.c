@@ -154,9 +154,10 @@ static void build_upstreams(struct draft *d)
 static void refuse_reference(
         struct draft *d, const struct reader_section *s, const struct reader_entry *e)
 {
+	char name[PROBLEM_QUOTE_MAX];
 	if (!d->doc.has_refused_section)
-		draft_error(d, s, e, "want the name of a section: there is no [%s %.64s]", e->key,
-		        e->value);
+		draft_error(d, s, e, "want the name of a section: there is no [%s %s]", e->key,
+		        problem_quote(e->value, name));
 }
 
 static int find_listener(const struct draft *d, const char *name)

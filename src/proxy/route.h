@@ -24,20 +24,20 @@ struct route_settings {
 	uint32_t ping_interval_ms;
 	uint32_t pong_timeout_ms;
 	uint32_t idle_timeout_ms;
-	uint32_t max_queue;         /* high mark of each side's output queue, bytes; the low mark is half */
+	uint32_t max_queue; /* high mark of each side's output queue, bytes; the low mark is half */
 	enum route_remask remask;
 };
 
 struct route {
 	char *name;
 	atomic_uint refs;
-	char *path;                 /* normalised; without the '*' of a prefix; "" matches every path */
+	char *path; /* normalised; without the '*' of a prefix; "" matches every path */
 	bool prefix;
-	uint64_t listeners;         /* bit per listener number; 0 = all */
+	uint64_t listeners; /* bit per listener number; 0 = all */
 	enum route_action action;
 	struct upstream_group *group;
-	unsigned respond_status;    /* ROUTE_RESPOND */
-	char *respond_location;     /* for 301 and its like, or NULL */
+	unsigned respond_status; /* ROUTE_RESPOND */
+	char *respond_location;  /* for 301 and its like, or NULL */
 	struct route_settings settings;
 };
 

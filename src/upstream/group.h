@@ -10,8 +10,8 @@
 #include <stdatomic.h>
 
 struct upstream_server {
-	char *name;             /* as configured: host:port, or unix:/path */
-	char *host;             /* to look up; NULL when `address` is known */
+	char *name; /* as configured: host:port, or unix:/path */
+	char *host; /* to look up; NULL when `address` is known */
 	uint16_t port;
 	struct address address;
 };
