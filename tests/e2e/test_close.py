@@ -7,9 +7,9 @@ import pytest
 
 from helpers.daemon import SANITIZED, still_works, wait_until
 from helpers.frames import BINARY, CLOSE, CONT, PING, TEXT, close_payload
-from helpers.kernel import TIME_WAIT, tcp4, unread, wait_consumed
+from helpers.kernel import TIME_WAIT, tcp4, wait_consumed, wait_stuck
 from helpers.peer import LIMIT, RawClient
-from helpers.traffic import Application, sending, sending_for_ever
+from helpers.traffic import Application, full_listener, sending, sending_for_ever
 from helpers.ways import ALL, BOTH, Way, case, open_pair
 
 VALID = [1000, 1001, 1002, 1003, *range(1007, 1015), 3000, 3999, 4000, 4999]
@@ -386,7 +386,7 @@ def test_C_10_reset_while_paused(moongate, upstream):
     client, app = open_pair(daemon, upstream)
     data = client.make(BINARY, b"0123456789abcdef" * 64) * 1000
     sender = sending(client, data)
-    daemon_is_stuck(client)
+    wait_stuck(client)
     client.sock.shutdown(socket.SHUT_RD)
     client.reset()
     sender.join()
@@ -398,17 +398,6 @@ def test_C_10_reset_while_paused(moongate, upstream):
     assert len(got) == n or line.get("cut") is None
     still_works(daemon)
     assert daemon.stop()["pauses"] >= 1
-
-
-def daemon_is_stuck(peer):
-    """The daemon has stopped to read from this peer, whose bytes pile up."""
-    seen = []
-
-    def same():
-        seen.append(unread(peer.sock))
-        return len(seen) > 20 and len(set(seen[-20:])) == 1 and seen[-1]
-
-    wait_until(same, "the daemon to stop reading")
 
 
 def script(daemon):
@@ -549,7 +538,7 @@ def test_half_close_keeps_the_answers_coming(moongate, upstream):
 
 def test_U_01_client_reset_while_connecting(moongate, upstreams, closing):
     """Nothing answers the SYN: the attempt goes with the client."""
-    full, fillers = full_listener(upstreams, closing)
+    full = full_listener(upstreams, closing)
     daemon = moongate(full)
     for end in ("reset", "close"):
         client = daemon.client()
@@ -557,21 +546,7 @@ def test_U_01_client_reset_while_connecting(moongate, upstreams, closing):
         wait_until(lambda: daemon.count_descriptors() == daemon.descriptors + 2, "the attempt")
         getattr(client, end)()
         daemon.settle()
-    del fillers
     still_works(daemon)
-
-
-def full_listener(upstreams, closing):
-    """A listening socket that answers no more SYN: its queue is full."""
-    full = upstreams(backlog=0)
-    fillers = []
-    for _ in range(8):
-        filler = socket.socket()
-        closing.append(filler)
-        filler.setblocking(False)
-        filler.connect_ex(full.address)
-        fillers.append(filler)
-    return full, fillers
 
 
 @pytest.mark.parametrize("end", ["reset", "close"])

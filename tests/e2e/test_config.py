@@ -417,13 +417,13 @@ def test_K_06_overlapping_routes(write, second):
 
 
 def test_K_06_prefix_and_exact_do_not_overlap(write):
-    accepted(write(GOOD + "[route second]\npath = /app*\necho = on\n[route third]\npath = *\nrespond = 200\n"))
+    accepted(write(GOOD + "[route second]\npath = /app*\necho = on\n[route third]\npath = /*\nrespond = 200\n"))
 
 
 @pytest.mark.parametrize("text,line", [
     (GOOD.replace("upstream = app\n", "upstream = other\n"), 12),
     (GOOD.replace("upstream = app\n", ""), 10),
-    (GOOD + "echo = on\n", 13),
+    (GOOD + "echo = on\n", 10),
     (GOOD + "listener = other\n", 13),
     (GOOD.replace("server = ws://127.0.0.1:19000\n", ""), 7),
     (GOOD.replace("bind = 127.0.0.1:18080\n", ""), 4),

@@ -42,6 +42,17 @@ def wait_consumed(peer):
     wait_until(lambda: not unread(peer.sock), "what was sent to be read")
 
 
+def wait_stuck(peer):
+    """Until the program at the other end has stopped to read: bytes lie there and stay."""
+    seen = []
+
+    def same():
+        seen.append(unread(peer.sock))
+        return len(seen) > 20 and len(set(seen[-20:])) == 1 and seen[-1]
+
+    wait_until(same, "the daemon to stop reading")
+
+
 def sockets_of(pid):
     """Duplicates of the TCP sockets of another process, to be closed by the caller. None when
     the kernel does not give them out."""

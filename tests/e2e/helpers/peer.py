@@ -16,6 +16,7 @@ import threading
 from .frames import BINARY, CLOSE, KEY, PING, PONG, TEXT, close_payload, frame, parse_frame
 
 LIMIT = 20  # seconds any single wait may take before the test fails
+TCP_CLOSE = b"\x07"  # a state of linux/tcp_states.h
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -86,8 +87,10 @@ class RawPeer:
             self.flushed()
 
     def flushed(self):
-        """Returns once the peer's kernel has acknowledged all that was sent."""
+        """Returns once the peer's kernel has acknowledged all that was sent; fails on a reset."""
         while self.sock.family != socket.AF_UNIX and unsent(self.sock) > 0:
+            if self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == TCP_CLOSE:
+                raise ConnectionResetError("reset before all was acknowledged")
             os.sched_yield()
 
     def frame(self, opcode, payload=b"", **how):

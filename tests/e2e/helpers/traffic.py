@@ -152,3 +152,14 @@ def echo(f):
     if f.opcode == PONG:
         return b""
     return frame(PONG if f.opcode == PING else f.opcode, f.payload, fin=f.fin)
+
+
+def full_listener(upstreams, closing):
+    """A listening socket that answers no more SYN, because its queue is full."""
+    full = upstreams(backlog=0)
+    for _ in range(8):
+        filler = socket.socket()
+        closing.append(filler)
+        filler.setblocking(False)
+        filler.connect_ex(full.address)
+    return full
