@@ -100,9 +100,7 @@ static int status_line(struct http_head *h, struct http_scan *s, const uint8_t *
 		r = find_line_end(s, buf, len, HTTP_LINE_MAX, HTTP_ERR_LINE_SIZE);
 	if (r <= 0)
 		return r;
-	enum http_error e = start_read_status(h, slice_of(buf, s->at));
-	if (e != HTTP_OK)
-		return -(int)e;
+	start_read_status(h, slice_of(buf, s->at));
 	begin_fields(s);
 	return 1;
 }

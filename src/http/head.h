@@ -115,7 +115,8 @@ struct http_scan {
  * finished or broken, never unfinished. The verdict does not depend on how the
  * bytes were split. An empty line before a request is skipped (RFC 9112 2.2), once.
  * h is valid only after a positive return, and as long as buf is; a later call
- * passes the same bytes at the front, and may move them. */
+ * passes the same bytes at the front, which may have moved. Called again after a
+ * verdict, it gives the same one. */
 ssize_t http_parse_request(
         struct http_head *h, struct http_scan *scan, const uint8_t *buf, size_t len);
 ssize_t http_parse_response(

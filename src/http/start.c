@@ -47,14 +47,13 @@ int start_check_status(const uint8_t *at, size_t len)
 	return len >= sizeof(form) - 1;
 }
 
-enum http_error start_read_status(struct http_head *h, struct slice line)
+void start_read_status(struct http_head *h, struct slice line)
 {
 	h->minor = (uint8_t)(line.at[7] - '0');
 	h->status = (unsigned)(line.at[9] - '0') * 100 + (unsigned)(line.at[10] - '0') * 10 +
 	            (unsigned)(line.at[11] - '0');
 	h->reason = line.len > 13 ? slice_of(line.at + 13, line.len - 13)
 	                          : slice_of(line.at + line.len, 0);
-	return HTTP_OK;
 }
 
 static enum http_error read_version(struct http_head *h, struct slice s)
@@ -120,8 +119,6 @@ static enum http_error read_target(struct http_head *h)
 {
 	struct slice t = h->target;
 
-	if (t.len > HTTP_TARGET_MAX)
-		return HTTP_ERR_TARGET_SIZE;
 	for (size_t i = 0; i < t.len; i++)
 		if (!char_is(t.at[i], CHAR_TARGET))
 			return HTTP_ERR_TARGET;

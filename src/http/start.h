@@ -13,7 +13,8 @@ int start_check_method(const uint8_t *at, size_t len);
  * Returns 1 when all of that is there, 0 while it is not, or -HTTP_ERR_*. */
 int start_check_status(const uint8_t *at, size_t len);
 
-/* The whole line, without its CRLF; it has passed the check above. Fill the
- * parts of h that stand in it. */
+/* The whole line, without its CRLF; it has passed the check above, and
+ * the caller has kept its length to what the longest target needs. Fill the parts of
+ * h that stand in it. */
 enum http_error start_read_request(struct http_head *h, struct slice line, size_t method_len);
-enum http_error start_read_status(struct http_head *h, struct slice line);
+void start_read_status(struct http_head *h, struct slice line);

@@ -91,7 +91,7 @@ static inline void check_body(
 	bool broken[2] = {false, false};
 
 	for (int i = 0; i < 2; i++) {
-		size_t step = i == 0 ? len : 1 + choice % 7;
+		size_t step = i == 0 ? len : 1 + (size_t)choice % 7;
 		http_body_init(&b[i], h);
 		for (size_t n = 0; n < len && !b[i].done && !broken[i];) {
 			struct slice content;
