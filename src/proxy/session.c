@@ -172,6 +172,8 @@ void session_end(struct session *s, bool reset)
 		echo_free(s);
 	endpoint_close(&s->side[CLIENT].ep, reset);
 	endpoint_close(&s->side[UPSTREAM].ep, reset);
+	if (s->cause == CAUSE_CLOSE)
+		counter_inc(&p->counters.closed_normally);
 	session_log_end(s);
 	timer_clear(&p->worker->wheel, &s->timer);
 	session_move(s, SESSION_ENDED);
