@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/exit.h"
+#include "daemon/say.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
 
@@ -136,11 +138,20 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	control_end(c);
 }
 
-/* What libevent has to say, which is only ever that a call failed. */
+/* What libevent has to say is only ever that a call failed. After an error, as when the
+ * descriptors do not suffice for another loop, it ends the process. */
 static void on_libevent(int severity, const char *text)
 {
-	log_event(severity >= EVENT_LOG_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "libevent", "text",
-	        text, NULL);
+	if (severity >= EVENT_LOG_ERR)
+		say("%s", text);
+	else
+		log_event(LOG_LEVEL_WARN, "libevent", "text", text, NULL);
+}
+
+static void on_libevent_fatal(int error)
+{
+	(void)error;
+	_exit(EXIT_FAILED);
 }
 
 static bool open_events(struct control *c)
@@ -160,6 +171,7 @@ struct control *control_new(void)
 	struct control *c = mem_new(sizeof(*c));
 
 	event_set_log_callback(on_libevent);
+	event_set_fatal_callback(on_libevent_fatal);
 	c->signal_fd = signals_open();
 	c->report_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (c->signal_fd >= 0 && c->report_fd >= 0 && open_events(c))
