@@ -16,15 +16,25 @@ struct endpoint_rest {
 
 enum { REST_FIRST = 1024 };
 
-bool endpoint_worker_new(struct worker *w)
+bool endpoint_worker_new(struct worker *w, const struct endpoint_events *events)
 {
-	return (w->layer[WORKER_ENDPOINT] = mem_try(sizeof(struct endpoint_worker))) != NULL;
+	struct endpoint_worker *e = mem_try(sizeof *e);
+	if (e)
+		e->events = events;
+	w->layer[WORKER_ENDPOINT] = e;
+	return e != NULL;
 }
 
 void endpoint_worker_free(struct worker *w)
 {
 	mem_free(w->layer[WORKER_ENDPOINT]);
 	w->layer[WORKER_ENDPOINT] = NULL;
+}
+
+static const struct endpoint_events *events_of(const struct endpoint *ep)
+{
+	const struct endpoint_worker *e = ep->stream->worker->layer[WORKER_ENDPOINT];
+	return e->events;
 }
 
 static void rest_free(struct endpoint *ep)
@@ -84,7 +94,7 @@ static void rest_drop(struct endpoint *ep, size_t used)
 static size_t broken(struct endpoint *ep, enum http_error error, size_t len)
 {
 	endpoint_discard(ep);
-	ep->events->on_broken(ep, error);
+	events_of(ep)->on_broken(ep, error);
 	return len;
 }
 
@@ -92,7 +102,7 @@ static size_t read_head(struct endpoint *ep, uint8_t *buf, size_t len)
 {
 	struct endpoint_worker *w = ep->stream->worker->layer[WORKER_ENDPOINT];
 	if (ep->http.scan.at == 0)
-		ep->events->on_first_byte(ep);
+		events_of(ep)->on_first_byte(ep);
 	ssize_t n = ep->role == ENDPOINT_CLIENT
 	                    ? http_parse_request(&w->head, &ep->http.scan, buf, len)
 	                    : http_parse_response(&w->head, &ep->http.scan, buf, len);
@@ -101,7 +111,7 @@ static size_t read_head(struct endpoint *ep, uint8_t *buf, size_t len)
 	if (n == 0)
 		return 0;
 	ep->http.scan = (struct http_scan){0};
-	ep->events->on_head(ep, &w->head);
+	events_of(ep)->on_head(ep, &w->head);
 	return (size_t)n;
 }
 
@@ -117,7 +127,7 @@ static size_t read_body(struct endpoint *ep, uint8_t *buf, size_t len)
 		ep->http.scan = (struct http_scan){0};
 	}
 	if (wanted && (content.len || end))
-		ep->events->on_body(ep, content, end);
+		events_of(ep)->on_body(ep, content, end);
 	return (size_t)n;
 }
 
@@ -129,7 +139,7 @@ static size_t read_step(struct endpoint *ep, uint8_t *buf, size_t len)
 	case ENDPOINT_BODY:
 		return read_body(ep, buf, len);
 	case ENDPOINT_FRAMES:
-		return ep->events->on_frames(ep, buf, len);
+		return events_of(ep)->on_frames(ep, buf, len);
 	case ENDPOINT_DISCARD:
 		return len;
 	}
@@ -156,7 +166,7 @@ static size_t read_all(struct endpoint *ep, uint8_t *buf, size_t len)
 static void out_of_memory(struct endpoint *ep)
 {
 	endpoint_discard(ep);
-	ep->events->on_end(ep, STREAM_ERROR, ENOMEM);
+	events_of(ep)->on_end(ep, STREAM_ERROR, ENOMEM);
 }
 
 static void read_behind_rest(struct endpoint *ep, uint8_t *buf, size_t len)
@@ -208,16 +218,16 @@ static void on_end(struct stream *s, enum stream_end end, int error)
 	        ep->phase == ENDPOINT_BODY && end == STREAM_EOF && http_body_end(&ep->http.body);
 	if (body && ep->http.wanted) {
 		ep->phase = ENDPOINT_DISCARD;
-		ep->events->on_body(ep, (struct slice){0}, true);
+		events_of(ep)->on_body(ep, (struct slice){0}, true);
 		return;
 	}
-	ep->events->on_end(ep, end, error);
+	events_of(ep)->on_end(ep, end, error);
 }
 
 static void on_drain(struct stream *s)
 {
 	struct endpoint *ep = s->owner;
-	ep->events->on_drain(ep);
+	events_of(ep)->on_drain(ep);
 }
 
 static const struct stream_events stream_events = {
@@ -226,10 +236,9 @@ static const struct stream_events stream_events = {
         .on_drain = on_drain,
 };
 
-void endpoint_init(
-        struct endpoint *ep, enum endpoint_role role, const struct endpoint_events *events)
+void endpoint_init(struct endpoint *ep, enum endpoint_role role)
 {
-	*ep = (struct endpoint){.events = events, .role = (uint8_t)role, .phase = ENDPOINT_HEAD};
+	*ep = (struct endpoint){.role = (uint8_t)role, .phase = ENDPOINT_HEAD};
 }
 
 void endpoint_attach(struct endpoint *ep, struct stream *s)

@@ -43,8 +43,7 @@ struct endpoint_events {
 };
 
 struct endpoint {
-	struct stream *stream; /* owned; NULL when there is none (any more) */
-	const struct endpoint_events *events;
+	struct stream *stream;      /* owned; NULL when there is none (any more) */
 	struct endpoint_rest *rest; /* unfinished bytes, or NULL */
 	union {
 		struct ws_reader in; /* FRAMES */
@@ -60,15 +59,15 @@ struct endpoint {
 /* What the endpoints of one worker share; made by endpoint_worker_new() into
  * worker->layer[WORKER_ENDPOINT]. */
 struct endpoint_worker {
+	const struct endpoint_events *events; /* of every endpoint's owner */
 	struct http_head head;
 	struct ws_run run;
 };
-bool endpoint_worker_new(struct worker *w);
+bool endpoint_worker_new(struct worker *w, const struct endpoint_events *events);
 void endpoint_worker_free(struct worker *w);
 
 /* Takes the stream over; begins to read a head. */
-void endpoint_init(
-        struct endpoint *ep, enum endpoint_role role, const struct endpoint_events *events);
+void endpoint_init(struct endpoint *ep, enum endpoint_role role);
 void endpoint_attach(struct endpoint *ep, struct stream *s);
 /* Frees the stream and what was kept; no callback follows. Harmless twice. */
 void endpoint_close(struct endpoint *ep, bool reset);

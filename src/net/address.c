@@ -181,3 +181,28 @@ void address_set_port(struct address *a, uint16_t port)
 	else if (a->sa.sa_family == AF_INET6)
 		in6(a)->sin6_port = htons(port);
 }
+
+static bool ipv4_is_private(const uint8_t ip[4])
+{
+	return ip[0] == 127 || ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+	       (ip[0] == 192 && ip[1] == 168) || (ip[0] == 169 && ip[1] == 254) ||
+	       (ip[0] == 100 && (ip[1] & 0xc0) == 64);
+}
+
+static bool ipv6_is_private(const struct in6_addr *ip)
+{
+	if (IN6_IS_ADDR_V4MAPPED(ip))
+		return ipv4_is_private(ip->s6_addr + 12);
+	return IN6_IS_ADDR_LOOPBACK(ip) || IN6_IS_ADDR_LINKLOCAL(ip) ||
+	       (ip->s6_addr[0] & 0xfe) == 0xfc;
+}
+
+bool address_is_private(const struct address *a)
+{
+	if (a->sa.sa_family == AF_INET)
+		return ipv4_is_private(
+		        (const uint8_t *)&((const struct sockaddr_in *)&a->storage)->sin_addr);
+	if (a->sa.sa_family == AF_INET6)
+		return ipv6_is_private(&((const struct sockaddr_in6 *)&a->storage)->sin6_addr);
+	return true;
+}

@@ -37,3 +37,6 @@ const char *address_brief_text(const struct address_brief *b, char out[ADDRESS_T
 bool address_equal(const struct address *a, const struct address *b);
 uint16_t address_port(const struct address *a);
 void address_set_port(struct address *a, uint16_t port);
+/* Loopback, private, link-local and unix: an address that no public network
+ * routes (RFC 1122, 1918, 3927, 4193, 4291, 6598). */
+bool address_is_private(const struct address *a);

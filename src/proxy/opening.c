@@ -130,7 +130,7 @@ static void connect_next(struct session *s, int error)
 		                             : "the upstream cannot be reached");
 		return;
 	}
-	endpoint_init(&up->ep, ENDPOINT_UPSTREAM, &session_events);
+	endpoint_init(&up->ep, ENDPOINT_UPSTREAM);
 	endpoint_attach(&up->ep, stream);
 	stream_set_marks(stream, s->route->settings.max_queue, s->route->settings.max_queue / 2);
 	o->connect_ms = s->route->group->connect_timeout_ms

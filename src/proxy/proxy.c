@@ -24,7 +24,7 @@ struct proxy *proxy_new(struct worker *w)
 {
 	struct proxy *p = mem_new(sizeof *p);
 	p->worker = w;
-	if (!endpoint_worker_new(w) || !upstream_worker_new(w)) {
+	if (!endpoint_worker_new(w, &session_events) || !upstream_worker_new(w)) {
 		endpoint_worker_free(w);
 		mem_free(p);
 		return NULL;

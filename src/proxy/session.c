@@ -133,7 +133,7 @@ const struct endpoint_events session_events = {
 /* ---- life ---- */
 
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
-	const struct proxy_listener *l)
+        const struct proxy_listener *l)
 {
 	struct session *s = pool_get(&p->session_pool);
 	if (!s) {
@@ -142,8 +142,8 @@ struct session *session_new(struct proxy *p, struct stream *stream, const struct
 	}
 	*s = (struct session){.proxy = p, .listener = l, .start_ms = p->worker->now_ms};
 	s->id = (uint64_t)p->worker->index << 56 | ++p->serial;
-	endpoint_init(&s->side[CLIENT].ep, ENDPOINT_CLIENT, &session_events);
-	endpoint_init(&s->side[UPSTREAM].ep, ENDPOINT_UPSTREAM, &session_events);
+	endpoint_init(&s->side[CLIENT].ep, ENDPOINT_CLIENT);
+	endpoint_init(&s->side[UPSTREAM].ep, ENDPOINT_UPSTREAM);
 	endpoint_attach(&s->side[CLIENT].ep, stream);
 	address_brief(&s->client, peer);
 	list_append(&p->sessions, &s->node);

@@ -55,8 +55,7 @@ struct side {
 	uint16_t close_code;    /* that came from it; 0 = none, or a close frame without one */
 	uint16_t due_code;      /* CLOSE_DUE: the code to send */
 	uint64_t unfinished_ms; /* when its unfinished message began; 0 = there is none */
-	uint64_t paused_ms;     /* when reading was stopped */
-	uint64_t received_ms;   /* when its last byte came */
+	uint64_t received_ms; /* when its last byte came; while PAUSED, when reading was stopped */
 };
 
 /* Why a session ended: what the log says. */
@@ -163,7 +162,7 @@ void proxy_session_gone(struct proxy *p);
 
 /* Takes the stream over. NULL, and the stream freed, when memory is short. */
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
-	const struct proxy_listener *l);
+        const struct proxy_listener *l);
 void session_move(struct session *s, enum session_state to);
 /* Both sides are gone, or given up here with `reset`: logs, counts, retires. */
 void session_end(struct session *s, bool reset);

@@ -30,7 +30,7 @@ void tunnel_pause(struct session *s, struct side *side)
 	if (side_is_gone(side) || (side->flags & SIDE_PAUSED))
 		return;
 	side->flags |= SIDE_PAUSED;
-	side->paused_ms = session_clock(s);
+	side->received_ms = session_clock(s);
 	counter_inc(&s->proxy->counters.pauses);
 	stream_pause(side->ep.stream);
 }
@@ -43,7 +43,7 @@ void tunnel_resume(struct session *s, struct side *side)
 	uint64_t now = session_clock(s);
 	side->flags = (uint16_t)(side->flags & ~SIDE_PAUSED);
 	if (side->unfinished_ms)
-		side->unfinished_ms += now - side->paused_ms;
+		side->unfinished_ms += now - side->received_ms;
 	side->received_ms = now;
 	if (side->ep.role == ENDPOINT_CLIENT && s->ping_ms)
 		s->ping_ms = now;
@@ -252,11 +252,11 @@ void tunnel_send_due(struct session *s, struct side *side)
 void tunnel_ping(struct session *s)
 {
 	struct side *client = &s->side[CLIENT];
-	s->ping_ms = session_clock(s);
 	if (tunnel_is_mid_frame(s, client)) {
 		client->flags |= SIDE_PING_DUE;
 		return;
 	}
+	s->ping_ms = session_clock(s);
 	client->flags = (uint16_t)(client->flags & ~SIDE_PING_DUE);
 	uint8_t payload[PING_LEN], frame[WS_CONTROL_FRAME_MAX];
 	own_ping(s, payload);
@@ -264,6 +264,7 @@ void tunnel_ping(struct session *s)
 	        slice_of(frame, ws_control_write(frame, WS_PING, payload, PING_LEN, false));
 	counter_inc(&s->proxy->counters.pings_sent);
 	stream_send(client->ep.stream, &v, 1);
+	deadline_reset(s);
 }
 
 void tunnel_open(struct session *s)
