@@ -15,29 +15,35 @@ struct worker;
 struct listener_settings {
 	struct address address;
 	int backlog;
-	mode_t mode;        /* unix; 0 = as the umask says */
-	uid_t owner;        /* unix; (uid_t)-1 = unchanged */
+	mode_t mode; /* unix; 0 = as the umask says */
+	uid_t owner; /* unix; (uid_t)-1 = unchanged */
 	gid_t group;
 	struct socket_options socket;
 };
 
 struct listener;
 
-/* On failure NULL, and *why a few words with the errno's, static or in `text`. A
+/* On failure NULL, and in why a few words. A
  * stale unix socket file (nobody answers a connect) is removed first; a file that
  * is no socket never. */
 struct listener *listener_open(const struct listener_settings *s, unsigned workers, char why[160]);
 /* The address in use (a port 0 replaced by the kernel's choice). */
 const struct address *listener_address(const struct listener *l);
+/* The socket that a worker of this number watches. */
+int listener_fd(const struct listener *l, unsigned worker);
 /* Closes the sockets and removes a unix socket's file. No worker may watch it. */
 void listener_close(struct listener *l);
 
-/* Gets a connected descriptor, which it owns; the peer's address. */
+/* Gets a connected descriptor, which it owns, and the peer's address. */
 typedef void (*listener_fn)(struct worker *w, int fd, const struct address *peer, void *arg);
 
-/* One worker's watch over its socket of a listener. Out of descriptors: the spare
- * one is used to close the waiting peers (counted as shed), then the watch rests
- * for 100 ms; one log line at the start and one at the end of such a time. */
+/* One worker's watch over its socket of a listener (watch.c). Out of descriptors: the
+ * worker's spare one is used to close the waiting peers (counted as shed), then the
+ * watch rests for 100 ms. One log line, descriptors_exhausted, at the start and one,
+ * descriptors_available, when there was no shortage for a while. */
 struct watch;
+/* NULL when the worker's base cannot take it. */
 struct watch *listener_watch(struct listener *l, struct worker *w, listener_fn fn, void *arg);
+/* On the worker's thread, before the listener is closed; also from within fn. What the
+ * kernel has queued on the socket stays there. */
 void watch_stop(struct watch *x);

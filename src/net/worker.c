@@ -123,6 +123,8 @@ struct worker *worker_new(unsigned index)
 	list_init(&w->ready);
 	list_init(&p->doubtful);
 	timer_init(&p->sweep, plain_sweep);
+	timer_init(&p->scarcity.end, watch_end_scarcity);
+	p->scarcity.spare_fd = -1;
 	p->alarm_ms = UINT64_MAX;
 	pthread_mutex_init(&p->lock, NULL);
 	if (!init_events(w)) {
@@ -169,6 +171,9 @@ void worker_free(struct worker *w)
 	}
 	assert(list_is_empty(&w->ready) && list_is_empty(&p->doubtful));
 	timer_clear(&w->wheel, &p->sweep);
+	timer_clear(&w->wheel, &p->scarcity.end);
+	if (p->scarcity.spare_fd >= 0)
+		sys_close(p->scarcity.spare_fd);
 	assert(wheel_next(&w->wheel) == UINT64_MAX);
 	free_events(w);
 	pool_fini(&w->chunks);

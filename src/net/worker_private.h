@@ -11,6 +11,16 @@
 
 struct post;
 
+/* A shortage of descriptors (watch.c). */
+struct scarcity {
+	struct worker *worker;
+	int spare_fd; /* to shed waiting peers with; -1 = none */
+	bool is_on;
+	uint32_t calm_ms; /* how long without one until it is over */
+	uint64_t shed_before;
+	struct timer end;
+};
+
 struct worker_private {
 	/* For every turn. */
 	bool has_clock;    /* now_ms was read in this turn */
@@ -29,6 +39,8 @@ struct worker_private {
 	struct list doubtful; /* by stream->ready */
 	struct timer sweep;
 
+	struct scarcity scarcity;
+
 	/* Shared with other threads; the lock guards `first` and `last`. */
 	pthread_mutex_t lock;
 	struct post *first, *last;
@@ -38,6 +50,7 @@ struct worker_private {
 	void *arg;
 };
 
+void watch_end_scarcity(struct timer *t);
 void worker_read_clock_now(struct worker *w);
 
 /* The first thing every event callback of net/ does, so that all that follows sees

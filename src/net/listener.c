@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/listener.h"
+
+#include "base/mem.h"
+#include "net/sys.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct listener {
+	struct address address;
+	unsigned n;   /* sockets */
+	dev_t device; /* of a unix socket's file */
+	ino_t inode;  /* 0 = there is none of ours */
+	int fd[];
+};
+
+enum { WHY_MAX = 160 };
+
+/* Returns false, for the caller to pass on. */
+static bool because(char why[WHY_MAX], const char *what, int error)
+{
+	char text[80];
+	snprintf(why, WHY_MAX, "%s: %s", what, strerror_r(error, text, sizeof(text)));
+	return false;
+}
+
+static bool is_unix(const struct address *a)
+{
+	return a->sa.sa_family == AF_UNIX;
+}
+
+/* A socket that is bound to the address; -1 with errno. SO_REUSEADDR, so that
+ * connections of an earlier run that are in TIME_WAIT do not matter. */
+static int bound(const struct address *a, bool share_port)
+{
+	int fd = sys_socket(a->sa.sa_family, SOCK_STREAM);
+	if (fd < 0)
+		return -1;
+	if ((is_unix(a) || sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0) &&
+	        (!share_port || sys_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, 1) == 0) &&
+	        (a->sa.sa_family != AF_INET6 ||
+	                sys_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) == 0) &&
+	        sys_bind(fd, &a->sa, a->len) == 0)
+		return fd;
+	sys_close(fd);
+	return -1;
+}
+
+static bool start_listening(
+        struct listener *l, unsigned i, const struct listener_settings *s, char why[WHY_MAX])
+{
+	plain_set_options(l->fd[i], s->address.sa.sa_family, &s->socket);
+	return sys_listen(l->fd[i], s->backlog) == 0 || because(why, "listen", errno);
+}
+
+/* The port, once known, is held by `probe` until every socket of the group has it. */
+static bool open_group(
+        struct listener *l, int probe, const struct listener_settings *s, char why[WHY_MAX])
+{
+	l->address = s->address;
+	if (getsockname(probe, &l->address.sa, &l->address.len) < 0)
+		return because(why, "getsockname", errno);
+	for (unsigned i = 0; i < l->n; i++) {
+		l->fd[i] = bound(&l->address, true);
+		if (l->fd[i] < 0)
+			return because(why, "bind", errno);
+	}
+	return true;
+}
+
+static bool open_tcp(struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
+{
+	int probe = bound(&s->address, false);
+	if (probe < 0)
+		return because(why, "bind", errno);
+	bool ok = open_group(l, probe, s, why);
+	sys_close(probe);
+	for (unsigned i = 0; ok && i < l->n; i++)
+		ok = start_listening(l, i, s, why);
+	return ok;
+}
+
+/* 0 when somebody answers there, or why nobody does. */
+static int try_connect(const struct address *a)
+{
+	int fd = sys_socket(AF_UNIX, SOCK_STREAM);
+	if (fd < 0)
+		return errno;
+	int error = sys_connect(fd, &a->sa, a->len) == 0 ? 0 : errno;
+	sys_close(fd);
+	/* A full backlog is an answer. */
+	return error == EAGAIN ? 0 : error;
+}
+
+/* Removes the socket file of a process that is gone. */
+static bool remove_stale(const struct address *a, char why[WHY_MAX])
+{
+	struct stat st;
+
+	if (lstat(a->un.sun_path, &st) < 0)
+		return errno == ENOENT || because(why, "stat", errno);
+	if (!S_ISSOCK(st.st_mode)) {
+		snprintf(why, WHY_MAX, "the file exists and is no socket");
+		return false;
+	}
+	int error = try_connect(a);
+	if (error == 0)
+		return because(why, "bind", EADDRINUSE);
+	if (error != ECONNREFUSED)
+		return because(why, "connect to the socket that exists", error);
+	return unlink(a->un.sun_path) == 0 || because(why, "unlink", errno);
+}
+
+/* Who may connect. Nobody can before the socket listens, so there is no moment at
+ * which the wrong ones may. */
+static bool set_access(const struct listener_settings *s, char why[WHY_MAX])
+{
+	const char *path = s->address.un.sun_path;
+
+	if ((s->owner != (uid_t)-1 || s->group != (gid_t)-1) &&
+	        lchown(path, s->owner, s->group) < 0)
+		return because(why, "chown", errno);
+	return !s->mode || chmod(path, s->mode) == 0 || because(why, "chmod", errno);
+}
+
+static bool open_unix(struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
+{
+	struct stat st;
+
+	l->address = s->address;
+	if (!remove_stale(&s->address, why))
+		return false;
+	l->fd[0] = bound(&s->address, false);
+	if (l->fd[0] < 0)
+		return because(why, "bind", errno);
+	if (lstat(s->address.un.sun_path, &st) < 0)
+		return because(why, "stat", errno);
+	l->device = st.st_dev;
+	l->inode = st.st_ino;
+	return set_access(s, why) && start_listening(l, 0, s, why);
+}
+
+struct listener *listener_open(const struct listener_settings *s, unsigned workers, char why[160])
+{
+	unsigned n = is_unix(&s->address) ? 1 : workers;
+	struct listener *l = mem_new(sizeof(*l) + n * sizeof(l->fd[0]));
+
+	l->n = n;
+	for (unsigned i = 0; i < n; i++)
+		l->fd[i] = -1;
+	if (is_unix(&s->address) ? open_unix(l, s, why) : open_tcp(l, s, why))
+		return l;
+	int error = errno;
+	listener_close(l);
+	errno = error;
+	return NULL;
+}
+
+const struct address *listener_address(const struct listener *l)
+{
+	return &l->address;
+}
+
+int listener_fd(const struct listener *l, unsigned worker)
+{
+	return l->fd[worker % l->n];
+}
+
+/* The file may have been replaced meanwhile, by a successor's. */
+static void remove_file(const struct listener *l)
+{
+	struct stat st;
+	if (l->inode && lstat(l->address.un.sun_path, &st) == 0 && st.st_dev == l->device &&
+	        st.st_ino == l->inode)
+		unlink(l->address.un.sun_path);
+}
+
+void listener_close(struct listener *l)
+{
+	if (!l)
+		return;
+	/* First the file: a client finds the old socket or none, not one that refuses. */
+	remove_file(l);
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->fd[i] >= 0)
+			sys_close(l->fd[i]);
+	mem_free(l);
+}
