@@ -2,7 +2,8 @@
 #pragma once
 
 /* Host names to addresses by c-ares, one channel per worker. For now with
- * lookups `f`: /etc/hosts only. A request belongs to its owner, who may cancel
+ * lookups `f`: /etc/hosts only (or the file that CARES_HOSTS in the environment names).
+ * localhost is 127.0.0.1, ::1 in any case. A request belongs to its owner, who may cancel
  * it. One worker's thread. */
 
 #include "net/address.h"
