@@ -92,8 +92,7 @@ static void send_close(struct session *s, struct side *side, uint16_t code, cons
 		finish(s, side);
 }
 
-/* Tells a side with a close frame: now, after the half-sent frame, or, when that
- * will never end, with a reset. */
+/* Tells a side with a close frame, now or after the half-sent frame. */
 static void tell(struct session *s, struct side *side, uint16_t code, const char *reason)
 {
 	if (is_settled(side) || (side->flags & SIDE_CLOSE_SENT))
@@ -102,13 +101,20 @@ static void tell(struct session *s, struct side *side, uint16_t code, const char
 		send_close(s, side, code, reason);
 		return;
 	}
-	const struct side *source = s->echoing ? side : other_side(s, side);
-	if (!can_still_send(source)) {
-		cut(s, side);
-		return;
-	}
 	side->flags |= SIDE_CLOSE_DUE;
 	side->due_code = code;
+}
+
+/* A close that waits for a frame whose source can no longer end it waits in vain. A cut
+ * side ends no frame either, so each is looked at again after the other. */
+static void cut_hopeless(struct session *s)
+{
+	for (int i = 0; i < 4; i++) {
+		struct side *side = &s->side[i & 1];
+		const struct side *source = s->echoing ? side : other_side(s, side);
+		if ((side->flags & SIDE_CLOSE_DUE) && !can_still_send(source))
+			cut(s, side);
+	}
 }
 
 static const char *cause_reason(const struct session *s)
@@ -164,6 +170,7 @@ void close_both(struct session *s, uint16_t client_code, uint16_t upstream_code,
 		s->own_code = client_code;
 	tell(s, &s->side[CLIENT], client_code, reason);
 	tell(s, &s->side[UPSTREAM], upstream_code, reason);
+	cut_hopeless(s);
 	session_end_if_done(s);
 }
 
@@ -195,6 +202,7 @@ void close_broken(struct session *s, struct side *side, enum ws_error error)
 	tell(s, other, code_for_survivor(other),
 	        side->ep.role == ENDPOINT_CLIENT ? "client broke the protocol"
 	                                         : "upstream broke the protocol");
+	cut_hopeless(s);
 	session_end_if_done(s);
 }
 
@@ -221,6 +229,7 @@ void close_on_end(struct session *s, struct side *side, enum stream_end end, int
 		endpoint_close(&side->ep, false);
 	if (!(side->flags & (SIDE_CLOSE_RECEIVED | SIDE_FINISHED | SIDE_CUT)))
 		vanished(s, side, end, error);
+	cut_hopeless(s);
 	if (!(side->flags & SIDE_CLOSE_RECEIVED) || (side->flags & SIDE_CLOSE_SENT))
 		finish(s, side);
 	release_if_done(side);
@@ -238,16 +247,25 @@ static bool give_up(struct session *s, struct side *side)
 		send_close(s, side, side->close_code, "");
 		return !side_is_gone(side);
 	}
-	bool half = (side->flags & SIDE_CUT) || tunnel_is_mid_frame(s, side);
-	if (half && !(side->flags & SIDE_CUT))
-		counter_inc(&s->proxy->counters.cut_mid_frame);
-	endpoint_close(&side->ep, half || !queue_is_empty(&side->ep.stream->out));
+	if (!is_settled(side) && tunnel_is_mid_frame(s, side))
+		cut(s, side);
+	if (!side_is_gone(side)) {
+		bool lossy = (side->flags & SIDE_CUT) || !queue_is_empty(&side->ep.stream->out);
+		endpoint_close(&side->ep, lossy);
+	}
 	return false;
+}
+
+/* Its close frame is still to come; of a finished side only the end is. */
+static bool is_awaited(const struct side *side)
+{
+	return !is_settled(side) && !(side->flags & SIDE_CLOSE_RECEIVED);
 }
 
 void close_on_deadline(struct session *s)
 {
-	counter_inc(&s->proxy->counters.timeout_close);
+	if (is_awaited(&s->side[CLIENT]) || is_awaited(&s->side[UPSTREAM]))
+		counter_inc(&s->proxy->counters.timeout_close);
 	session_blame(s, CAUSE_CLOSE_TIMEOUT, CLOSED_BY_PROXY, 0);
 	bool client = give_up(s, &s->side[CLIENT]);
 	bool upstream = give_up(s, &s->side[UPSTREAM]);

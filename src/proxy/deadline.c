@@ -58,10 +58,14 @@ static uint64_t ping_due(const struct session *s)
 {
 	const struct side *client = &s->side[CLIENT];
 	const struct route_settings *set = &s->route->settings;
-	if (!set->ping_interval_ms || (client->flags & SIDE_PAUSED))
+	if (!set->ping_interval_ms || (client->flags & (SIDE_PAUSED | SIDE_PING_DUE)))
 		return NEVER;
 	if (s->ping_ms && !is_ping_answered(s))
 		return NEVER;
+	/* Behind a queue a ping comes late, and that is no fault of the client's; while
+	 * there is one, send_timeout watches over it. */
+	if (!side_is_gone(client) && !queue_is_empty(&client->ep.stream->out))
+		return session_clock(s) + ping_interval(s);
 	uint64_t due = client->received_ms + ping_interval(s);
 	/* An unanswered forwarded ping stands for an own one, and gets its time. */
 	return s->ping_forwarded ? due + set->pong_timeout_ms : due;
@@ -70,9 +74,13 @@ static uint64_t ping_due(const struct session *s)
 static uint64_t pong_due(const struct session *s)
 {
 	uint32_t limit = s->route->settings.pong_timeout_ms;
-	if (!limit || !s->ping_ms || is_ping_answered(s) || (s->side[CLIENT].flags & SIDE_PAUSED))
+	const struct side *client = &s->side[CLIENT];
+	if (!limit || !s->ping_ms || is_ping_answered(s) || (client->flags & SIDE_PAUSED) ||
+	        side_is_gone(client))
 		return NEVER;
-	return s->ping_ms + limit;
+	/* As long as what is queued goes out, the ping may still be on its way. */
+	uint64_t progress = (uint64_t)client->ep.stream->progress_s * 1000;
+	return (progress > s->ping_ms ? progress : s->ping_ms) + limit;
 }
 
 static uint64_t idle_due(const struct session *s)

@@ -49,15 +49,21 @@ void echo_open(struct session *s, const struct http_head *head, struct slice key
 	tunnel_open(s);
 }
 
+/* What could not be sent now is watched by send_timeout. */
+static void send_out(struct session *s, const struct slice *v, size_t n)
+{
+	uint32_t limit = s->route->settings.send_timeout_ms;
+	stream_send(client_stream(s), v, n);
+	if (limit && !queue_is_empty(&client_stream(s)->out))
+		deadline_arm(s, session_clock(s) + limit);
+}
+
 static void flush(struct session *s, struct runs *runs)
 {
 	if (runs->n == 0)
 		return;
-	stream_send(client_stream(s), runs->v, runs->n);
+	send_out(s, runs->v, runs->n);
 	runs->n = 0;
-	uint32_t limit = s->route->settings.send_timeout_ms;
-	if (limit && !queue_is_empty(&client_stream(s)->out))
-		deadline_arm(s, session_clock(s) + limit);
 	if (stream_is_over(client_stream(s)))
 		tunnel_pause(s, &s->side[CLIENT]);
 }
@@ -89,8 +95,15 @@ static void keep_pong(struct session *s, const struct ws_run *run)
 		        s->echo->frame, WS_PONG, run->payload, run->payload_len, false);
 }
 
+static bool is_closing(const struct session *s)
+{
+	return s->side[CLIENT].flags & (SIDE_CLOSE_SENT | SIDE_FINISHED | SIDE_CUT);
+}
+
 static void send_pong(struct session *s, const struct ws_run *run)
 {
+	if (is_closing(s))
+		return;
 	if (!queue_is_empty(&client_stream(s)->out) || tunnel_is_mid_frame(s, &s->side[CLIENT])) {
 		keep_pong(s, run);
 		return;
@@ -98,16 +111,16 @@ static void send_pong(struct session *s, const struct ws_run *run)
 	uint8_t frame[WS_CONTROL_FRAME_MAX];
 	struct slice v = slice_of(
 	        frame, ws_control_write(frame, WS_PONG, run->payload, run->payload_len, false));
-	stream_send(client_stream(s), &v, 1);
+	send_out(s, &v, 1);
 }
 
 static void send_kept_pong(struct session *s)
 {
-	if (!s->echo || tunnel_is_mid_frame(s, &s->side[CLIENT]) ||
+	if (!s->echo || is_closing(s) || tunnel_is_mid_frame(s, &s->side[CLIENT]) ||
 	        !queue_is_empty(&client_stream(s)->out))
 		return;
 	struct slice v = slice_of(s->echo->frame, s->echo->len);
-	stream_send(client_stream(s), &v, 1);
+	send_out(s, &v, 1);
 	echo_free(s);
 }
 
@@ -162,11 +175,6 @@ static void count(struct session *s, const struct ws_piece *piece)
 	counter_add(&s->proxy->counters.messages_up, message);
 	if (message)
 		s->side[CLIENT].unfinished_ms = 0;
-}
-
-static bool is_closing(const struct session *s)
-{
-	return s->side[CLIENT].flags & (SIDE_CLOSE_SENT | SIDE_FINISHED | SIDE_CUT);
 }
 
 size_t echo_on_frames(struct session *s, uint8_t *buf, size_t len)

@@ -45,8 +45,6 @@ void tunnel_resume(struct session *s, struct side *side)
 	if (side->unfinished_ms)
 		side->unfinished_ms += now - side->received_ms;
 	side->received_ms = now;
-	if (side->ep.role == ENDPOINT_CLIENT && s->ping_ms)
-		s->ping_ms = now;
 	stream_resume(side->ep.stream);
 	if (s->state == SESSION_OPEN)
 		deadline_reset(s);
@@ -186,11 +184,20 @@ static void on_close(struct session *s, struct side *from, uint16_t code)
 	close_relayed(s, from, code);
 }
 
+/* Something waits for the end of the frame that is half sent to `to`: no more than that
+ * end is taken now, so that it finds its place however the frames are cut into reads. */
+static size_t up_to_border(const struct side *to, const struct endpoint *ep, size_t len)
+{
+	bool waits = to->flags & (SIDE_CLOSE_DUE | SIDE_PING_DUE);
+	return waits && ep->in.left > 0 && ep->in.left < len ? (size_t)ep->in.left : len;
+}
+
 size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 {
 	struct session *s = session_of(ep);
 	struct side *from = side_of(ep), *to = other_side(s, from);
 	from->received_ms = session_clock(s);
+	len = up_to_border(s->echoing ? from : to, ep, len);
 	if (s->echoing)
 		return echo_on_frames(s, buf, len);
 
@@ -200,11 +207,13 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	struct runs runs = {.n = 0};
 	size_t at = 0, start = 0;
 	uint32_t messages = 0;
+	bool data = false;
 	enum control control = CONTROL_PASS;
 	for (;;) {
 		ws_reader_run(&ep->in, limits, buf + at, len - at, run);
 		at += run->pass;
 		messages += run->messages;
+		data |= run->pass > 0;
 		if (run->stop != WS_STOP_CONTROL)
 			break;
 		control = on_control(s, from, run);
@@ -218,7 +227,7 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	}
 	add_run(s, to, &runs, buf + start, at - start);
 	count(s, from, messages, at);
-	if (messages)
+	if (data)
 		s->data_ms = from->received_ms;
 	deliver(s, to, &runs);
 	if (ep->phase != ENDPOINT_FRAMES)
@@ -244,8 +253,11 @@ void tunnel_send_due(struct session *s, struct side *side)
 	if (side->flags & SIDE_CLOSE_DUE) {
 		close_send_due(s, side);
 		session_end_if_done(s);
-	} else if (side->flags & SIDE_PING_DUE) {
+	} else if (s->state == SESSION_OPEN && !s->ping_forwarded) {
 		tunnel_ping(s);
+	} else {
+		side->flags = (uint16_t)(side->flags & ~SIDE_PING_DUE);
+		deadline_reset(s);
 	}
 }
 
