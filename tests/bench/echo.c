@@ -164,8 +164,7 @@ static void on_readable(struct client *c)
 	} else if ((size_t)sent < output_len) {
 		c->kept_at = 0;
 		c->kept_len = output_len - (size_t)sent;
-		c->kept = must_alloc(c->kept_len);
-		memcpy(c->kept, output + sent, c->kept_len);
+		c->kept = must_copy(output + sent, c->kept_len);
 		client_watch(c, EPOLLOUT);
 	}
 }

@@ -89,8 +89,7 @@ static void pass_end(struct worker *w, struct side *from)
 
 static void keep(struct worker *w, struct side *to, const uint8_t *bytes, size_t len)
 {
-	to->kept = must_alloc(len);
-	memcpy(to->kept, bytes, len);
+	to->kept = must_copy(bytes, len);
 	to->kept_at = 0;
 	to->kept_len = len;
 	side_watch(w, to, to->watched | EPOLLOUT);

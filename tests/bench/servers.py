@@ -216,11 +216,13 @@ class Kind:
         return [self.program] + [a.format(path=path, **values) for a in self.arguments]
 
 
-def kinds(root, base):
-    """All servers that this machine can run, raw-forward first."""
+def kinds(root, base, folder):
+    """All servers that this machine can run, raw-forward first. Moongate's programs are
+    copied, so that a build that runs meanwhile does not change what is measured."""
     found = [Kind("raw-forward", f"{root}/build/bench/raw-forward")]
     for name, program in (("moongate", f"{root}/build/moongate"), ("base", base)):
         if program and os.access(program, os.X_OK):
+            program = shutil.copy(program, f"{folder}/{name}")
             found.append(Kind(name, program, MOONGATE, ("-c", "{path}")))
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")

@@ -39,6 +39,15 @@ void *must_alloc(size_t size)
 	return p;
 }
 
+void *must_copy(const void *bytes, size_t len)
+{
+	void *p = malloc(len);
+
+	if (!p)
+		die("no memory for %zu bytes", len);
+	return memcpy(p, bytes, len);
+}
+
 uint64_t now_ns(void)
 {
 	struct timespec t;

@@ -12,6 +12,7 @@
 
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *must_alloc(size_t size); /* zeroed */
+void *must_copy(const void *bytes, size_t len);
 
 uint64_t now_ns(void); /* monotonic */
 
