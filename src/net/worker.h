@@ -66,7 +66,8 @@ struct worker {
 
 /* NULL with errno when the base, the eventfd or memory cannot be had. */
 struct worker *worker_new(unsigned index);
-/* The thread must not run; all streams and timers must be gone. */
+/* The thread must not run, nor any other that may post to it or stop it; all streams
+ * and timers must be gone. */
 void worker_free(struct worker *w);
 
 /* Runs the loop on a new thread, between two calls on that thread (either may be
