@@ -149,6 +149,59 @@ const char *address_brief_text(const struct address_brief *b, char out[ADDRESS_T
 	return out;
 }
 
+const char *address_brief_ip(const struct address_brief *b, char out[ADDRESS_TEXT_MAX])
+{
+	if (b->family == AF_INET || b->family == AF_INET6)
+		inet_ntop(b->family, b->ip, out, ADDRESS_TEXT_MAX);
+	else
+		snprintf(out, ADDRESS_TEXT_MAX, b->family == AF_UNIX ? "unix:" : "none");
+	return out;
+}
+
+bool address_brief_parse(struct address_brief *out, struct slice text)
+{
+	struct address_brief b = {.family = AF_INET};
+	char copy[INET6_ADDRSTRLEN + sizeof("[]:65535")], *host = copy, *port = NULL;
+
+	if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.at, 0, text.len))
+		return false;
+	memcpy(copy, text.at, text.len);
+	copy[text.len] = '\0';
+	if (copy[0] == '[') {
+		char *end = strchr(copy, ']');
+		if (!end || (end[1] && end[1] != ':'))
+			return false;
+		port = end[1] ? end + 2 : NULL;
+		*end = '\0';
+		host = copy + 1;
+		b.family = AF_INET6;
+	} else if (strchr(copy, ':') != strrchr(copy, ':')) {
+		b.family = AF_INET6;
+	} else if ((port = strchr(copy, ':'))) {
+		*port++ = '\0';
+	}
+	if ((port && !parse_port(port, &b.port)) || inet_pton(b.family, host, b.ip) != 1)
+		return false;
+	*out = b;
+	return true;
+}
+
+void address_brief_unmap(struct address_brief *b)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (b->family != AF_INET6 || memcmp(b->ip, mapped, sizeof(mapped)) != 0)
+		return;
+	b->family = AF_INET;
+	memmove(b->ip, b->ip + 12, 4);
+	memset(b->ip + 4, 0, 12);
+}
+
+bool address_brief_equal(const struct address_brief *a, const struct address_brief *b)
+{
+	return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, 16) == 0;
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
 	if (a->len == 0 || b->len == 0 || a->sa.sa_family != b->sa.sa_family)

@@ -34,6 +34,15 @@ bool address_parse(struct address *a, const char *text);
 const char *address_text(const struct address *a, char out[ADDRESS_TEXT_MAX]);
 void address_brief(struct address_brief *out, const struct address *a);
 const char *address_brief_text(const struct address_brief *b, char out[ADDRESS_TEXT_MAX]);
+/* The address alone, as 192.0.2.1 or 2001:db8::1. Returns out. */
+const char *address_brief_ip(const struct address_brief *b, char out[ADDRESS_TEXT_MAX]);
+/* An address as other proxies tell it: 192.0.2.1, 192.0.2.1:80, 2001:db8::1,
+ * [2001:db8::1] or [2001:db8::1]:80; the port is 0 when none is told. False, and *out
+ * unchanged, for anything else. */
+bool address_brief_parse(struct address_brief *out, struct slice text);
+/* An IPv4 address in IPv6 clothes (::ffff:192.0.2.1) becomes an IPv4 address. */
+void address_brief_unmap(struct address_brief *b);
+bool address_brief_equal(const struct address_brief *a, const struct address_brief *b);
 bool address_equal(const struct address *a, const struct address *b);
 uint16_t address_port(const struct address *a);
 void address_set_port(struct address *a, uint16_t port);
