@@ -97,6 +97,65 @@ enum upgrade_verdict upgrade_check(const struct http_head *h, struct slice *key)
 	return protocols_are_sound(h) ? UPGRADE_OK : UPGRADE_BAD_PROTOCOL;
 }
 
+static bool is_among(struct slice token, const struct slice *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (slice_equal(token, list[i]))
+			return true;
+	return false;
+}
+
+/* Moves the allowed members to the front of the value; with the bare comma between
+ * them they take no more room than they did. */
+static struct slice limit_value(struct slice value, const struct slice *allowed, size_t n)
+{
+	uint8_t *start = (uint8_t *)value.at, *end = start;
+	struct slice rest = value, member;
+
+	while (http_list_next(&rest, &member)) {
+		if (!is_among(member, allowed, n))
+			continue;
+		if (end > start)
+			*end++ = ',';
+		memmove(end, member.at, member.len);
+		end += member.len;
+	}
+	return slice_of(start, (size_t)(end - start));
+}
+
+void upgrade_limit_protocols(struct http_head *h, const struct slice *allowed, size_t n)
+{
+	size_t kept = 0;
+
+	if (!http_find(h, HTTP_SEC_WEBSOCKET_PROTOCOL))
+		return;
+	h->seen &= ~(UINT32_C(1) << HTTP_SEC_WEBSOCKET_PROTOCOL);
+	for (size_t i = 0; i < h->n; i++) {
+		struct http_field f = h->field[i];
+		if (f.id == HTTP_SEC_WEBSOCKET_PROTOCOL) {
+			f.value = limit_value(f.value, allowed, n);
+			if (f.value.len == 0)
+				continue;
+			h->seen |= UINT32_C(1) << HTTP_SEC_WEBSOCKET_PROTOCOL;
+		}
+		h->field[kept++] = f;
+	}
+	h->n = kept;
+}
+
+struct slice upgrade_first_protocol(const struct http_head *h)
+{
+	const struct http_field *f = http_find(h, HTTP_SEC_WEBSOCKET_PROTOCOL);
+	struct slice rest, member = SLICE("");
+
+	for (; f && f < h->field + h->n; f++) {
+		rest = f->value;
+		if (f->id == HTTP_SEC_WEBSOCKET_PROTOCOL && http_list_next(&rest, &member))
+			return member;
+	}
+	return SLICE("");
+}
+
 static bool passes_to_upstream(const struct http_field *f)
 {
 	switch (f->id) {
@@ -112,8 +171,8 @@ static bool passes_to_upstream(const struct http_field *f)
 	}
 }
 
-void upgrade_put_request(struct http_writer *w, const struct http_head *client, struct slice target,
-        struct slice host, const char key[WS_KEY_LEN])
+void upgrade_begin_request(struct http_writer *w, const struct http_head *client,
+        struct slice target, struct slice host)
 {
 	if (host.len == 0)
 		host = client->authority.len > 0 ? client->authority : client->host;
@@ -129,9 +188,20 @@ void upgrade_put_request(struct http_writer *w, const struct http_head *client, 
 		else if (passes_to_upstream(f))
 			http_put_field(w, f->name, f->value);
 	}
+}
+
+void upgrade_end_request(struct http_writer *w, const char key[WS_KEY_LEN])
+{
 	http_put(w, SLICE("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "));
 	http_put(w, slice_of(key, WS_KEY_LEN));
 	http_put(w, SLICE("\r\nSec-WebSocket-Version: 13\r\n\r\n"));
+}
+
+void upgrade_put_request(struct http_writer *w, const struct http_head *client, struct slice target,
+        struct slice host, const char key[WS_KEY_LEN])
+{
+	upgrade_begin_request(w, client, target, host);
+	upgrade_end_request(w, key);
 }
 
 /* Subprotocols are compared as they are: RFC 6455 4.1 asks for no folding of case. */
@@ -211,15 +281,35 @@ static bool passes_to_client(const struct http_field *f)
 	}
 }
 
-void upgrade_put_101(
-        struct http_writer *w, const struct http_head *answer, const char accept[WS_ACCEPT_LEN])
+static void put_switching(struct http_writer *w, const char accept[WS_ACCEPT_LEN])
 {
 	http_put(w, SLICE("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 	                  "Connection: upgrade\r\nSec-WebSocket-Accept: "));
 	http_put(w, slice_of(accept, WS_ACCEPT_LEN));
 	http_put_end(w);
-	for (size_t i = 0; answer && i < answer->n; i++)
+}
+
+void upgrade_begin_101(
+        struct http_writer *w, const struct http_head *answer, const char accept[WS_ACCEPT_LEN])
+{
+	put_switching(w, accept);
+	for (size_t i = 0; i < answer->n; i++)
 		if (passes_to_client(&answer->field[i]))
 			http_put_field(w, answer->field[i].name, answer->field[i].value);
+	http_put_end(w);
+}
+
+void upgrade_put_own_101(
+        struct http_writer *w, const char accept[WS_ACCEPT_LEN], struct slice protocol)
+{
+	put_switching(w, accept);
+	if (protocol.len > 0)
+		http_put_field(w, SLICE("Sec-WebSocket-Protocol"), protocol);
+}
+
+void upgrade_put_101(
+        struct http_writer *w, const struct http_head *answer, const char accept[WS_ACCEPT_LEN])
+{
+	upgrade_begin_101(w, answer, accept);
 	http_put_end(w);
 }

@@ -30,6 +30,13 @@ const char *upgrade_reason(enum upgrade_verdict v);
  * *key is the Sec-WebSocket-Key when all is well; it points into the head's buffer. */
 enum upgrade_verdict upgrade_check(const struct http_head *h, struct slice *key);
 
+/* Keeps of the subprotocols offered those that are among the n allowed, in the
+ * client's order; a line that has none left goes. The values are rewritten where they
+ * lie, in the buffer that was parsed. */
+void upgrade_limit_protocols(struct http_head *h, const struct slice *allowed, size_t n);
+/* The subprotocol offered first, or an empty slice. */
+struct slice upgrade_first_protocol(const struct http_head *h);
+
 /* Writes the whole request to an upstream: GET `target`, the client's end-to-end
  * fields in their order and spelling except those of the handshake, and the
  * handshake's own with the fresh key. Sec-WebSocket-Protocol stays; extensions are
@@ -38,6 +45,11 @@ enum upgrade_verdict upgrade_check(const struct http_head *h, struct slice *key)
  * client's, in its place; first of all when the client sent none. */
 void upgrade_put_request(struct http_writer *w, const struct http_head *client, struct slice target,
         struct slice host, const char key[WS_KEY_LEN]);
+
+/* The same in two steps, for further lines in between. */
+void upgrade_begin_request(struct http_writer *w, const struct http_head *client,
+        struct slice target, struct slice host);
+void upgrade_end_request(struct http_writer *w, const char key[WS_KEY_LEN]);
 
 /* Judges an upstream's answer of status 101: Upgrade is exactly websocket,
  * Connection lists upgrade, Sec-WebSocket-Accept is there once and right for `key`,
@@ -51,6 +63,12 @@ const char *upgrade_check_answer(const struct http_head *answer, const char key[
 /* Writes the whole 101 to the client: own handshake fields with `accept`, the value
  * for the client's key, then the upstream's subprotocol and its other end-to-end
  * fields except Alt-Svc, Content-* and the rest of Sec-WebSocket-*. `answer` has
- * passed upgrade_check_answer(); NULL for a 101 of our own, without other fields. */
+ * passed upgrade_check_answer(). */
 void upgrade_put_101(
         struct http_writer *w, const struct http_head *answer, const char accept[WS_ACCEPT_LEN]);
+/* The same without the empty line at its end. */
+void upgrade_begin_101(
+        struct http_writer *w, const struct http_head *answer, const char accept[WS_ACCEPT_LEN]);
+/* The same without an upstream: with this subprotocol unless it is empty. */
+void upgrade_put_own_101(
+        struct http_writer *w, const char accept[WS_ACCEPT_LEN], struct slice protocol);

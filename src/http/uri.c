@@ -132,3 +132,67 @@ bool uri_is_authority(struct slice s)
 		return true;
 	return s.at[host] == ':' && is_port(slice_of(s.at + host + 1, s.len - host - 1));
 }
+
+/* The bytes of a name, at most as many as it has. */
+static size_t copy_name(struct slice name, uint8_t *out)
+{
+	uint8_t *end = out;
+
+	for (size_t i = 0; i < name.len;) {
+		size_t used = copy_char(slice_of(name.at + i, name.len - i), &end);
+		/* An encoded slash or NUL, which no name of a configuration holds. */
+		if (used == 0 && name.at[i] == '%') {
+			*end++ = '%';
+			used = 1;
+		}
+		i += used;
+	}
+	size_t len = (size_t)(end - out);
+	for (size_t i = 0; i < len; i++)
+		out[i] = ascii_lower(out[i]);
+	return len > 1 && out[len - 1] == '.' ? len - 1 : len;
+}
+
+static size_t copy_literal(struct slice literal, uint8_t out[URI_HOST_MAX])
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	memcpy(text, literal.at + 1, literal.len - 2);
+	text[literal.len - 2] = '\0';
+	if (inet_pton(AF_INET6, text, &address) != 1 ||
+	        !inet_ntop(AF_INET6, &address, text, sizeof(text)))
+		return 0;
+	size_t len = strlen(text);
+	out[0] = '[';
+	memcpy(out + 1, text, len);
+	out[len + 1] = ']';
+	return len + 2;
+}
+
+size_t uri_host(struct slice authority, uint8_t out[URI_HOST_MAX], struct slice *port)
+{
+	*port = slice_of(authority.at, 0);
+	if (!uri_is_authority(authority))
+		return 0;
+	bool is_literal = authority.at[0] == '[';
+	size_t len = is_literal ? literal_len(authority) : name_len(authority);
+	if (len < authority.len)
+		*port = slice_of(authority.at + len + 1, authority.len - len - 1);
+	struct slice host = slice_of(authority.at, len);
+	return is_literal ? copy_literal(host, out) : copy_name(host, out);
+}
+
+int uri_query_next(struct slice *rest)
+{
+	if (rest->len == 0)
+		return -1;
+	uint8_t c = rest->at[0];
+	int high = c == '%' && rest->len > 2 ? char_hex(rest->at[1]) : -1;
+	int low = high >= 0 ? char_hex(rest->at[2]) : -1;
+	size_t used = low >= 0 ? 3 : 1;
+	*rest = slice_of(rest->at + used, rest->len - used);
+	if (low >= 0)
+		return high << 4 | low;
+	return c == '+' ? ' ' : c;
+}

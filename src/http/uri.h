@@ -22,3 +22,15 @@ ssize_t uri_normalise_path(struct slice in, uint8_t *out);
  * 3.2.3): a name of at most 255 bytes, an IPv4 address or a bracketed IPv6 address
  * without a zone. No user, no comma; a port is empty or 0 to 65535. */
 bool uri_is_authority(struct slice s);
+
+/* The host of an authority (uri_is_authority()) in the one form that every decision
+ * uses: lower case, without port and without one dot at the end, percent-encoded
+ * unreserved characters decoded, an IPv6 address in its shortest form, in brackets.
+ * Returns its length, 0 for what is no authority. *port: the digits behind the colon,
+ * or empty. */
+enum { URI_HOST_MAX = 256 };
+size_t uri_host(struct slice authority, uint8_t out[URI_HOST_MAX], struct slice *port);
+
+/* The next byte of a query argument, '+' and percent-encoded bytes decoded, a broken
+ * percent-encoding as it stands; -1 at the end. */
+int uri_query_next(struct slice *rest);

@@ -34,13 +34,12 @@ void echo_free(struct session *s)
 
 void echo_open(struct session *s, const struct http_head *head, struct slice key)
 {
-	(void)head;
-	uint8_t buf[512];
+	uint8_t buf[HTTP_LINE_MAX + 512];
 	char accept[WS_ACCEPT_LEN];
 	struct http_writer w;
 	ws_accept_value(accept, key);
 	http_writer_init(&w, buf, sizeof buf);
-	upgrade_put_101(&w, NULL, accept);
+	upgrade_put_own_101(&w, accept, upgrade_first_protocol(head));
 	struct slice v = slice_of(buf, w.len);
 	s->echoing = true;
 	s->echo = NULL;

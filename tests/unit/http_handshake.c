@@ -372,8 +372,11 @@ START_TEST(the_101_is_moongates_own) /* H-34 */
 	struct http_writer w;
 
 	http_writer_init(&w, buf, sizeof(buf));
-	upgrade_put_101(&w, NULL, ACCEPT);
+	upgrade_put_own_101(&w, ACCEPT, SLICE(""));
 	ck_slice_eq(slice_of(buf, w.len), OWN_101 "\r\n");
+	http_writer_init(&w, buf, sizeof(buf));
+	upgrade_put_own_101(&w, ACCEPT, SLICE("chat.v2"));
+	ck_slice_eq(slice_of(buf, w.len), OWN_101 "Sec-WebSocket-Protocol: chat.v2\r\n\r\n");
 	parse_whole(http_parse_response, &answer,
 	        SLICE("HTTP/1.1 101 Other\r\nDate: d\r\nAlt-Svc: x\r\nUpgrade: websocket\r\n"
 	              "Connection: x-hop, upgrade\r\nX-Hop: 1\r\nKeep-Alive: 1\r\n"
@@ -389,8 +392,57 @@ START_TEST(the_101_is_moongates_own) /* H-34 */
 }
 END_TEST
 
+/* The offer behind `lines`, limited, as it goes to the upstream; '|' between lines. */
+static void expect_offer(const char *lines, const char *want)
+{
+	static const struct slice allowed[] = {{(const uint8_t *)"a", 1},
+	        {(const uint8_t *)"chat.v2", 7}, {(const uint8_t *)"B", 1}};
+	char text[600], got[600] = "";
+	struct http_scan scan = {0};
+	int len = snprintf(
+	        text, sizeof(text), "GET / HTTP/1.1\r\nHost: h\r\n%sX-Last: 1\r\n\r\n", lines);
+	uint8_t *exact = exact_copy(slice_of(text, (size_t)len));
+
+	ck_assert_int_eq(http_parse_request(&head, &scan, exact, (size_t)len), len);
+	upgrade_limit_protocols(&head, allowed, 3);
+	for (size_t i = 0; i < head.n; i++) {
+		if (head.field[i].id != HTTP_SEC_WEBSOCKET_PROTOCOL)
+			continue;
+		size_t at = strlen(got);
+		snprintf(got + at, sizeof(got) - at, "%s%.*s", at ? "|" : "",
+		        (int)head.field[i].value.len, (const char *)head.field[i].value.at);
+	}
+	ck_assert_str_eq(got, want);
+	ck_assert_int_eq(http_find(&head, HTTP_SEC_WEBSOCKET_PROTOCOL) != NULL, want[0] != '\0');
+	got[strcspn(got, ",|")] = '\0';
+	ck_slice_eq(upgrade_first_protocol(&head), got);
+	ck_slice_eq(head.field[0].value, "h");
+	ck_slice_eq(head.field[head.n - 1].value, "1");
+	free(exact);
+}
+
+#define P "Sec-WebSocket-Protocol: "
+
+START_TEST(the_offer_is_limited_to_what_is_allowed)
+{
+	expect_offer("", "");
+	expect_offer(P "x\r\n", "");
+	expect_offer(P "x, y\r\n" P "z\r\n", "");
+	expect_offer(P "a\r\n", "a");
+	expect_offer(P "A\r\n", "");
+	expect_offer(P "b,B\r\n", "B");
+	expect_offer(P "x,a\r\n", "a");
+	expect_offer(P "a,x\r\n", "a");
+	expect_offer(P "B,a\r\n", "B,a");
+	expect_offer(P "a , x,,\tchat.v2 ,\r\n", "a,chat.v2");
+	expect_offer(P "x\r\nX: 1\r\n" P "chat.v2, y\r\n" P "z\r\n" P "a\r\n", "chat.v2|a");
+	expect_offer(P "chat.v22, chat.v, chat.v2\r\n", "chat.v2");
+}
+END_TEST
+
 RUN_TESTS("http_handshake", requests_are_refused_for_the_first_fault, keys_are_16_bytes_in_base64,
         sound_requests_are_accepted, subprotocols_are_distinct_tokens, subprotocols_are_few,
         verdicts_have_statuses, the_accept_value_is_that_of_the_rfc, keys_are_fresh,
         the_request_to_the_upstream_is_end_to_end, the_host_comes_from_where_it_should,
-        lies_of_the_upstream_are_refused, sound_answers_are_accepted, the_101_is_moongates_own)
+        lies_of_the_upstream_are_refused, sound_answers_are_accepted, the_101_is_moongates_own,
+        the_offer_is_limited_to_what_is_allowed)

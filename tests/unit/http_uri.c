@@ -128,5 +128,70 @@ START_TEST(hosts_are_accepted)
 }
 END_TEST
 
+static void expect_host(const char *authority, const char *host, const char *port)
+{
+	struct slice in = slice_str(authority), digits;
+	uint8_t *exact = exact_copy(in), *out = malloc(URI_HOST_MAX);
+	size_t n = uri_host(slice_of(exact, in.len), out, &digits);
+
+	ck_assert_msg(slice_equal(slice_of(out, n), slice_str(host)), "%s: %.*s", authority, (int)n,
+	        (const char *)out);
+	ck_assert_msg(slice_equal(digits, slice_str(port)), "%s", authority);
+	free(exact);
+	free(out);
+}
+
+START_TEST(hosts_get_one_form) /* H-13 */
+{
+	expect_host("a", "a", "");
+	expect_host("A.Example", "a.example", "");
+	expect_host("a.example.", "a.example", "");
+	expect_host("a.example..", "a.example.", "");
+	expect_host(".", ".", "");
+	expect_host("a.example:8080", "a.example", "8080");
+	expect_host("a.example.:80", "a.example", "80");
+	expect_host("a:", "a", "");
+	expect_host("%61dmin.Example", "admin.example", "");
+	expect_host("%41%2eb%2E", "a.b", "");
+	expect_host("a%c3%A4", "a%c3%a4", "");
+	expect_host("a%2fb%00", "a%2fb%00", "");
+	expect_host("127.0.0.1:1", "127.0.0.1", "1");
+	expect_host("[::1]", "[::1]", "");
+	expect_host("[0:0::0001]:443", "[::1]", "443");
+	expect_host("[2001:DB8::A]", "[2001:db8::a]", "");
+	expect_host("[::1:2]", "[::0.1.0.2]", "");
+	expect_host("", "", "");
+	expect_host("a b", "", "");
+	expect_host("u@a", "", "");
+}
+END_TEST
+
+START_TEST(long_hosts_fit)
+{
+	char name[262];
+
+	memset(name, 'A', 255);
+	strcpy(name + 255, ":12");
+	uint8_t *out = malloc(URI_HOST_MAX);
+	struct slice port;
+	ck_assert_uint_eq(uri_host(slice_str(name), out, &port), 255);
+	ck_assert_int_eq(out[254], 'a');
+	free(out);
+}
+END_TEST
+
+START_TEST(query_arguments_are_decoded)
+{
+	static const char want[] = "a b%c\0%4%zz d%";
+	struct slice rest = SLICE("a+b%25c%00%4%zz%20d%");
+
+	for (size_t i = 0; i < sizeof(want) - 1; i++)
+		ck_assert_int_eq(uri_query_next(&rest), (unsigned char)want[i]);
+	ck_assert_int_eq(uri_query_next(&rest), -1);
+	ck_assert_int_eq(uri_query_next(&rest), -1);
+}
+END_TEST
+
 RUN_TESTS("http_uri", paths_that_are_none_are_refused, paths_get_one_form,
-        hosts_that_are_none_are_refused, hosts_are_accepted)
+        hosts_that_are_none_are_refused, hosts_are_accepted, hosts_get_one_form, long_hosts_fit,
+        query_arguments_are_decoded)
