@@ -296,10 +296,9 @@ void upgrade_begin_101(
 	for (size_t i = 0; i < answer->n; i++)
 		if (passes_to_client(&answer->field[i]))
 			http_put_field(w, answer->field[i].name, answer->field[i].value);
-	http_put_end(w);
 }
 
-void upgrade_put_own_101(
+void upgrade_begin_own_101(
         struct http_writer *w, const char accept[WS_ACCEPT_LEN], struct slice protocol)
 {
 	put_switching(w, accept);
@@ -311,5 +310,12 @@ void upgrade_put_101(
         struct http_writer *w, const struct http_head *answer, const char accept[WS_ACCEPT_LEN])
 {
 	upgrade_begin_101(w, answer, accept);
+	http_put_end(w);
+}
+
+void upgrade_put_own_101(
+        struct http_writer *w, const char accept[WS_ACCEPT_LEN], struct slice protocol)
+{
+	upgrade_begin_own_101(w, accept, protocol);
 	http_put_end(w);
 }
