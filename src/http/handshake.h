@@ -66,9 +66,11 @@ const char *upgrade_check_answer(const struct http_head *answer, const char key[
  * passed upgrade_check_answer(). */
 void upgrade_put_101(
         struct http_writer *w, const struct http_head *answer, const char accept[WS_ACCEPT_LEN]);
-/* The same without the empty line at its end. */
-void upgrade_begin_101(
-        struct http_writer *w, const struct http_head *answer, const char accept[WS_ACCEPT_LEN]);
 /* The same without an upstream: with this subprotocol unless it is empty. */
 void upgrade_put_own_101(
+        struct http_writer *w, const char accept[WS_ACCEPT_LEN], struct slice protocol);
+/* Both without the empty line at their end, for further lines before it. */
+void upgrade_begin_101(
+        struct http_writer *w, const struct http_head *answer, const char accept[WS_ACCEPT_LEN]);
+void upgrade_begin_own_101(
         struct http_writer *w, const char accept[WS_ACCEPT_LEN], struct slice protocol);

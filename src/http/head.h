@@ -50,7 +50,8 @@ struct http_field {
 	struct slice name;  /* as it came */
 	struct slice value; /* without white space around it */
 	enum http_name id;
-	bool named; /* a Connection line names it: it concerns this connection only */
+	bool named; /* a Connection line names it, so it concerns this connection only; or its
+	               reader decided that it goes no further */
 };
 
 enum http_framing {
