@@ -2,6 +2,7 @@
 #include "config/build.h"
 
 #include "base/mem.h"
+#include "config/build_upstream.h"
 #include "config/draft.h"
 #include "config/loop.h"
 #include "config/place.h"
@@ -139,14 +140,8 @@ struct draft_upstream *build_find_upstream(struct draft *d, const char *name)
 static void build_upstreams(struct draft *d)
 {
 	qsort(d->upstream, d->upstream_n, sizeof d->upstream[0], by_name);
-	for (size_t i = 0; i < d->upstream_n; i++) {
-		struct draft_upstream *u = &d->upstream[i];
-		u->group = upstream_group_new(u->section->name);
-		u->group->server = u->server;
-		u->group->connect_timeout_ms = u->connect_timeout_ms;
-		u->group->socket = u->socket;
-		u->server = (struct upstream_server){.name = NULL};
-	}
+	for (size_t i = 0; i < d->upstream_n; i++)
+		build_upstream(d, &d->upstream[i]);
 }
 
 /* A reference that leads nowhere; not told when the section may be one whose
@@ -213,11 +208,11 @@ static void resolve_upstream(struct draft *d, const struct draft_route *r)
 
 static void build_route(struct draft *d, struct draft_route *r)
 {
-	struct route *built = r->route = route_new(r->section->name);
+	struct route *built = r->route;
 	built->path = mem_strdup(r->path.text ? r->path.text : "");
 	built->prefix = r->path.prefix || !r->path.text;
 	built->listeners = listeners_of(d, r);
-	built->settings = r->settings;
+	route_settings_copy(&built->settings, &r->settings);
 	built->action = r->echo ? ROUTE_ECHO : r->upstream ? ROUTE_UPSTREAM : ROUTE_RESPOND;
 	built->respond_status = r->respond.status;
 	built->respond_location = r->respond.location;
@@ -227,86 +222,56 @@ static void build_route(struct draft *d, struct draft_route *r)
 	check_action(d, r);
 }
 
-static int by_path(const void *a, const void *b)
+static struct draft_route *draft_of(struct draft *d, const struct route *r)
 {
-	const struct draft_route *x = *(struct draft_route *const *)a,
-	                         *y = *(struct draft_route *const *)b;
-	int c = strcmp(x->route->path, y->route->path);
-	if (c)
-		return c;
-	if (x->route->prefix != y->route->prefix)
-		return x->route->prefix ? 1 : -1;
-	return x < y ? -1 : x > y;
+	size_t i = 0;
+	while (d->route[i].route != r)
+		i++;
+	return &d->route[i];
 }
 
-static bool is_same_path(const struct draft_route *a, const struct draft_route *b)
+/* Once for a route, whatever the number of its hosts. */
+static void refuse_clash(const struct route *first, const struct route *second, void *arg)
 {
-	return a->route->prefix == b->route->prefix && strcmp(a->route->path, b->route->path) == 0;
-}
-
-static bool is_same_listener(const struct draft_route *a, const struct draft_route *b)
-{
-	uint64_t x = a->route->listeners, y = b->route->listeners;
-	return (x & y) != 0 || (x == 0 && y == 0);
-}
-
-static void refuse_overlap(
-        struct draft *d, const struct draft_route *first, const struct draft_route *r)
-{
-	const struct reader_entry *path = reader_find(r->section, "path");
+	struct draft *d = arg;
+	struct draft_route *x = draft_of(d, first), *y = draft_of(d, second);
+	const struct draft_route *early = x < y ? x : y;
+	struct draft_route *late = x < y ? y : x;
+	const char *end = late->route->condition_n > 0
+	                          ? ", and no condition excludes that both hold: want different "
+	                            "values of one header or argument"
+	                          : "";
+	const struct reader_entry *e = reader_find(late->section, "path");
+	const struct reader_section *s = early->section;
 	char title[DRAFT_TITLE_MAX];
-	draft_title(first->section, title);
-	if (path)
-		draft_error(d, r->section, path, "%s at %s:%u has the same path and listener",
-		        title, first->section->file->name, first->section->line);
+	if (late->is_clash_told)
+		return;
+	late->is_clash_told = true;
+	draft_title(s, title);
+	e = e ? e : reader_find(late->section, "host");
+	if (e)
+		draft_error(d, late->section, e,
+		        "%s at %s:%u has the same host, path and listener%s", title, s->file->name,
+		        s->line, end);
 	else
-		draft_section_error(d, r->section, "%s at %s:%u has the same path and listener",
-		        title, first->section->file->name, first->section->line);
-}
-
-/* Routes of one path, in the order of the files: at most 64 and one can stand
- * side by side, so the first that overlaps ends the search. */
-static size_t check_one_path(struct draft *d, struct draft_route **r, size_t n)
-{
-	size_t end = 1;
-	while (end < n && is_same_path(r[0], r[end]))
-		end++;
-	for (size_t i = 1; i < end; i++) {
-		for (size_t k = 0; k < i; k++) {
-			if (is_same_listener(r[k], r[i])) {
-				refuse_overlap(d, r[k], r[i]);
-				return end;
-			}
-		}
-	}
-	return end;
-}
-
-static void check_overlaps(struct draft *d)
-{
-	struct draft_route **sorted = mem_new(d->route_n * sizeof(struct draft_route *));
-	for (size_t i = 0; i < d->route_n; i++)
-		sorted[i] = &d->route[i];
-	if (d->route_n > 0)
-		qsort(sorted, d->route_n, sizeof(struct draft_route *), by_path);
-	for (size_t i = 0; i < d->route_n;)
-		i += check_one_path(d, sorted + i, d->route_n - i);
-	mem_free(sorted);
+		draft_section_error(d, late->section,
+		        "%s at %s:%u has the same host, path and listener%s", title, s->file->name,
+		        s->line, end);
 }
 
 static void build_routes(struct draft *d)
 {
 	for (size_t i = 0; i < d->route_n; i++)
 		build_route(d, &d->route[i]);
-	/* What was refused may be what would tell two routes apart. */
-	if (d->problems.errors == 0)
-		check_overlaps(d);
 	struct route **routes = mem_new(d->route_n * sizeof(struct route *));
 	for (size_t i = 0; i < d->route_n; i++)
 		routes[i] = d->route[i].route;
 	d->config->routes = route_table_new(routes, d->route_n);
 	d->config->route_n = d->route_n;
 	mem_free(routes);
+	/* What was refused may be what would tell two routes apart. */
+	if (d->problems.errors == 0)
+		route_table_clashes(d->config->routes, refuse_clash, d);
 }
 
 static void check_missing(struct draft *d, const char *name)

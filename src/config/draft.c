@@ -98,7 +98,7 @@ static void apply_initial(enum schema_kind kind, void *draft, struct route_setti
 		/* A route begins with [defaults], not with the table's defaults. */
 		if (kind == KIND_ROUTE && k->flags & KEY_DEFAULTS)
 			continue;
-		struct parse p = {.key = k, .value = k->initial};
+		struct parse p = {.key = k, .value = k->initial, .first = true};
 		bool ok = k->parse(&p, base_of(k, draft, settings) + k->offset);
 		assert(ok);
 	}
@@ -114,7 +114,11 @@ static void apply_entries(struct draft *d, const struct reader_section *s, enum 
 			refuse_key(d, s, e, kind);
 			continue;
 		}
-		struct parse p = {.key = k, .file = s->file, .entry = e, .value = e->value};
+		struct parse p = {.key = k,
+		        .file = s->file,
+		        .entry = e,
+		        .value = e->value,
+		        .first = !seen->key[k - schema_key].entry};
 		if (!is_repeated(d, s, e, k, seen) &&
 		        !k->parse(&p, base_of(k, draft, settings) + k->offset))
 			refuse_value(d, s, &p);
@@ -174,7 +178,8 @@ static void apply_route(struct draft *d, const struct reader_section *s)
 {
 	struct draft_route *r = &d->route[d->route_n++];
 	r->section = s;
-	r->settings = d->defaults;
+	r->route = route_new(s->name);
+	route_settings_copy(&r->settings, &d->defaults);
 	apply_named(d, s, KIND_ROUTE, r, &r->settings);
 }
 
@@ -295,8 +300,11 @@ static void fini_listener(struct draft_listener *l)
 
 static void fini_upstream(struct draft_upstream *u)
 {
-	mem_free(u->server.name);
-	mem_free(u->server.host);
+	for (size_t i = 0; i < u->server_n; i++)
+		upstream_server_fini(&u->server[i].server);
+	mem_free(u->server);
+	mem_free(u->source);
+	mem_free(u->hash_key.name);
 	upstream_group_unref(u->group);
 }
 
@@ -305,6 +313,7 @@ static void fini_route(struct draft_route *r)
 	mem_free(r->listener.entry);
 	mem_free(r->path.text);
 	mem_free(r->respond.location);
+	route_settings_fini(&r->settings);
 	route_unref(r->route);
 }
 
@@ -319,6 +328,7 @@ void draft_fini(struct draft *d)
 	mem_free(d->listener);
 	mem_free(d->upstream);
 	mem_free(d->route);
+	route_settings_fini(&d->defaults);
 	reader_doc_fini(&d->doc);
 	problems_fini(&d->problems);
 }

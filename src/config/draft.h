@@ -28,15 +28,33 @@ struct draft_listener {
 	struct listener_settings settings; /* all but the address */
 };
 
+/* One `server` of an upstream; its weight and limits are 0 when not given. */
+struct draft_server {
+	const struct reader_entry *entry;
+	struct upstream_server server; /* moves to the group when that is built */
+	int listener;                  /* of ours that it is, or -1 */
+	bool is_loop_told;
+};
+
+struct draft_hash_key {
+	enum upstream_hash source;
+	char *name;
+};
+
 struct draft_upstream {
 	const struct reader_section *section;
-	struct upstream_server server;
+	struct draft_server *server;
+	size_t server_n;
+	struct address *source;
+	size_t source_n;
+	enum upstream_balance balance;
+	struct draft_hash_key hash_key;
+	uint32_t max_connections, queue, queue_timeout_ms;
+	uint32_t tries, max_fails, fail_timeout_ms, slow_start_ms;
 	uint32_t connect_timeout_ms;
 	struct socket_options socket;
 	struct upstream_group *group; /* once built */
 	bool is_used;
-	int listener; /* of ours that its server is, or -1 */
-	bool is_loop_told;
 };
 
 struct draft_respond {
@@ -57,7 +75,8 @@ struct draft_route {
 	struct draft_respond respond;
 	bool echo;
 	struct route_settings settings;
-	struct route *route; /* once built */
+	struct route *route; /* its hosts and conditions at once, the rest once built */
+	bool is_clash_told;
 };
 
 struct draft {

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool refuse(struct parse *p, const char *why)
+bool parse_refuse(struct parse *p, const char *why)
 {
 	snprintf(p->why, sizeof p->why, "%s", why);
 	return false;
@@ -26,8 +26,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Decimal digits at the front of a text; what follows them goes to *rest. */
-static bool read_digits(const char *text, uint64_t *out, const char **rest)
+bool parse_digits(const char *text, uint64_t *out, const char **rest)
 {
 	uint64_t n = 0;
 	const char *at = text;
@@ -50,7 +49,7 @@ static bool read_number(const char *text, const struct suffix *suffix, uint64_t 
 {
 	uint64_t n;
 	const char *rest;
-	if (!read_digits(text, &n, &rest))
+	if (!parse_digits(text, &n, &rest))
 		return false;
 	for (; suffix->text; suffix++)
 		if (strcmp(rest, suffix->text) == 0)
@@ -106,13 +105,12 @@ bool parse_time(struct parse *p, void *field)
 		return true;
 	uint64_t n;
 	const char *rest;
-	if (read_digits(p->value, &n, &rest) && *rest == '\0')
-		return refuse(p, "want a time with a unit, such as 10s");
+	if (parse_digits(p->value, &n, &rest) && *rest == '\0')
+		return parse_refuse(p, "want a time with a unit, such as 10s");
 	return false;
 }
 
-/* The place of the value among words; a list ends with NULL. -1: none of them. */
-static int word(const struct parse *p, const char *const *words)
+int parse_word(const struct parse *p, const char *const *words)
 {
 	for (int i = 0; words[i]; i++)
 		if (strcmp(p->value, words[i]) == 0)
@@ -123,7 +121,7 @@ static int word(const struct parse *p, const char *const *words)
 bool parse_on_off(struct parse *p, void *field)
 {
 	static const char *const words[] = {"off", "on", NULL};
-	int i = word(p, words);
+	int i = parse_word(p, words);
 	if (i < 0)
 		return false;
 	*(bool *)field = i == 1;
@@ -134,7 +132,7 @@ bool parse_remask(struct parse *p, void *field)
 {
 	static const char *const words[] = {
 	        [REMASK_AUTO] = "auto", [REMASK_ON] = "on", [REMASK_OFF] = "off", NULL};
-	int i = word(p, words);
+	int i = parse_word(p, words);
 	if (i < 0)
 		return false;
 	*(enum route_remask *)field = (enum route_remask)i;
@@ -165,7 +163,7 @@ bool parse_log(struct parse *p, void *field)
 	if (p->value[0] == '\0')
 		return false;
 	if (strcmp(p->value, "syslog") == 0 || strcmp(p->value, "journal") == 0)
-		return refuse(p, "want stderr or a path: this version writes to no other");
+		return parse_refuse(p, "want stderr or a path: this version writes to no other");
 	mem_free(*target);
 	*target = is_stderr ? mem_strdup("stderr") : parse_relative(p->file, p->value);
 	return true;
@@ -180,7 +178,7 @@ bool parse_mode(struct parse *p, void *field)
 	for (size_t i = 0; i < n; i++)
 		mode = 8 * mode + (unsigned)(p->value[i] - '0');
 	if (mode == 0 || mode > 0777)
-		return refuse(p, "want an octal mode of 0001 to 0777, such as 0660");
+		return parse_refuse(p, "want an octal mode of 0001 to 0777, such as 0660");
 	*(mode_t *)field = mode;
 	return true;
 }
@@ -190,7 +188,7 @@ static bool is_id(const char *text, uint32_t *out)
 {
 	uint64_t n;
 	const char *rest;
-	if (!read_digits(text, &n, &rest) || *rest != '\0' || n >= UINT32_MAX)
+	if (!parse_digits(text, &n, &rest) || *rest != '\0' || n >= UINT32_MAX)
 		return false;
 	*out = (uint32_t)n;
 	return true;
@@ -202,7 +200,7 @@ bool parse_owner(struct parse *p, void *field)
 	if (!is_id(p->value, &id)) {
 		const struct passwd *found = getpwnam(p->value);
 		if (!found)
-			return refuse(p, "no such user: want a name or number");
+			return parse_refuse(p, "no such user: want a name or number");
 		id = found->pw_uid;
 	}
 	*(uid_t *)field = id;
@@ -215,34 +213,32 @@ bool parse_group(struct parse *p, void *field)
 	if (!is_id(p->value, &id)) {
 		const struct group *found = getgrnam(p->value);
 		if (!found)
-			return refuse(p, "no such group: want a name or number");
+			return parse_refuse(p, "no such group: want a name or number");
 		id = found->gr_gid;
 	}
 	*(gid_t *)field = id;
 	return true;
 }
 
-/* The port behind the last colon: 1 to 65535, digits only. */
-static bool read_port(const char *text, uint16_t *out)
+bool parse_port(const char *text, uint16_t *out)
 {
 	uint64_t n;
 	const char *rest;
-	if (!read_digits(text, &n, &rest) || *rest != '\0' || n < 1 || n > 65535)
+	if (!parse_digits(text, &n, &rest) || *rest != '\0' || n < 1 || n > 65535)
 		return false;
 	*out = (uint16_t)n;
 	return true;
 }
 
-static bool refuse_port(struct parse *p)
+bool parse_refuse_port(struct parse *p)
 {
-	return refuse(p, "want a port of 1..65535");
+	return parse_refuse(p, "want a port of 1..65535");
 }
 
-/* unix:PATH, the path made relative to the file's folder. */
-static bool unix_address(struct parse *p, const char *path, struct address *out)
+bool parse_unix_address(struct parse *p, const char *path, struct address *out)
 {
 	if (path[0] == '\0')
-		return refuse(p, "want a path behind unix:");
+		return parse_refuse(p, "want a path behind unix:");
 	char *whole = parse_relative(p->file, path);
 	size_t len = strlen(whole);
 	bool fits = len < sizeof out->un.sun_path;
@@ -262,15 +258,15 @@ static bool unix_address(struct parse *p, const char *path, struct address *out)
 static bool bind_address(struct parse *p, struct address *out)
 {
 	if (strncmp(p->value, "unix:", 5) == 0)
-		return unix_address(p, p->value + 5, out);
+		return parse_unix_address(p, p->value + 5, out);
 	const char *colon = strrchr(p->value, ':');
 	uint16_t port;
 	if (!colon)
 		return false;
-	if (!read_port(colon + 1, &port))
-		return refuse_port(p);
+	if (!parse_port(colon + 1, &port))
+		return parse_refuse_port(p);
 	if (!address_parse(out, p->value))
-		return refuse(p,
+		return parse_refuse(p,
 		        "want an IPv4 address, an IPv6 address in [], or unix:PATH; names are not "
 		        "looked up here");
 	return true;
@@ -285,91 +281,6 @@ bool parse_bind(struct parse *p, void *field)
 	l->bind = mem_resize(l->bind, (l->bind_n + 1) * sizeof l->bind[0]);
 	l->bind[l->bind_n++] = (struct draft_bind){p->entry, mem_strdup(p->value), a};
 	return true;
-}
-
-static bool is_host_byte(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' ||
-	       c == '_' || c == '.';
-}
-
-/* A name to look up: labels of 1 to 63 bytes, the last one not a number, for
- * `10.0.0` and `0x7f.1` are mistaken addresses, not names. */
-static bool is_host_name(const char *host)
-{
-	size_t len = strlen(host), label = 0;
-	const char *last = host;
-	if (len == 0 || len > 253)
-		return false;
-	for (const char *at = host; *at; at++) {
-		label = *at == '.' ? 0 : label + 1;
-		if (!is_host_byte(*at) || label > 63 ||
-		        (*at == '.' && (at == host || at[-1] == '.')))
-			return false;
-		if (at > host && at[-1] == '.')
-			last = at;
-	}
-	return !is_digit(last[0]) || last[strspn(last, "0123456789abcdefABCDEFxX")] != '\0';
-}
-
-/* host[:port] in pieces: host without brackets, port 80 if none is given. */
-static bool split_host(struct parse *p, const char *text, char *host, size_t size, uint16_t *port)
-{
-	bool is_v6 = text[0] == '[';
-	const char *start = is_v6 ? text + 1 : text;
-	size_t len = strcspn(start, is_v6 ? "]" : ":/?#@");
-	if (len == 0 || len >= size || (is_v6 && start[len] != ']'))
-		return false;
-	memcpy(host, start, len);
-	host[len] = '\0';
-	const char *rest = start + len + (is_v6 ? 1 : 0);
-	if (*rest != ':' && *rest != '\0')
-		return refuse(
-		        p, "want nothing behind the host and port: the client's path is passed on");
-	*port = 80;
-	return *rest == '\0' || read_port(rest + 1, port) || refuse_port(p);
-}
-
-static bool host_server(struct parse *p, const char *text, struct upstream_server *out)
-{
-	char host[256], whole[280];
-	uint16_t port;
-	if (!split_host(p, text, host, sizeof host, &port))
-		return false;
-	bool is_v6 = text[0] == '[';
-	snprintf(whole, sizeof whole, is_v6 ? "[%s]:%u" : "%s:%u", host, port);
-	struct address a = {.len = 0};
-	bool is_address = address_parse(&a, whole);
-	if (!is_address && (is_v6 || !is_host_name(host)))
-		return refuse(p, "want an address or a host name");
-	*out = (struct upstream_server){.name = mem_strdup(whole),
-	        .host = is_address ? NULL : mem_strdup(host),
-	        .port = port,
-	        .address = a};
-	if (!is_address)
-		out->address.len = 0;
-	return true;
-}
-
-static bool unix_server(struct parse *p, const char *text, struct upstream_server *out)
-{
-	struct address a;
-	if (!unix_address(p, text + 5, &a))
-		return false;
-	*out = (struct upstream_server){.name = mem_strdup(text), .address = a};
-	return true;
-}
-
-bool parse_server(struct parse *p, void *field)
-{
-	if (strncmp(p->value, "wss:", 4) == 0)
-		return refuse(p, "want ws://: TLS upstreams are not available yet in this version");
-	if (strncmp(p->value, "ws://", 5) != 0)
-		return false;
-	const char *text = p->value + 5;
-	if (strncmp(text, "unix:", 5) == 0)
-		return unix_server(p, text, field);
-	return host_server(p, text, field);
 }
 
 static bool is_path_byte(char c)
@@ -403,9 +314,9 @@ bool parse_path(struct parse *p, void *field)
 		return false;
 	for (size_t i = 0; i < keep; i++) {
 		if (p->value[i] == '*')
-			return refuse(p, "want '*' only at the end");
+			return parse_refuse(p, "want '*' only at the end");
 		if (!is_path_byte(p->value[i]))
-			return refuse(
+			return parse_refuse(
 			        p, "want a path without query and blanks, other bytes as %XX");
 	}
 	if (!is_normal(p, p->value, keep))
@@ -437,18 +348,19 @@ bool parse_respond(struct parse *p, void *field)
 	struct draft_respond *out = field;
 	uint64_t status;
 	const char *rest;
-	if (!read_digits(p->value, &status, &rest) || rest - p->value != 3 || status < 200 ||
+	if (!parse_digits(p->value, &status, &rest) || rest - p->value != 3 || status < 200 ||
 	        status > 599)
 		return false;
 	if (*rest != '\0' && *rest != ' ' && *rest != '\t')
 		return false;
 	const char *url = rest + strspn(rest, " \t");
 	if (!is_redirect(status) && *url != '\0')
-		return refuse(p, "want a URL only with 301, 302, 303, 307 and 308");
+		return parse_refuse(p, "want a URL only with 301, 302, 303, 307 and 308");
 	if (is_redirect(status) && *url == '\0')
-		return refuse(p, "want a URL behind the status, such as 301 https://example.com/");
+		return parse_refuse(
+		        p, "want a URL behind the status, such as 301 https://example.com/");
 	if (is_redirect(status) && !is_url(url))
-		return refuse(
+		return parse_refuse(
 		        p, "want a URL such as https://example.com/ or /path, other bytes as %XX");
 	mem_free(out->location);
 	*out = (struct draft_respond){(unsigned)status, *url ? mem_strdup(url) : NULL};
@@ -463,7 +375,7 @@ static bool is_reference(const char *text)
 bool parse_name(struct parse *p, void *field)
 {
 	if (!is_reference(p->value))
-		return refuse(p, "want one name");
+		return parse_refuse(p, "want one name");
 	*(const struct reader_entry **)field = p->entry;
 	return true;
 }
@@ -472,7 +384,7 @@ bool parse_names(struct parse *p, void *field)
 {
 	struct draft_names *names = field;
 	if (!is_reference(p->value))
-		return refuse(p, "want one name; the key may be given again for more");
+		return parse_refuse(p, "want one name; the key may be given again for more");
 	names->entry = mem_resize(names->entry, (names->n + 1) * sizeof names->entry[0]);
 	names->entry[names->n++] = p->entry;
 	return true;

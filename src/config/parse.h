@@ -7,7 +7,9 @@
 #include "config/reader.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
+struct address;
 struct schema_key;
 
 struct parse {
@@ -15,6 +17,7 @@ struct parse {
 	const struct reader_file *file; /* relative paths are relative to it; NULL for a default */
 	const struct reader_entry *entry;
 	const char *value;
+	bool first; /* in its section: a list begins anew */
 	char why[200]; /* on failure; "" = "want" and the key's form */
 };
 
@@ -34,12 +37,33 @@ bool parse_mode(struct parse *p, void *field);      /* mode_t */
 bool parse_owner(struct parse *p, void *field);     /* uid_t */
 bool parse_group(struct parse *p, void *field);     /* gid_t */
 bool parse_bind(struct parse *p, void *field);      /* struct draft_listener: one more bind */
-bool parse_server(struct parse *p, void *field);    /* struct upstream_server */
+bool parse_server(struct parse *p, void *field);    /* struct draft_upstream: one more server */
+bool parse_source(struct parse *p, void *field);    /* struct draft_upstream: one more source */
+bool parse_balance(struct parse *p, void *field);   /* enum upstream_balance */
+bool parse_hash_key(struct parse *p, void *field);  /* struct draft_hash_key */
 bool parse_path(struct parse *p, void *field);      /* struct draft_path */
 bool parse_respond(struct parse *p, void *field);   /* struct draft_respond */
 bool parse_name(struct parse *p, void *field);      /* const struct reader_entry * */
+bool parse_host(struct parse *p, void *field);      /* struct draft_route: one more host */
+bool parse_header(struct parse *p, void *field);    /* struct draft_route: one more condition */
+bool parse_query(struct parse *p, void *field);     /* struct draft_route: one more condition */
+bool parse_origin(struct parse *p, void *field);    /* struct origin_list *: one more */
+bool parse_origin_missing(struct parse *p, void *field); /* enum origin_missing */
+bool parse_subprotocol(struct parse *p, void *field);    /* struct token_list *: one more */
 bool parse_names(struct parse *p, void *field);     /* struct draft_names: one more */
 bool parse_include(struct parse *p, void *field);   /* followed when the file is read; no field */
 
 /* A path of a file, relative ones to the directory of `file`; owned by the caller. */
 char *parse_relative(const struct reader_file *file, const char *path);
+
+/* For parsers. Notes why the value is refused; returns false. */
+bool parse_refuse(struct parse *p, const char *why);
+bool parse_refuse_port(struct parse *p);
+/* The place of the value among words; a list ends with NULL. -1: none of them. */
+int parse_word(const struct parse *p, const char *const *words);
+/* Decimal digits at the front of a text; what follows them goes to *rest. */
+bool parse_digits(const char *text, uint64_t *out, const char **rest);
+/* A port and nothing behind it: 1 to 65535, digits only. */
+bool parse_port(const char *text, uint16_t *out);
+/* The PATH of unix:PATH, made relative to the file's folder. */
+bool parse_unix_address(struct parse *p, const char *path, struct address *out);

@@ -10,13 +10,13 @@
 const struct schema_section schema_section[KIND_N] = {
         [KIND_MOONGATE] = {"moongate", false, "the process"},
         [KIND_LISTENER] = {"listener", true, "addresses at which clients connect"},
-        [KIND_UPSTREAM] = {"upstream", true, "an application that routes lead to"},
+        [KIND_UPSTREAM] = {"upstream", true, "an application that routes lead to, on one or several servers"},
         [KIND_ROUTE] = {"route", true,
-                "what is done with requests for a path: exactly one of upstream, respond and echo. "
-                "An exact path "
-                "comes before the longest prefix, whatever the order in the file; of two routes "
-                "with the same "
-                "path, the one that names the listener comes first"},
+                "what is done with requests: exactly one of upstream, respond and echo. Which route "
+                "serves a request is decided by its host (exact, then the longest *. suffix, then "
+                "none), then the path (exact, then the longest prefix, then none), then a named "
+                "listener before none, then the number of header and query conditions; the order "
+                "in the file means nothing"},
         [KIND_DEFAULTS] = {"defaults", false, "values for all routes, which a route may override"},
 };
 
@@ -66,8 +66,33 @@ const struct schema_key schema_key[] = {
 	{ KIND_LISTENER, "receive_buffer", parse_size, LISTENER(settings.socket.receive_buffer), KIB(2), MIB(16), "0",
 	  KEY_ZERO | KEY_RELOAD, NULL, "the sockets' receive buffer, in bytes; 0 leaves it to the kernel" },
 
-	{ KIND_UPSTREAM, "server", parse_server, UPSTREAM(server), NO_BOUNDS, NULL, KEY_REQUIRED | KEY_RELOAD,
-	  "ws://HOST[:PORT] | ws://unix:PATH", "where the application listens: an address, a name or a unix socket; the port is 80 if not given" },
+	{ KIND_UPSTREAM, "server", parse_server, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_REQUIRED | KEY_RELOAD,
+	  "ws://HOST[:PORT] | ws://unix:PATH, and behind it: weight=N backup max_connections=N",
+	  "where the application listens: an address, a name or a unix socket; the port is 80 if not given. "
+	  "Of several servers (at most 64) each gets sessions by its weight (1..256, 1 if not given); a backup only while no other can be used" },
+	{ KIND_UPSTREAM, "balance", parse_balance, UPSTREAM(balance), NO_BOUNDS, "round_robin", KEY_RELOAD,
+	  "round_robin | least_connections | random_two | hash",
+	  "how a server is chosen: in turn; the one with the fewest sessions for its weight; the better of two at random; "
+	  "always the same one for the same hash_key" },
+	{ KIND_UPSTREAM, "hash_key", parse_hash_key, UPSTREAM(hash_key), NO_BOUNDS, NULL, KEY_RELOAD,
+	  "client_address | header NAME | cookie NAME | query NAME | uri",
+	  "what balance = hash goes by; the client's address if not given, and for a request that lacks what is named" },
+	{ KIND_UPSTREAM, "max_connections", parse_count, UPSTREAM(max_connections), 1, 1000000, "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "most sessions of each server at a time, of all workers together, unless its server line says otherwise" },
+	{ KIND_UPSTREAM, "queue", parse_count, UPSTREAM(queue), 1, 1000000, "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "requests that may wait, first come first served, while every server has max_connections; further ones get 503" },
+	{ KIND_UPSTREAM, "queue_timeout", parse_time, UPSTREAM(queue_timeout_ms), 1, H(24), "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "longest wait in the queue, then 503; handshake_timeout is a limit too" },
+	{ KIND_UPSTREAM, "tries", parse_count, UPSTREAM(tries), 1, 64, "2", KEY_RELOAD, NULL,
+	  "most servers that are asked for one session: another one when a server cannot be reached, ends without an answer, or answers 502, 503 or 504" },
+	{ KIND_UPSTREAM, "max_fails", parse_count, UPSTREAM(max_fails), 1, 64, "3", KEY_OFF | KEY_RELOAD, NULL,
+	  "a server that could not be reached or gave no answer so many times within fail_timeout gets no sessions for fail_timeout; then one session tries it" },
+	{ KIND_UPSTREAM, "fail_timeout", parse_time, UPSTREAM(fail_timeout_ms), 1, H(24), "10s", KEY_RELOAD, NULL,
+	  "the time in which max_fails are counted, and for which the server is then left alone" },
+	{ KIND_UPSTREAM, "slow_start", parse_time, UPSTREAM(slow_start_ms), 1, H(24), "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "time over which a server that was down comes back to its full weight; not with balance = hash" },
+	{ KIND_UPSTREAM, "source", parse_source, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "ADDRESS",
+	  "local address to connect from, several by turns; each has its own ports, some 28 000 for each server" },
 	{ KIND_UPSTREAM, "connect_timeout", parse_time, UPSTREAM(connect_timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
 	  "longest time to find and connect to the server" },
 	{ KIND_UPSTREAM, "send_buffer", parse_size, UPSTREAM(socket.send_buffer), KIB(2), MIB(16), "0",
@@ -77,14 +102,30 @@ const struct schema_key schema_key[] = {
 
 	{ KIND_ROUTE, "listener", parse_names, ROUTE(listener), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "NAME",
 	  "the listener whose requests are meant; none given: all of them" },
+	{ KIND_ROUTE, "host", parse_host, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "NAME | *.DOMAIN",
+	  "the host of the request, without port; *.example.com is every name below example.com, not itself; none given: every host" },
 	{ KIND_ROUTE, "path", parse_path, ROUTE(path), NO_BOUNDS, NULL, KEY_RELOAD, "/PATH | /PREFIX*",
 	  "the path of the request, in its normal form; with '*' at the end, all paths that begin so; none given: every path" },
+	{ KIND_ROUTE, "header", parse_header, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "NAME: VALUE",
+	  "a header that the request must have, once and with exactly this value" },
+	{ KIND_ROUTE, "query", parse_query, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "NAME=VALUE",
+	  "an argument that the request's query must have, once and, decoded, with exactly this value" },
 	{ KIND_ROUTE, "upstream", parse_name, ROUTE(upstream), NO_BOUNDS, NULL, KEY_RELOAD, "NAME",
 	  "pass WebSocket connections on to this [upstream]" },
 	{ KIND_ROUTE, "respond", parse_respond, ROUTE(respond), NO_BOUNDS, NULL, KEY_RELOAD, "STATUS | 301 URL",
 	  "answer every request with a status of 200 to 599; 301, 302, 303, 307 and 308 need a URL to go to" },
 	{ KIND_ROUTE, "echo", parse_on_off, ROUTE(echo), NO_BOUNDS, "off", KEY_RELOAD, "on | off",
 	  "accept WebSocket connections and send every message back, for probes and demonstrations" },
+
+	{ KIND_ROUTE, "origin", parse_origin, SETTING(origins), NO_BOUNDS, "any",
+	  KEY_REPEAT | KEY_DEFAULTS | KEY_RELOAD, "any | same-host | null | SCHEME://HOST[:PORT]",
+	  "an origin whose pages may open connections, as browsers write it; others get 403. The port may be *, "
+	  "the host may begin with *. for all names below it; same-host is the host and port of the request" },
+	{ KIND_ROUTE, "origin_missing", parse_origin_missing, SETTING(origin_missing), NO_BOUNDS, "allow",
+	  KEY_DEFAULTS | KEY_RELOAD, "allow | deny", "what becomes of a request for an upgrade without Origin; browsers always send one" },
+	{ KIND_ROUTE, "subprotocol", parse_subprotocol, SETTING(subprotocols), NO_BOUNDS, "any",
+	  KEY_REPEAT | KEY_DEFAULTS | KEY_RELOAD, "any | TOKEN",
+	  "a subprotocol that clients may offer; others are taken out of the offer before the upstream sees it" },
 
 	{ KIND_ROUTE, "max_message", parse_size, SETTING(limits.max_message), 125, GIB(1024), "16m",
 	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "longest message accepted, in bytes; a longer one ends the session with 1009" },

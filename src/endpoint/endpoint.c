@@ -147,14 +147,15 @@ static size_t read_step(struct endpoint *ep, uint8_t *buf, size_t len)
 }
 
 /* What is left over stays with the caller. Ends early when the owner closed the
- * endpoint, and then counts all as used. */
+ * endpoint, and possibly attached another stream, and then counts all as used. */
 static size_t read_all(struct endpoint *ep, uint8_t *buf, size_t len)
 {
+	const struct stream *stream = ep->stream;
 	size_t at = 0;
 	while (at < len) {
 		uint8_t phase = ep->phase;
 		size_t n = read_step(ep, buf + at, len - at);
-		if (!ep->stream)
+		if (ep->stream != stream)
 			return len;
 		at += n;
 		if (n == 0 && phase == ep->phase)

@@ -398,6 +398,20 @@ void plain_set_options(int fd, int family, const struct socket_options *o)
 	sys_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 30 * 1000);
 }
 
+/* The port is chosen only when the destination is known, so that all ports can be used
+ * towards each destination. */
+static bool bind_source(int fd, const struct address *source)
+{
+	if (!source)
+		return true;
+	sys_setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	if (sys_bind(fd, &source->sa, source->len) == 0)
+		return true;
+	if (errno == EADDRNOTAVAIL)
+		errno = ENODEV;
+	return false;
+}
+
 struct stream *plain_connect(
         struct worker *w, const struct address *to, const struct socket_options *o)
 {
@@ -407,7 +421,8 @@ struct stream *plain_connect(
 	if (fd >= 0) {
 		plain_set_options(fd, to->sa.sa_family, o);
 		/* Registered only now: before, epoll would report it as hung up. */
-		if (sys_connect(fd, &to->sa, to->len) == 0 || errno == EINPROGRESS)
+		if (bind_source(fd, o->source) &&
+		        (sys_connect(fd, &to->sa, to->len) == 0 || errno == EINPROGRESS))
 			s = adopt(w, fd, STREAM_CONNECTING | STREAM_WRITABLE);
 		else
 			sys_close(fd);

@@ -8,12 +8,14 @@
 
 struct socket_options {
 	uint32_t send_buffer, receive_buffer; /* bytes; 0 = the kernel's choice */
+	const struct address *source; /* to connect from; NULL = the kernel's choice. Borrowed */
 };
 
 /* Takes over a connected descriptor; NULL (and the descriptor closed) when memory
  * is short. The owner sets events and owner before the turn goes on. */
 struct stream *plain_accepted(struct worker *w, int fd);
-/* Begins to connect. NULL with errno when that fails at once. What is sent
+/* Begins to connect. NULL with errno when that fails at once: EADDRNOTAVAIL when no port
+ * is free, ENODEV when the source address is not one of this host. What is sent
  * before it is connected is tried at once (a loopback connection is ready before
  * the loop knows) and queued otherwise. The caller keeps the deadline. */
 struct stream *plain_connect(

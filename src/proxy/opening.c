@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/opening.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "http/answer.h"
 #include "proxy/close.h"
 #include "proxy/deadline.h"
+#include "proxy/hash_key.h"
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
 #include "upstream/group.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 enum { REQUEST_MAX = HTTP_HEAD_MAX + 1024 }; /* the client's head and the handshake's own lines */
 
 static void on_dialled(struct dial *d, const char *error);
 static void connect_next(struct session *s, int error);
+static void on_place(struct waiting *w);
+static void pick_server(struct session *s, unsigned status, const char *reason);
 
 static struct opening *opening_new(struct session *s)
 {
@@ -31,11 +36,15 @@ void opening_free(struct session *s)
 	if (!o)
 		return;
 	s->opening = NULL;
+	waiting_cancel(&o->waiting, session_clock(s));
+	if (o->picked.is_trial)
+		server_state_abandon(o->picked.server->state);
 	dial_end(&o->dial);
 	queue_clear(&o->early, chunks);
 	queue_clear(&o->answer, chunks);
 	queue_clear(&o->body, chunks);
 	mem_free(o->request);
+	upstream_members_unref(o->members);
 	pool_put(&s->proxy->opening_pool, o);
 }
 
@@ -54,9 +63,9 @@ static bool make_request(struct opening *o, const struct http_head *head)
 	return true;
 }
 
-/* The client's mask stays, except where middleboxes may look on: then each frame
- * gets a fresh key. A name is taken for a public address until it is known. */
-static bool wants_remask(const struct session *s, const struct address *to)
+/* The client's mask stays, except where middleboxes may look on: then each frame gets
+ * a fresh key. Until the server is known, that is where any of them may be. */
+static bool wants_remask(const struct session *s, bool is_private)
 {
 	switch (s->route->settings.remask) {
 	case REMASK_ON:
@@ -64,13 +73,13 @@ static bool wants_remask(const struct session *s, const struct address *to)
 	case REMASK_OFF:
 		return false;
 	default:
-		return !to || !address_is_private(to);
+		return !is_private;
 	}
 }
 
 void opening_start(struct session *s, const struct http_head *head, struct slice key)
 {
-	const struct upstream_group *group = s->route->group;
+	struct upstream_group *group = s->route->group;
 	struct opening *o = opening_new(s);
 	if (!o) {
 		counter_inc(&s->proxy->counters.out_of_memory);
@@ -80,34 +89,184 @@ void opening_start(struct session *s, const struct http_head *head, struct slice
 	s->opening = o;
 	session_move(s, SESSION_OPENING);
 	ws_accept_value(o->accept, key);
-	enum dial_start dial = dial_start(&o->dial, s->proxy->worker, group, on_dialled);
-	if (dial == DIAL_FAILED || !make_request(o, head)) {
+	o->members = upstream_group_members(group);
+	o->pick.sticky = -1;
+	if (group->balance == BALANCE_HASH)
+		o->pick.hash = hash_key_of(group, head, &s->client);
+	if (!make_request(o, head)) {
 		counter_inc(&s->proxy->counters.out_of_memory);
 		request_refuse(s, 503, "out of memory");
 		return;
 	}
-	bool remask = wants_remask(s, group->server.host ? NULL : &group->server.address);
+	bool remask = wants_remask(s, o->members->is_private);
 	endpoint_upgrade(&s->side[CLIENT].ep, WS_FROM_CLIENT | (remask ? WS_REMASK : 0));
-	if (dial == DIAL_READY)
+	pick_server(s, 503, "no server of the upstream is up");
+}
+
+/* ---- a server, and the next ---- */
+
+static void ask_server(struct session *s)
+{
+	struct opening *o = s->opening;
+	struct upstream_server *server = o->picked.server;
+	s->server = server->state;
+	o->pick.tried |= UINT64_C(1) << o->picked.index;
+	o->picked_ms = session_clock(s);
+	o->connect_ms = 0;
+	if (o->tries++)
+		counter_inc(&s->proxy->counters.tries);
+	switch (dial_start(&o->dial, s->proxy->worker, s->route->group, server, on_dialled)) {
+	case DIAL_READY:
 		connect_next(s, 0);
+		break;
+	case DIAL_FAILED:
+		counter_inc(&s->proxy->counters.out_of_memory);
+		request_refuse(s, 503, "out of memory");
+		break;
+	case DIAL_RESOLVING:
+		break;
+	}
+}
+
+/* Every server that is up is full. */
+static void wait_for_place(struct session *s, unsigned status, const char *reason)
+{
+	struct opening *o = s->opening;
+	struct upstream_group *g = s->route->group;
+	struct proxy_counters *c = &s->proxy->counters;
+	if (!waiting_start(&o->waiting, s->proxy->worker, g, o->members, &o->pick, on_place)) {
+		counter_inc(&c->queue_refused);
+		request_refuse(s, status, reason);
+		return;
+	}
+	counter_inc(&c->queue_waits);
+	o->connect_ms = g->queue_timeout_ms ? session_clock(s) + g->queue_timeout_ms : 0;
+	if (o->connect_ms)
+		deadline_arm(s, o->connect_ms);
+}
+
+static void on_place(struct waiting *w)
+{
+	struct opening *o = list_entry(w, struct opening, waiting);
+	o->picked = w->picked;
+	ask_server(o->session);
+}
+
+/* `status` and `reason`: the answer when there is none to ask. */
+static void pick_server(struct session *s, unsigned status, const char *reason)
+{
+	struct opening *o = s->opening;
+	o->pick.now_ms = session_clock(s);
+	switch (upstream_pick(s->route->group, o->members, &o->pick, &o->picked)) {
+	case PICK_SERVER:
+		ask_server(s);
+		break;
+	case PICK_FULL:
+		if (o->tries == 0) {
+			status = 503;
+			reason = s->route->group->queue ? "the upstream's queue is full"
+			                                : "every server of the upstream is full";
+		}
+		wait_for_place(s, status, reason);
+		break;
+	case PICK_NONE:
+		request_refuse(s, status, reason);
+		break;
+	}
+}
+
+static void leave_server(struct session *s)
+{
+	dial_end(&s->opening->dial);
+	endpoint_close(&s->side[UPSTREAM].ep, false);
+	session_leave_server(s);
+}
+
+static void log_failed_try(const struct session *s, const char *reason)
+{
+	struct log_line l;
+	if (!log_is_on(LOG_LEVEL_INFO))
+		return;
+	log_begin(&l, LOG_LEVEL_INFO, "try_failed");
+	log_num(&l, "id", (int64_t)s->id);
+	log_text(&l, "upstream", s->route->group->name);
+	log_text(&l, "server", s->server->name);
+	log_text(&l, "reason", reason);
+	log_end(&l);
+}
+
+/* The server is to blame. */
+static void blame_server(struct session *s, const char *reason)
+{
+	struct opening *o = s->opening;
+	const struct upstream_group *g = s->route->group;
+	counter_inc(&s->proxy->counters.server_failures);
+	server_state_fail(s->server, o->picked.is_trial, g->max_fails, g->fail_timeout_ms,
+	        session_clock(s), reason);
+	o->picked.is_trial = false;
+}
+
+static bool may_try_again(const struct session *s)
+{
+	const struct opening *o = s->opening;
+	return o->tries < s->route->group->tries && o->tries < o->members->n;
+}
+
+/* The server did not do: the next, or this answer. */
+static void try_next(struct session *s, unsigned status, const char *reason)
+{
+	struct opening *o = s->opening;
+	if (o->picked.is_trial)
+		server_state_abandon(s->server);
+	o->picked.is_trial = false;
+	if (!may_try_again(s)) {
+		request_refuse(s, status, reason);
+		return;
+	}
+	log_failed_try(s, reason);
+	leave_server(s);
+	pick_server(s, status, reason);
 }
 
 static void on_dialled(struct dial *d, const char *error)
 {
 	struct session *s = list_entry(d, struct opening, dial)->session;
-	if (error)
-		request_refuse(s, 502, error);
-	else
+	if (error) {
+		blame_server(s, error);
+		try_next(s, 502, error);
+	} else {
 		connect_next(s, 0);
+	}
 }
 
-/* A name turned out to be at home: from the next frame on the mask may stay. */
-static void trust_private_name(struct session *s)
+/* No address of the server could be connected to; the last one for this reason. */
+static void cannot_connect(struct session *s, int error)
 {
-	struct ws_reader *in = &s->side[CLIENT].ep.in;
-	if (s->route->settings.remask == REMASK_AUTO && !ws_reader_is_mid_frame(in) &&
-	        address_is_private(dial_address(&s->opening->dial)))
-		in->flags = (uint8_t)(in->flags & ~WS_REMASK);
+	struct proxy_counters *c = &s->proxy->counters;
+	switch (error) {
+	case EADDRNOTAVAIL:
+		counter_inc(&c->no_free_port);
+		try_next(s, 503, "no free port");
+		break;
+	case ENODEV:
+		try_next(s, 503, "a source address is not one of this host");
+		break;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+		request_refuse(s, 503, "no descriptor or memory for the upstream");
+		break;
+	case ETIMEDOUT:
+		blame_server(s, "connect_timeout");
+		try_next(s, 504, "the upstream did not connect in time");
+		break;
+	default: {
+		char words[LOG_ERRNO_MAX];
+		blame_server(s, log_errno_words(error, words));
+		try_next(s, 502, "the upstream cannot be reached");
+	}
+	}
 }
 
 /* `error`: why the address before failed; it is reported when it was the last. */
@@ -118,16 +277,7 @@ static void connect_next(struct session *s, int error)
 	int now = 0;
 	struct stream *stream = dial_next(&o->dial, &now);
 	if (!stream) {
-		error = now ? now : error;
-		bool ours = error == EADDRNOTAVAIL || error == EMFILE || error == ENFILE ||
-		            error == ENOMEM || error == ENOBUFS;
-		request_refuse(s,
-		        ours                 ? 503
-		        : error == ETIMEDOUT ? 504
-		                             : 502,
-		        ours                 ? "no free port, descriptor or memory for the upstream"
-		        : error == ETIMEDOUT ? "the upstream did not connect in time"
-		                             : "the upstream cannot be reached");
+		cannot_connect(s, now ? now : error);
 		return;
 	}
 	endpoint_init(&up->ep, ENDPOINT_UPSTREAM);
@@ -138,7 +288,6 @@ static void connect_next(struct session *s, int error)
 	                        : 0;
 	if (o->connect_ms)
 		deadline_arm(s, o->connect_ms);
-	trust_private_name(s);
 	struct slice v = slice_of(o->request, o->request_len);
 	stream_send(stream, &v, 1);
 }
@@ -161,6 +310,15 @@ static const char *check_answer(struct session *s, const struct http_head *answe
 	return wrong;
 }
 
+/* The server turned out to be at home: from the next frame on the mask may stay. */
+static void trust_private_server(struct session *s)
+{
+	struct ws_reader *in = &s->side[CLIENT].ep.in;
+	if (s->route->settings.remask == REMASK_AUTO && !ws_reader_is_mid_frame(in) &&
+	        address_is_private(dial_address(&s->opening->dial)))
+		in->flags = (uint8_t)(in->flags & ~WS_REMASK);
+}
+
 static void open_tunnel(struct session *s, const struct http_head *answer)
 {
 	struct side *client = &s->side[CLIENT], *up = &s->side[UPSTREAM];
@@ -178,6 +336,8 @@ static void open_tunnel(struct session *s, const struct http_head *answer)
 	stream_send(client->ep.stream, &v, 1);
 	endpoint_send_queue(&up->ep, &o->early);
 	bool closed = o->early_close;
+	if (!closed)
+		trust_private_server(s);
 	opening_free(s);
 	tunnel_open(s);
 	if (closed) {
@@ -221,9 +381,38 @@ static bool is_lie(const struct http_head *answer)
 	       http_lists(answer, HTTP_CONNECTION, SLICE("upgrade"));
 }
 
+/* It says itself that it cannot serve; perhaps another one can. */
+static bool is_unable(const struct http_head *answer)
+{
+	return answer->status >= 502 && answer->status <= 504;
+}
+
+/* False when there is no other that can be asked at once: then this answer is the
+ * client's. */
+static bool ask_another(struct session *s, unsigned status)
+{
+	struct opening *o = s->opening;
+	struct picked next;
+	char reason[64];
+	o->pick.now_ms = session_clock(s);
+	if (!may_try_again(s) ||
+	        upstream_pick(s->route->group, o->members, &o->pick, &next) != PICK_SERVER)
+		return false;
+	snprintf(reason, sizeof reason, "the upstream answered %u", status);
+	log_failed_try(s, reason);
+	leave_server(s);
+	o->picked = next;
+	ask_server(s);
+	return true;
+}
+
 void opening_on_head(struct session *s, struct http_head *answer)
 {
-	s->opening->connect_ms = 0;
+	struct opening *o = s->opening;
+	o->connect_ms = 0;
+	if (o->picked.is_trial)
+		server_state_answered(s->server, session_clock(s));
+	o->picked.is_trial = false;
 	if (answer->status == 101) {
 		const char *wrong = check_answer(s, answer);
 		if (wrong)
@@ -234,7 +423,7 @@ void opening_on_head(struct session *s, struct http_head *answer)
 		skip_interim(s);
 	} else if (is_lie(answer)) {
 		request_refuse(s, 502, "the upstream answered an upgrade without status 101");
-	} else {
+	} else if (!is_unable(answer) || !ask_another(s, answer->status)) {
 		begin_relay(s, answer);
 	}
 }
@@ -275,22 +464,61 @@ void opening_on_body(struct session *s, struct slice content, bool end)
 		finish_relay(s);
 }
 
+/* It ended before it had answered. Once a status line has come, the session is no
+ * other server's business. */
+static void ended_early(struct session *s)
+{
+	const struct opening *o = s->opening;
+	static const char reason[] = "the upstream closed before a whole answer";
+	if (o->answer.bytes == 0)
+		blame_server(s, reason);
+	if (o->has_status || o->interim)
+		request_refuse(s, 502, reason);
+	else
+		try_next(s, 502, reason);
+}
+
 void opening_on_end(struct session *s, enum stream_end end, int error)
 {
 	struct side *up = &s->side[UPSTREAM];
 	bool connecting = up->ep.stream->flags & STREAM_CONNECTING;
+	s->opening->has_status = up->ep.phase != ENDPOINT_HEAD || up->ep.http.scan.fields_at > 0;
 	endpoint_close(&up->ep, false);
 	if (connecting && end == STREAM_ERROR)
 		connect_next(s, error);
 	else
-		request_refuse(s, 502, "the upstream closed before a whole answer");
+		ended_early(s);
+}
+
+/* A client may have used up most of the time by itself: silence counts only against a
+ * server that has had its part. */
+static bool had_its_time(const struct session *s)
+{
+	uint32_t limit = s->listener->handshake_timeout_ms,
+	         connect = s->route->group->connect_timeout_ms;
+	if (connect && connect < limit)
+		limit = connect;
+	return session_clock(s) - s->opening->picked_ms >= limit / 2;
+}
+
+static void handshake_over(struct session *s)
+{
+	static const char reason[] = "the upstream did not answer in time";
+	if (s->opening->waiting.is_on) {
+		counter_inc(&s->proxy->counters.queue_timeouts);
+		request_refuse(s, 503, "no server of the upstream had a place free in time");
+		return;
+	}
+	if (s->opening->answer.bytes == 0 && had_its_time(s))
+		blame_server(s, reason);
+	request_refuse(s, 504, reason);
 }
 
 void opening_on_deadline(struct session *s, bool handshake)
 {
 	struct side *up = &s->side[UPSTREAM];
-	if (handshake) {
-		request_refuse(s, 504, "the upstream did not answer in time");
+	if (handshake || s->opening->waiting.is_on) {
+		handshake_over(s);
 	} else if (up->ep.stream && (up->ep.stream->flags & STREAM_CONNECTING)) {
 		endpoint_close(&up->ep, false);
 		connect_next(s, ETIMEDOUT);

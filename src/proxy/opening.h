@@ -2,11 +2,17 @@
 #pragma once
 
 /* The opening handshake with the upstream, from the routed request to the
- * verified 101 or an honest answer instead. */
+ * verified 101 or an honest answer instead.
+ *
+ * A server is picked, and another one when it cannot be reached, ends before it
+ * answers, or answers 502, 503 or 504, as long as the group's `tries` and the deadline
+ * allow. Only the first two, and silence, count against the server: what it answers
+ * a client can decide. */
 
 #include "http/handshake.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
+#include "upstream/waiting.h"
 
 enum {
 	OPENING_EARLY_MAX =
@@ -18,9 +24,15 @@ enum {
 struct opening {
 	struct dial dial;
 	struct session *session;
-	uint8_t *request; /* head as sent to the upstream; owned */
+	struct upstream_members *members; /* of the route's group; referenced */
+	struct pick_request pick;
+	struct picked picked;   /* the server that is asked now */
+	struct waiting waiting; /* for a place, when all are full */
+	uint64_t picked_ms;     /* when the present server was picked */
+	uint32_t tries;         /* servers asked so far */
+	uint8_t *request;       /* head as sent to the upstream; owned */
 	uint32_t request_len;
-	uint64_t connect_ms; /* deadline of connecting; 0 = none */
+	uint64_t connect_ms; /* deadline of connecting, or of waiting for a place; 0 = none */
 	struct queue early;  /* sound frames of the client, kept */
 	struct queue answer; /* head and body of an answer to be relayed */
 	struct queue body;
@@ -28,8 +40,8 @@ struct opening {
 	char accept[WS_ACCEPT_LEN]; /* towards the client */
 	uint16_t status;            /* of the answer being relayed */
 	bool has_length;            /* its head tells the body's length */
+	bool has_status;            /* at least a status line came before the end */
 	uint8_t interim;
-	bool sent;        /* the request went to the current server */
 	bool early_close; /* the client's close frame is among the early ones */
 };
 
@@ -41,5 +53,5 @@ void opening_on_body(struct session *s, struct slice content, bool end);
 void opening_on_end(struct session *s, enum stream_end end, int error);
 /* Keeps frames of the client until the tunnel opens. */
 void opening_keep(struct session *s, const struct slice *v, size_t n);
-/* connect_timeout or handshake_timeout has passed. */
+/* connect_timeout, queue_timeout or handshake_timeout has passed. */
 void opening_on_deadline(struct session *s, bool handshake);

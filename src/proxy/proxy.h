@@ -7,6 +7,7 @@
 #include "base/counter.h"
 #include "net/address.h"
 #include "proxy/route.h"
+#include "proxy/route_table.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,7 @@ struct proxy_listener {
 	X(requests, "complete request heads")                                            \
 	X(responses, "answers other than 101 sent to clients")                           \
 	X(refused_400, "requests refused with 400")                                      \
+	X(refused_403, "upgrades from an origin that the route does not allow")          \
 	X(refused_404, "requests for which no route exists")                             \
 	X(refused_405, "upgrades by a method other than GET")                            \
 	X(refused_408, "requests whose head did not come in time")                       \
@@ -39,6 +41,12 @@ struct proxy_listener {
 	X(refused_503, "requests refused for want of resources")                         \
 	X(refused_504, "upstreams that did not answer in time")                          \
 	X(refused_505, "requests in another version of HTTP")                            \
+	X(tries, "further servers asked for a session after one did not do")             \
+	X(server_failures, "servers that could not be reached or gave no answer")        \
+	X(queue_waits, "requests that waited for a place at a server")                   \
+	X(queue_refused, "requests refused because servers and queue were full")         \
+	X(queue_timeouts, "requests refused because no place became free in time")       \
+	X(no_free_port, "connects for which no local port was free")                     \
 	X(relayed, "complete answers of upstreams other than 101, relayed")              \
 	X(silent, "connections that sent nothing, or no whole request, and were closed") \
 	X(messages_up, "messages from clients")                                          \

@@ -7,6 +7,8 @@
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
 #include "proxy/opening.h"
+#include "proxy/route_table.h"
+#include "proxy/tokens.h"
 #include "proxy/tunnel.h"
 
 enum {
@@ -21,6 +23,9 @@ static void count_refused(struct session *s, unsigned status)
 	switch (status) {
 	case 400:
 		counter_inc(&c->refused_400);
+		break;
+	case 403:
+		counter_inc(&c->refused_403);
 		break;
 	case 404:
 		counter_inc(&c->refused_404);
@@ -64,6 +69,7 @@ void request_leave(struct session *s)
 	if (s->state == SESSION_OPENING) {
 		opening_free(s);
 		endpoint_close(&s->side[UPSTREAM].ep, false);
+		session_leave_server(s);
 	}
 	session_move(s, SESSION_LEAVING);
 	endpoint_discard(&client->ep);
@@ -176,39 +182,71 @@ static void respond(struct session *s, const struct http_head *head)
 static void refuse_unrouted(struct session *s, const struct http_head *head, bool sound)
 {
 	struct http_answer a = {.status = sound ? 404 : 400};
-	const char *reason =
-	        sound ? "no route for this path" : "the target is no path that can be routed";
+	const char *reason = sound ? "no route for this host and path"
+	                           : "the target is no path that can be routed";
 	a.text = slice_str(reason);
 	note_refused(s, a.status, reason);
 	answer_plain(s, head, &a);
 }
 
-static void serve(struct session *s, const struct http_head *head)
+static void refuse_origin(
+        struct session *s, const struct http_head *head, enum origin_verdict verdict)
 {
+	const struct http_field *f = http_find(head, HTTP_ORIGIN);
+	struct http_answer a = {.status = 403, .text = slice_str(origin_reason(verdict))};
+	session_blame(s, CAUSE_REFUSED, CLOSED_BY_PROXY, 0);
+	count_refused(s, a.status);
+	session_log_origin(s, origin_reason(verdict), f ? f->value : SLICE(""));
+	send_own(s, &a);
+}
+
+static void serve(struct session *s, struct http_head *head)
+{
+	const struct route_settings *settings = &s->route->settings;
 	struct slice key;
 	if (s->route->action == ROUTE_RESPOND) {
 		respond(s, head);
 		return;
 	}
 	enum upgrade_verdict verdict = upgrade_check(head, &key);
-	if (verdict != UPGRADE_OK)
+	enum origin_verdict origin =
+	        verdict == UPGRADE_NONE
+	                ? ORIGIN_ALLOWED
+	                : origin_check(settings->origins, settings->origin_missing, head);
+	if (origin != ORIGIN_ALLOWED) {
+		refuse_origin(s, head, origin);
+		return;
+	}
+	if (verdict != UPGRADE_OK) {
 		refuse_upgrade(s, head, verdict);
-	else if (s->route->action == ROUTE_ECHO)
+		return;
+	}
+	if (settings->subprotocols)
+		upgrade_limit_protocols(
+		        head, settings->subprotocols->at, settings->subprotocols->n);
+	if (s->route->action == ROUTE_ECHO)
 		echo_open(s, head, key);
 	else
 		opening_start(s, head, key);
 }
 
-/* The route for the path in its normal form; a session keeps its route's reference
- * until its next request. */
+/* The route for host and path in their normal forms; a session keeps its route's
+ * reference until its next request. */
 static bool find_route(struct session *s, const struct http_head *head, bool *sound)
 {
-	uint8_t path[HTTP_TARGET_MAX];
+	uint8_t path[HTTP_TARGET_MAX], host[URI_HOST_MAX];
+	struct slice port;
 	ssize_t n = uri_normalise_path(head->path, path);
+	struct route *r = NULL;
 	*sound = n > 0;
-	struct route *r =
-	        n > 0 ? route_find(s->proxy->routes, s->listener->number, slice_of(path, (size_t)n))
-	              : NULL;
+	if (n > 0) {
+		struct slice authority = head->authority.len > 0 ? head->authority : head->host;
+		struct route_query q = {.listener = s->listener->number,
+		        .host = slice_of(host, uri_host(authority, host, &port)),
+		        .path = slice_of(path, (size_t)n),
+		        .head = head};
+		r = route_find(s->proxy->routes, &q);
+	}
 	route_unref(s->route);
 	s->route = r ? route_ref(r) : NULL;
 	return r != NULL;

@@ -8,6 +8,7 @@
 #include "proxy/opening.h"
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
+#include "upstream/balance.h"
 
 #include <assert.h>
 
@@ -161,6 +162,13 @@ static void session_free(struct retired *r)
 	pool_put(&s->proxy->session_pool, s);
 }
 
+void session_leave_server(struct session *s)
+{
+	if (s->server)
+		upstream_give_back(s->server, session_clock(s));
+	s->server = NULL;
+}
+
 void session_end(struct session *s, bool reset)
 {
 	if (s->state == SESSION_ENDED)
@@ -175,6 +183,7 @@ void session_end(struct session *s, bool reset)
 	if (s->cause == CAUSE_CLOSE)
 		counter_inc(&p->counters.closed_normally);
 	session_log_end(s);
+	session_leave_server(s);
 	timer_clear(&p->worker->wheel, &s->timer);
 	session_move(s, SESSION_ENDED);
 	route_unref(s->route);

@@ -82,6 +82,7 @@ enum session_closer { CLOSED_BY_NOBODY, CLOSED_BY_CLIENT, CLOSED_BY_UPSTREAM, CL
 
 struct opening;
 struct echo;
+struct server_state;
 
 struct session {
 	struct side side[2];
@@ -90,6 +91,7 @@ struct session {
 	struct proxy *proxy;
 	const struct proxy_listener *listener;
 	struct route *route; /* referenced; NULL before a request was routed */
+	struct server_state *server; /* where it has a place, referenced; NULL = nowhere */
 	union {
 		struct opening *opening; /* OPENING */
 		struct echo *echo;       /* an open echo session's, or NULL */
@@ -164,6 +166,8 @@ void proxy_session_gone(struct proxy *p);
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
         const struct proxy_listener *l);
 void session_move(struct session *s, enum session_state to);
+/* Gives back its place at the server. */
+void session_leave_server(struct session *s);
 /* Both sides are gone, or given up here with `reset`: logs, counts, retires. */
 void session_end(struct session *s, bool reset);
 /* Ends it if nothing is left to wait for. */
@@ -177,3 +181,5 @@ void session_stop(struct session *s);
 /* One log line at the end; see session_log.c. */
 void session_log_end(struct session *s);
 void session_log_refused(struct session *s, unsigned status, const char *reason);
+/* A 403 for the Origin, which may be empty. */
+void session_log_origin(struct session *s, const char *reason, struct slice origin);

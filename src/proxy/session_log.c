@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "proxy/session.h"
+#include "upstream/state.h"
 
 static const char *const closers[] = {
         [CLOSED_BY_NOBODY] = "nobody",
@@ -41,6 +42,8 @@ static void begin(
 	log_text(l, "listener", s->listener->name);
 	if (s->route)
 		log_text(l, "route", s->route->name);
+	if (s->server)
+		log_text(l, "server", s->server->name);
 }
 
 void session_log_refused(struct session *s, unsigned status, const char *reason)
@@ -51,6 +54,19 @@ void session_log_refused(struct session *s, unsigned status, const char *reason)
 	begin(s, &l, LOG_LEVEL_INFO, "refused");
 	log_num(&l, "status", status);
 	log_text(&l, "reason", reason);
+	log_end(&l);
+}
+
+void session_log_origin(struct session *s, const char *reason, struct slice origin)
+{
+	if (!log_is_on(LOG_LEVEL_INFO))
+		return;
+	struct log_line l;
+	begin(s, &l, LOG_LEVEL_INFO, "refused");
+	log_num(&l, "status", 403);
+	log_text(&l, "reason", reason);
+	if (origin.len > 0)
+		log_slice(&l, "origin", origin);
 	log_end(&l);
 }
 

@@ -2,11 +2,19 @@
 #include "upstream/group.h"
 
 #include "base/mem.h"
+#include "upstream/ring.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 struct upstream_group *upstream_group_new(const char *name)
 {
 	struct upstream_group *g = mem_new(sizeof *g);
 	g->name = mem_strdup(name);
+	g->is_fixed = true;
+	g->tries = 1;
+	pthread_mutex_init(&g->lock, NULL);
 	atomic_init(&g->refs, 1);
 	return g;
 }
@@ -21,8 +29,79 @@ void upstream_group_unref(struct upstream_group *g)
 {
 	if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) > 1)
 		return;
-	mem_free(g->server.name);
-	mem_free(g->server.host);
+	upstream_members_unref(g->members);
+	pthread_mutex_destroy(&g->lock);
+	mem_free(g->source);
+	mem_free(g->hash_name);
 	mem_free(g->name);
 	mem_free(g);
+}
+
+void upstream_server_fini(struct upstream_server *s)
+{
+	server_state_unref(s->state);
+	mem_free(s->name);
+	mem_free(s->host);
+}
+
+static struct server_state *state_of(
+        const struct upstream_group *g, const struct upstream_server *s)
+{
+	char key[512];
+	int n = snprintf(key, sizeof key, "ws://%s", s->name);
+	assert(n > 0 && (size_t)n < sizeof key);
+	return server_state_get(g->name, key);
+}
+
+struct upstream_members *upstream_members_new(
+        const struct upstream_group *g, const struct upstream_server *servers, unsigned n)
+{
+	assert(n >= 1 && n <= UPSTREAM_SERVERS_MAX);
+	struct upstream_members *m = mem_new(sizeof *m);
+	atomic_init(&m->refs, 1);
+	m->n = n;
+	m->is_private = true;
+	m->server = mem_new(n * sizeof m->server[0]);
+	for (unsigned i = 0; i < n; i++) {
+		struct upstream_server *s = &m->server[i];
+		*s = servers[i];
+		s->state = state_of(g, s);
+		if (s->host || !address_is_private(&s->address))
+			m->is_private = false;
+	}
+	m->has_one_open = n == 1 && servers[0].max_connections == 0;
+	if (g->balance == BALANCE_HASH)
+		m->ring = ring_new(m->server, n);
+	return m;
+}
+
+void upstream_members_unref(struct upstream_members *m)
+{
+	if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	for (unsigned i = 0; i < m->n; i++)
+		upstream_server_fini(&m->server[i]);
+	ring_free(m->ring);
+	mem_free(m->server);
+	mem_free(m);
+}
+
+void upstream_group_set_members(struct upstream_group *g, struct upstream_members *m)
+{
+	pthread_mutex_lock(&g->lock);
+	struct upstream_members *old = g->members;
+	g->members = m;
+	pthread_mutex_unlock(&g->lock);
+	upstream_members_unref(old);
+}
+
+struct upstream_members *upstream_group_members(struct upstream_group *g)
+{
+	if (!g->is_fixed)
+		pthread_mutex_lock(&g->lock);
+	struct upstream_members *m = g->members;
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	if (!g->is_fixed)
+		pthread_mutex_unlock(&g->lock);
+	return m;
 }

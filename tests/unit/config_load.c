@@ -107,8 +107,8 @@ START_TEST(defaults_of_everything)
 	ck_assert_str_eq(r->name, "r");
 	ck_assert_int_eq(r->action, ROUTE_UPSTREAM);
 	ck_assert_uint_eq(r->listeners, 0);
-	ck_assert_str_eq(r->group->server.name, "127.0.0.1:9000");
-	ck_assert_ptr_null(r->group->server.host);
+	ck_assert_str_eq(r->group->members->server[0].name, "127.0.0.1:9000");
+	ck_assert_ptr_null(r->group->members->server[0].host);
 	ck_assert_uint_eq(r->group->connect_timeout_ms, 5000);
 	const struct route_settings *s = &r->settings;
 	ck_assert_uint_eq(s->limits.max_message, 16 << 20);
@@ -170,9 +170,9 @@ START_TEST(everything_set)
 	ck_assert_uint_eq(r->settings.limits.max_frame, 125);
 	ck_assert_uint_eq(r->settings.idle_timeout_ms, 7200000);
 	ck_assert_int_eq(r->settings.remask, REMASK_ON);
-	ck_assert_str_eq(r->group->server.name, "Host.example:80");
-	ck_assert_str_eq(r->group->server.host, "Host.example");
-	ck_assert_uint_eq(r->group->server.port, 80);
+	ck_assert_str_eq(r->group->members->server[0].name, "Host.example:80");
+	ck_assert_str_eq(r->group->members->server[0].host, "Host.example");
+	ck_assert_uint_eq(r->group->members->server[0].port, 80);
 	ck_assert_uint_eq(r->group->socket.receive_buffer, 16 << 20);
 	const struct route *s = route_find(c->routes, 1, SLICE("/"));
 	ck_assert_int_eq(s->action, ROUTE_RESPOND);
@@ -365,7 +365,7 @@ static void accept_server(const char *server, const char *name, const char *host
 	char text[1000];
 	snprintf(text, sizeof text, LISTENER "[upstream u]\nserver = %s\n" ROUTE, server);
 	struct config *c = accept_text(text);
-	const struct upstream_server *s = &route_at(c, "/")->group->server;
+	const struct upstream_server *s = &route_at(c, "/")->group->members->server[0];
 	ck_assert_str_eq(s->name, name);
 	ck_assert_uint_eq(s->port, port);
 	ck_assert((s->host == NULL) == (s->address.len > 0));

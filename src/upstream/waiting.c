@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "upstream/waiting.h"
+
+#include "net/worker.h"
+#include "upstream/dial.h"
+
+#include <assert.h>
+
+static struct mailbox *mailbox_of(const struct worker *w)
+{
+	return &((struct upstream_worker *)w->layer[WORKER_UPSTREAM])->mailbox;
+}
+
+void mailbox_init(struct mailbox *m)
+{
+	pthread_mutex_init(&m->lock, NULL);
+	list_init(&m->given);
+	m->is_posted = false;
+}
+
+void mailbox_fini(struct mailbox *m)
+{
+	assert(list_is_empty(&m->given));
+	pthread_mutex_destroy(&m->lock);
+}
+
+static struct waiting *take_first(struct mailbox *m)
+{
+	struct waiting *first = NULL;
+	pthread_mutex_lock(&m->lock);
+	if (list_is_empty(&m->given)) {
+		m->is_posted = false;
+	} else {
+		first = list_entry(m->given.next, struct waiting, node);
+		list_remove(&first->node);
+		first->is_on = false;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return first;
+}
+
+static void tell(struct worker *w, void *arg)
+{
+	(void)arg;
+	for (struct waiting *first; (first = take_first(mailbox_of(w)));)
+		first->fn(first);
+}
+
+/* If there is no memory to post, the next place that is given tries again, and
+ * meanwhile the waiter's deadline stands. */
+static void give(struct waiting *w)
+{
+	struct mailbox *m = mailbox_of(w->worker);
+	pthread_mutex_lock(&m->lock);
+	list_append(&m->given, &w->node);
+	w->is_given = true;
+	if (!m->is_posted)
+		m->is_posted = worker_post(w->worker, tell, NULL);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void waiting_serve_locked(struct group_state *g, uint64_t now_ms)
+{
+	for (struct list *next, *it = g->waiting.next; it != &g->waiting; it = next) {
+		struct waiting *w = list_entry(it, struct waiting, node);
+		next = it->next;
+		w->request.now_ms = now_ms;
+		if (upstream_pick_locked(w->group, w->members, &w->request, &w->picked) ==
+		        PICK_SERVER) {
+			list_remove(&w->node);
+			atomic_fetch_sub(&g->waiting_n, 1);
+			give(w);
+		} else if (w->request.tried == 0) {
+			break; /* what it cannot use, nobody can */
+		}
+	}
+}
+
+void waiting_serve(struct group_state *g, uint64_t now_ms)
+{
+	if (atomic_load(&g->waiting_n) == 0)
+		return;
+	pthread_mutex_lock(&g->lock);
+	waiting_serve_locked(g, now_ms);
+	pthread_mutex_unlock(&g->lock);
+}
+
+bool waiting_start(struct waiting *w, struct worker *worker, const struct upstream_group *g,
+        struct upstream_members *m, const struct pick_request *r, waiting_fn fn)
+{
+	struct group_state *shared = m->server[0].state->group;
+	*w = (struct waiting){.group = g, .members = m, .request = *r, .worker = worker, .fn = fn};
+	list_init(&w->node);
+	pthread_mutex_lock(&shared->lock);
+	if (atomic_load(&shared->waiting_n) < g->queue) {
+		atomic_fetch_add(&shared->waiting_n, 1);
+		list_append(&shared->waiting, &w->node);
+		w->is_on = true;
+		waiting_serve_locked(shared, r->now_ms);
+	}
+	pthread_mutex_unlock(&shared->lock);
+	return w->is_on;
+}
+
+void waiting_cancel(struct waiting *w, uint64_t now_ms)
+{
+	if (!w->is_on)
+		return;
+	struct group_state *shared = w->members->server[0].state->group;
+	w->is_on = false;
+	pthread_mutex_lock(&shared->lock);
+	bool is_given = w->is_given;
+	if (!is_given) {
+		list_remove(&w->node);
+		atomic_fetch_sub(&shared->waiting_n, 1);
+	}
+	pthread_mutex_unlock(&shared->lock);
+	if (!is_given)
+		return;
+	struct mailbox *m = mailbox_of(w->worker);
+	pthread_mutex_lock(&m->lock);
+	list_remove(&w->node);
+	pthread_mutex_unlock(&m->lock);
+	if (w->picked.is_trial)
+		server_state_abandon(w->picked.server->state);
+	upstream_give_back(w->picked.server->state, now_ms);
+}
