@@ -5,11 +5,14 @@
  * references across threads; sessions hold their route, never the table. */
 
 #include "base/slice.h"
+#include "proxy/condition.h"
+#include "proxy/origin.h"
 #include "ws/reader.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
+struct token_list;
 struct upstream_group;
 
 enum route_action { ROUTE_UPSTREAM, ROUTE_ECHO, ROUTE_RESPOND };
@@ -26,6 +29,9 @@ struct route_settings {
 	uint32_t idle_timeout_ms;
 	uint32_t max_queue; /* high mark of each side's output queue, bytes; the low mark is half */
 	enum route_remask remask;
+	struct origin_list *origins; /* referenced; NULL = every origin */
+	enum origin_missing origin_missing;
+	struct token_list *subprotocols; /* referenced; NULL = every one */
 };
 
 struct route {
@@ -33,6 +39,10 @@ struct route {
 	atomic_uint refs;
 	char *path; /* normalised; without the '*' of a prefix; "" matches every path */
 	bool prefix;
+	char **host;                 /* in the form of uri_host(), or that behind "*." */
+	size_t host_n;               /* 0 = every host */
+	struct condition *condition; /* in their order */
+	size_t condition_n;
 	uint64_t listeners; /* bit per listener number; 0 = all */
 	enum route_action action;
 	struct upstream_group *group;
@@ -45,11 +55,13 @@ struct route *route_new(const char *name);
 struct route *route_ref(struct route *r);
 void route_unref(struct route *r);
 
-/* All routes of a configuration, ordered for lookup. */
-struct route_table;
-struct route_table *route_table_new(struct route *const *routes, size_t n);
-struct route_table *route_table_ref(struct route_table *t);
-void route_table_unref(struct route_table *t);
-/* The most specific match for a normalised path: exact before the longest prefix,
- * then a route that names the listener before one that names none. NULL: none. */
-struct route *route_find(const struct route_table *t, unsigned listener, struct slice path);
+/* False when the route has that host already. */
+bool route_add_host(struct route *r, const char *host);
+/* False when the route has a condition on that header or argument already. At most
+ * CONDITIONS_MAX. */
+bool route_add_condition(
+        struct route *r, enum condition_kind kind, const char *name, const char *value);
+
+/* A copy holds references of its own to what is counted. */
+void route_settings_copy(struct route_settings *to, const struct route_settings *from);
+void route_settings_fini(struct route_settings *s);
