@@ -23,7 +23,7 @@ static char *verdict(const char *text, size_t len)
 		assert(c->listener_n > 0 && c->listener_n <= 64 && c->bind_n > 0 && c->route_n > 0);
 		for (size_t i = 0; i < c->bind_n; i++)
 			assert(c->bind[i].settings.address.len > 0);
-		struct route *r = route_find(c->routes, 0, slice_str("/"));
+		struct route *r = route_find(c->routes, &(struct route_query){.path = SLICE("/")});
 		assert(!r || (r->action == ROUTE_UPSTREAM) == (r->group != NULL));
 	} else {
 		assert(errors.text && strlen(errors.text) < 64 * 1100);

@@ -172,7 +172,9 @@ START_TEST(includes)
 	struct config *c = accept_file("t.conf", NULL);
 	ck_assert_uint_eq(c->workers, 2);
 	ck_assert_int_eq(c->log_level, LOG_LEVEL_WARN);
-	ck_assert_uint_eq(route_find(c->routes, 0, SLICE("/x"))->settings.max_queue, 8192);
+	ck_assert_uint_eq(route_find(c->routes, &(struct route_query){.path = SLICE("/x")})
+	                          ->settings.max_queue,
+	        8192);
 	config_free(c);
 	put("sub/b.conf", "[defaults]\nmax_queue = 8\n[route r]\n[moongate]\nworkers = 3\n");
 	refuse("t.conf", "sub/b.conf:2: [defaults] max_queue = 8: want 4k..64m\n"

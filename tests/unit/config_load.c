@@ -3,6 +3,8 @@
 #include "config/config.h"
 
 #include "base/mem.h"
+#include "http/head.h"
+#include "proxy/tokens.h"
 #include "upstream/group.h"
 
 #include <check.h>
@@ -77,7 +79,7 @@ static void refuse_line(const char *section, const char *line, const char *why)
 
 static struct route *route_at(const struct config *c, const char *path)
 {
-	struct route *r = route_find(c->routes, 0, slice_str(path));
+	struct route *r = route_find(c->routes, &(struct route_query){.path = slice_str(path)});
 	ck_assert_ptr_nonnull(r);
 	return r;
 }
@@ -174,7 +176,8 @@ START_TEST(everything_set)
 	ck_assert_str_eq(r->group->members->server[0].host, "Host.example");
 	ck_assert_uint_eq(r->group->members->server[0].port, 80);
 	ck_assert_uint_eq(r->group->socket.receive_buffer, 16 << 20);
-	const struct route *s = route_find(c->routes, 1, SLICE("/"));
+	const struct route *s =
+	        route_find(c->routes, &(struct route_query){.listener = 1, .path = SLICE("/")});
 	ck_assert_int_eq(s->action, ROUTE_RESPOND);
 	ck_assert_uint_eq(s->respond_status, 301);
 	ck_assert_str_eq(s->respond_location, "https://e.org/x");
@@ -506,20 +509,133 @@ END_TEST
 START_TEST(k06_overlaps)
 {
 	refuse(LISTENER "[route a]\npath = /x\necho = on\n[route b]\npath = /x\nrespond = 200\n",
-	        "t:7: [route b] path = /x: [route a] at t:3 has the same path and listener");
+	        "t:7: [route b] path = /x: [route a] at t:3 has the same host, path and listener");
 	refuse(LISTENER "[route a]\necho = on\n[route b]\necho = on\n",
-	        "t:5: [route b]: [route a] at t:3 has the same path and listener");
+	        "t:5: [route b]: [route a] at t:3 has the same host, path and listener");
 	refuse(LISTENER "[route a]\necho = on\n[route b]\npath = /*\necho = on\n",
-	        "t:6: [route b] path = /*: [route a] at t:3 has the same path and listener");
+	        "t:6: [route b] path = /*: [route a] at t:3 has the same host, path and listener");
 	refuse(LISTENER
 	        "[listener m]\nbind = unix:/m\n[route a]\nlistener = l\nlistener = m\necho = on\n"
 	        "[route b]\nlistener = m\necho = on\n",
-	        "t:9: [route b]: [route a] at t:5 has the same path and listener");
+	        "t:9: [route b]: [route a] at t:5 has the same host, path and listener");
 	config_free(accept_text(
 	        LISTENER "[listener m]\nbind = unix:/m\n[route a]\nlistener = l\npath = /x\n"
 	                 "echo = on\n[route b]\nlistener = m\npath = /x\necho = on\n[route "
 	                 "c]\npath = /x\necho = on\n"
 	                 "[route d]\npath = /x*\necho = on\n"));
+}
+END_TEST
+
+#define CONDITION_CLASH                                                                    \
+	"has the same host, path and listener, and no condition excludes that both hold: " \
+	"want different values of one header or argument"
+
+START_TEST(k06_overlaps_of_hosts_and_conditions)
+{
+	refuse(LISTENER "[route a]\nhost = a\nhost = b\nhost = c\necho = on\n"
+	                "[route b]\nhost = B\nhost = c.\necho = on\n",
+	        "t:9: [route b] host = B: [route a] at t:3 has the same host, path and listener");
+	refuse(LISTENER "[route a]\npath = /x\nheader = X: 1\necho = on\n"
+	                "[route b]\npath = /x\nheader = Y: 1\necho = on\n",
+	        "t:8: [route b] path = /x: [route a] at t:3 " CONDITION_CLASH);
+	refuse(LISTENER "[route a]\nheader = X: 1\necho = on\n"
+	                "[route b]\nheader = x: 1\necho = on\n",
+	        "t:6: [route b]: [route a] at t:3 " CONDITION_CLASH);
+	refuse(LISTENER "[route a]\nheader = X: 1\necho = on\n"
+	                "[route b]\nquery = X=2\necho = on\n",
+	        "t:6: [route b]: [route a] at t:3 " CONDITION_CLASH);
+	config_free(accept_text(
+	        LISTENER "[route a]\nhost = a\necho = on\n[route b]\nhost = b\necho = on\n"
+	                 "[route c]\nhost = *.a\necho = on\n[route d]\necho = on\n"
+	                 "[route e]\nheader = X: 1\nquery = y=1\necho = on\n"
+	                 "[route f]\nheader = X: 2\nquery = z=1\necho = on\n[route g]\nheader = X: "
+	                 "1\necho = on\n"));
+}
+END_TEST
+
+START_TEST(what_routes_are_chosen_by)
+{
+	struct config *c = accept_text(LISTENER
+	        "[route r]\nhost = Www.Example\nhost = *.Example\nhost = [0::1]\npath = /x\n"
+	        "header = X-Beta:  yes: 1 \nquery = a b=c=d\nquery = e=\necho = on\n");
+	struct http_head head = {.n = 1, .query = SLICE("a+b=c%3Dd&e")};
+	head.field[0] = (struct http_field){.name = SLICE("x-beta"), .value = SLICE("yes: 1")};
+	static const char *const hosts[] = {"www.example", "a.example", "[::1]"};
+	for (size_t i = 0; i < 3; i++) {
+		struct route_query q = {
+		        .host = slice_str(hosts[i]), .path = SLICE("/x"), .head = &head};
+		ck_assert_msg(route_find(c->routes, &q) != NULL, "%s", hosts[i]);
+	}
+	config_free(c);
+	config_free(accept_line("route", "host = _a-b.c"));
+	config_free(accept_line("route", "host = 10.0.0.1"));
+	refuse_line("route", "host = *", "want no host at all for every host");
+	refuse_line("route", "host = a:80",
+	        "want a host without port: it counts the same at every port");
+	refuse_line("route", "host = [::1]:80",
+	        "want a host without port: it counts the same at every port");
+	static const char *const bad[] = {"a..b", ".a", "a b", "a/b", "*.", "*.[::1]", "a.*", "*a",
+	        "[::g]", "%41", "u@a", "a,b", "\xc3\xa4"};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		char line[40];
+		snprintf(line, sizeof line, "host = %s", bad[i]);
+		refuse_line("route", line,
+		        "want a host name (in its xn-- form), an address, or *. and a domain");
+	}
+	refuse_line("route", "host = a\nhost = A.", "given before in this section");
+	refuse_line("route", "header = X", "want NAME: VALUE");
+	refuse_line("route", "header = : 1", "want NAME: VALUE");
+	refuse_line("route", "header = X:", "want a value behind the colon");
+	refuse_line("route", "header = a b: 1", "want the name of a header before the colon");
+	refuse_line("route", "header = host: a", "want host = NAME for this");
+	refuse_line("route", "header = X: 1\nheader = x: 2",
+	        "the route has a condition on it already: no request could meet both");
+	refuse_line("route", "query = x", "want NAME=VALUE");
+	refuse_line("route", "query = =x", "want NAME=VALUE");
+	refuse_line("route", "query = x=1\nquery = x=2",
+	        "the route has a condition on it already: no request could meet both");
+	refuse_line("route",
+	        "query = a=\nquery = b=\nquery = c=\nquery = d=\nquery = e=\nquery = f=\n"
+	        "query = g=\nquery = h=\nquery = i=",
+	        "the route has 8 conditions already, and they are the most");
+}
+END_TEST
+
+START_TEST(origins_and_subprotocols)
+{
+	struct config *c = accept_text(LISTENER
+	        "[defaults]\norigin = https://a\norigin = same-host\norigin_missing = deny\n"
+	        "subprotocol = v1\nsubprotocol = v2\n"
+	        "[route a]\npath = /a\necho = on\n"
+	        "[route b]\npath = /b\necho = on\norigin = any\norigin_missing = allow\n"
+	        "subprotocol = any\n"
+	        "[route c]\npath = /c\necho = on\norigin = null\nsubprotocol = v3\n");
+	const struct route_settings *s = &route_at(c, "/a")->settings;
+	ck_assert_uint_eq(origin_list_n(s->origins), 2);
+	ck_assert_int_eq(s->origin_missing, ORIGIN_MISSING_DENY);
+	ck_assert_uint_eq(s->subprotocols->n, 2);
+	ck_assert_str_eq((const char *)s->subprotocols->at[1].at, "v2");
+	s = &route_at(c, "/b")->settings;
+	ck_assert_ptr_null(s->origins);
+	ck_assert_int_eq(s->origin_missing, ORIGIN_MISSING_ALLOW);
+	ck_assert_ptr_null(s->subprotocols);
+	/* A list in a route takes the place of the list in [defaults]. */
+	s = &route_at(c, "/c")->settings;
+	ck_assert_uint_eq(origin_list_n(s->origins), 1);
+	ck_assert_str_eq(origin_list_text(s->origins, 0), "null");
+	ck_assert_uint_eq(s->subprotocols->n, 1);
+	config_free(c);
+	refuse_line("route", "origin = https://a/",
+	        "want nothing but the host and port behind ://, no slash either");
+	refuse_line("route", "origin = any\norigin = null", "want any alone, or a list without it");
+	refuse_line("route", "origin = null\norigin = any", "want any alone, or a list without it");
+	refuse_line("defaults", "origin = null\norigin = null", "given before in this section");
+	refuse_line("route", "origin_missing = no", "want allow | deny");
+	refuse_line("route", "subprotocol = a, b",
+	        "want one token, such as chat.v2; the key may be given again for more");
+	refuse_line("route", "subprotocol = a\nsubprotocol = a", "given before in this section");
+	refuse_line("route", "subprotocol = a\nsubprotocol = any",
+	        "want any alone, or a list without it");
 }
 END_TEST
 
@@ -576,6 +692,54 @@ START_TEST(k06_no_loops)
 	                "server = ws://127.0.0.1:8081\n" ROUTE
 	                "[route s]\nlistener = m\npath = /a\nrespond = 204\n",
 	        "t:6" LOOP("ws://127.0.0.1:8081", "m"));
+}
+END_TEST
+
+/* Two listeners that are each other's upstream; `r` and `s` choose. */
+static char *round_trip(const char *r, const char *s)
+{
+	char *text;
+	if (asprintf(&text,
+	            LISTENER "[listener m]\nbind = unix:/m\n"
+	                     "[upstream u]\nserver = ws://unix:/m\n"
+	                     "[upstream v]\nserver = ws://127.0.0.1:8080\n"
+	                     "[route r]\nlistener = l\nupstream = u\n%s"
+	                     "[route s]\nlistener = m\nupstream = v\n%s"
+	                     "[route t]\nrespond = 200\n",
+	            r, s) < 0)
+		abort();
+	return text;
+}
+
+START_TEST(k06_loops_by_host_and_conditions)
+{
+	static const struct {
+		const char *r, *s;
+		bool loop;
+	} list[] = {
+	        {"", "", true},
+	        {"path = /p\n", "host = a.example\n", true},
+	        {"host = *.example\n", "host = a.example\npath = /p*\n", true},
+	        {"host = a.example\n", "host = b.example\n", false},
+	        {"host = *.a\n", "host = *.b\n", false},
+	        {"path = /a\n", "path = /b\nhost = x\n", false},
+	        {"header = X: 1\n", "header = x: 1\n", true},
+	        {"header = X: 1\n", "", true},
+	        {"header = X: 1\n", "header = X: 2\n", false},
+	        {"query = a b=%\n", "query = a b=%\n", true},
+	        {"query = a=b\n", "query = a=c\n", false},
+	};
+	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+		struct config_errors errors;
+		char *text = round_trip(list[i].r, list[i].s);
+		struct config *c = load(text, &errors);
+		ck_assert_msg(
+		        (c == NULL) == list[i].loop, "%s%s", text, errors.text ? errors.text : "");
+		ck_assert(c || strstr(errors.text, ": a loop: this is [listener "));
+		config_errors_free(&errors);
+		config_free(c);
+		free(text);
+	}
 }
 END_TEST
 
@@ -653,7 +817,11 @@ int main(void)
 	tcase_add_test(t, actions);
 	tcase_add_test(t, k06_references);
 	tcase_add_test(t, k06_overlaps);
+	tcase_add_test(t, k06_overlaps_of_hosts_and_conditions);
+	tcase_add_test(t, what_routes_are_chosen_by);
+	tcase_add_test(t, origins_and_subprotocols);
 	tcase_add_test(t, k06_loops);
+	tcase_add_test(t, k06_loops_by_host_and_conditions);
 	tcase_add_test(t, k06_no_loops);
 	tcase_add_test(t, warnings);
 	tcase_add_test(t, all_errors_in_order);
