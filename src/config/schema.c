@@ -209,15 +209,64 @@ static void print_bound(FILE *out, uint64_t n, const struct unit *units, size_t 
 	fprintf(out, "%" PRIu64 "%s", n, unit_n > 0 ? units[unit_n - 1].name : "");
 }
 
-static void print_bounds(FILE *out, const struct schema_key *k)
+static void print_number(FILE *out, const struct schema_key *k, uint64_t n)
 {
 	static const struct unit sizes[] = {{GIB(1), "g"}, {MIB(1), "m"}, {KIB(1), "k"}, {1, ""}};
 	static const struct unit times[] = {{H(1), "h"}, {S(60), "m"}, {S(1), "s"}, {1, "ms"}};
-	const struct unit *units = k->parse == parse_size ? sizes : times;
-	size_t unit_n = k->parse == parse_count ? 0 : 4;
-	print_bound(out, k->min, units, unit_n);
+	print_bound(out, n, k->parse == parse_size ? sizes : times, k->parse == parse_count ? 0 : 4);
+}
+
+static void print_bounds(FILE *out, const struct schema_key *k)
+{
+	print_number(out, k, k->min);
 	fputs("..", out);
-	print_bound(out, k->max, units, unit_n);
+	print_number(out, k, k->max);
+}
+
+static bool is_number(const struct schema_key *k)
+{
+	return k->parse == parse_size || k->parse == parse_time || k->parse == parse_count;
+}
+
+static uint64_t number_of(const struct schema_key *k, const void *field)
+{
+	uint64_t wide = 0;
+	uint32_t narrow;
+	if (k->size == sizeof wide) {
+		memcpy(&wide, field, sizeof wide);
+		return wide;
+	}
+	memcpy(&narrow, field, sizeof narrow);
+	return narrow;
+}
+
+static const char *remask_word(enum route_remask r)
+{
+	return r == REMASK_ON ? "on" : r == REMASK_OFF ? "off" : "auto";
+}
+
+bool schema_value(const struct schema_key *k, const void *field, char out[SCHEMA_FORM_MAX])
+{
+	if (k->parse == parse_remask) {
+		snprintf(out, SCHEMA_FORM_MAX, "%s", remask_word(*(const enum route_remask *)field));
+		return true;
+	}
+	if (!is_number(k))
+		return false;
+	uint64_t n = number_of(k, field);
+	if (n == 0) {
+		snprintf(out, SCHEMA_FORM_MAX, "%s",
+		        k->flags & KEY_OFF    ? "off"
+		        : k->flags & KEY_AUTO ? "auto"
+		                              : "0");
+		return true;
+	}
+	FILE *f = fmemopen(out, SCHEMA_FORM_MAX, "w");
+	if (!f)
+		return false;
+	print_number(f, k, n);
+	fclose(f);
+	return true;
 }
 
 const char *schema_form(const struct schema_key *k, char out[SCHEMA_FORM_MAX])

@@ -59,6 +59,10 @@ bool schema_allows(enum schema_kind kind, const struct schema_key *k);
 enum { SCHEMA_FORM_MAX = 160 };
 const char *schema_form(const struct schema_key *k, char out[SCHEMA_FORM_MAX]);
 
+/* A value as one would write it, for keys whose field is a number or one of some
+ * words. False for others. */
+bool schema_value(const struct schema_key *k, const void *field, char out[SCHEMA_FORM_MAX]);
+
 /* The key or section that was probably meant, or NULL. */
 const char *schema_suggest_key(enum schema_kind kind, const char *name);
 const char *schema_suggest_section(const char *kind);

@@ -3,6 +3,7 @@
 #include "config/config.h"
 #include "daemon/control.h"
 #include "daemon/exit.h"
+#include "daemon/explain.h"
 #include "daemon/limits.h"
 #include "daemon/options.h"
 #include "daemon/say.h"
@@ -174,6 +175,31 @@ static enum exit_status check(const char *path)
 	return status;
 }
 
+static enum exit_status explain_configured(const struct options *o, const struct config *c)
+{
+	struct explain_request r = {.request = o->explain,
+	        .header = o->header,
+	        .header_n = o->header_n,
+	        .listener = o->listener};
+	enum explain_result result = explain(stdout, c, &r);
+	enum exit_status status = printed();
+
+	if (result == EXPLAIN_UNUSABLE)
+		return EXIT_USAGE;
+	return result == EXPLAIN_ROUTED ? status : EXIT_FAILED;
+}
+
+static enum exit_status explain_request(const struct options *o)
+{
+	struct config_errors problems = {0};
+	struct config *c = load(o->config, &problems);
+	enum exit_status status = c ? explain_configured(o, c) : EXIT_CONFIG;
+
+	config_errors_free(&problems);
+	config_free(c);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
@@ -187,6 +213,8 @@ int main(int argc, char **argv)
 		return (int)run(o.config);
 	case OPTIONS_CHECK:
 		return (int)check(o.config);
+	case OPTIONS_EXPLAIN:
+		return (int)explain_request(&o);
 	case OPTIONS_VERSION:
 		puts("moongate " MOONGATE_VERSION);
 		return (int)printed();

@@ -6,8 +6,11 @@
 #include <getopt.h>
 #include <string.h>
 
-static const char usage[] = "usage: moongate [-c FILE] [-t]\n"
-                            "       moongate --help | --help-config | --version\n";
+static const char usage[] =
+        "usage: moongate [-c FILE] [-t]\n"
+        "       moongate [-c FILE] --explain 'GET ws://HOST/PATH' [--header 'NAME: VALUE']...\n"
+        "                [--listener NAME]\n"
+        "       moongate --help | --help-config | --version\n";
 
 static const char help[] =
         "\n"
@@ -17,13 +20,20 @@ static const char help[] =
         "  -c, --config=FILE   read this configuration\n"
         "                      (otherwise " OPTIONS_CONFIG_DEFAULT ")\n"
         "  -t, --test          check the configuration and exit\n"
+        "      --explain=REQUEST\n"
+        "                      say which route a request such as 'GET ws://host/path' takes,\n"
+        "                      why, and what it gets there\n"
+        "      --header='NAME: VALUE'\n"
+        "                      a header of that request; may be repeated\n"
+        "      --listener=NAME the listener by which it comes\n"
         "      --help-config   list every section and key, with defaults\n"
         "  -h, --help          this text\n"
         "  -V, --version       the version\n"
         "\n"
         "It runs in the foreground. SIGTERM and SIGINT stop it, closing sessions within\n"
         "drain_timeout; a second one ends it at once.\n"
-        "Exit status: 0 good, 1 failed to start, 2 wrong usage, 78 wrong configuration.\n";
+        "Exit status: 0 good, 1 failed to start or no route explained, 2 wrong usage,\n"
+        "78 wrong configuration.\n";
 
 void options_help(FILE *out)
 {
@@ -31,11 +41,14 @@ void options_help(FILE *out)
 	fputs(help, out);
 }
 
-enum { LONG_HELP_CONFIG = 256 };
+enum { LONG_HELP_CONFIG = 256, LONG_EXPLAIN, LONG_HEADER, LONG_LISTENER };
 
 static const struct option long_options[] = {
         {"config", required_argument, NULL, 'c'},
         {"test", no_argument, NULL, 't'},
+        {"explain", required_argument, NULL, LONG_EXPLAIN},
+        {"header", required_argument, NULL, LONG_HEADER},
+        {"listener", required_argument, NULL, LONG_LISTENER},
         {"help", no_argument, NULL, 'h'},
         {"help-config", optional_argument, NULL, LONG_HELP_CONFIG},
         {"version", no_argument, NULL, 'V'},
@@ -60,6 +73,22 @@ static void refuse(int result, char **argv)
 		say("unknown or ambiguous option %s", word);
 }
 
+/* What would end the line would begin another one. */
+static bool take_header(struct options *o, const char *line)
+{
+	const char *colon = strchr(line, ':');
+	if (!colon || colon == line || strpbrk(line, "\r\n")) {
+		say("option --header wants 'NAME: VALUE'");
+		return false;
+	}
+	if (o->header_n == OPTIONS_HEADERS_MAX) {
+		say("option --header may be given %d times", OPTIONS_HEADERS_MAX);
+		return false;
+	}
+	o->header[o->header_n++] = line;
+	return true;
+}
+
 static bool take(struct options *o, int result, char **argv)
 {
 	switch (result) {
@@ -74,6 +103,15 @@ static bool take(struct options *o, int result, char **argv)
 		return true;
 	case 'V':
 		o->action = OPTIONS_VERSION;
+		return true;
+	case LONG_EXPLAIN:
+		o->action = OPTIONS_EXPLAIN;
+		o->explain = optarg;
+		return true;
+	case LONG_HEADER:
+		return take_header(o, optarg);
+	case LONG_LISTENER:
+		o->listener = optarg;
 		return true;
 	case LONG_HELP_CONFIG:
 		o->action = optarg ? OPTIONS_HELP_CONFIG_ROFF : OPTIONS_HELP_CONFIG;
@@ -98,6 +136,10 @@ static bool parse(struct options *o, int argc, char **argv)
 			return false;
 	if (optind < argc) {
 		say("unexpected argument: %s", argv[optind]);
+		return false;
+	}
+	if (o->action != OPTIONS_EXPLAIN && (o->header_n > 0 || o->listener)) {
+		say("options --header and --listener go with --explain");
 		return false;
 	}
 	if (o->config[0] == '\0') {

@@ -58,6 +58,17 @@ START_TEST(wrong_ones_are_refused_with_a_reason)
 	        {"moongate --test=yes", "moongate: option --test takes no value\n"},
 	        {"moongate --help-config=xml",
 	                "moongate: option --help-config takes no value but roff\n"},
+	        {"moongate --explain", "moongate: option --explain wants a value\n"},
+	        {"moongate --header X:1",
+	                "moongate: options --header and --listener go with --explain\n"},
+	        {"moongate -t --listener l",
+	                "moongate: options --header and --listener go with --explain\n"},
+	        {"moongate --explain ws://h --header X",
+	                "moongate: option --header wants 'NAME: VALUE'\n"},
+	        {"moongate --explain ws://h --header :X",
+	                "moongate: option --header wants 'NAME: VALUE'\n"},
+	        {"moongate --explain ws://h --header X:1\r\nY:2",
+	                "moongate: option --header wants 'NAME: VALUE'\n"},
 	        {"moongate start", "moongate: unexpected argument: start\n"},
 	        {"moongate -t a.conf", "moongate: unexpected argument: a.conf\n"},
 	        {"moongate -- -t", "moongate: unexpected argument: -t\n"},
@@ -87,6 +98,9 @@ START_TEST(right_ones_are_taken)
 	        {"moongate --config a.conf -t", OPTIONS_CHECK, "a.conf"},
 	        {"moongate -tc a.conf", OPTIONS_CHECK, "a.conf"},
 	        {"moongate --test", OPTIONS_CHECK, OPTIONS_CONFIG_DEFAULT},
+	        {"moongate -c a.conf --explain ws://h", OPTIONS_EXPLAIN, "a.conf"},
+	        {"moongate --header=X:1 --explain=ws://h --listener l --header Y:2",
+	                OPTIONS_EXPLAIN, OPTIONS_CONFIG_DEFAULT},
 	        {"moongate -V", OPTIONS_VERSION, OPTIONS_CONFIG_DEFAULT},
 	        {"moongate --version", OPTIONS_VERSION, OPTIONS_CONFIG_DEFAULT},
 	        {"moongate -h", OPTIONS_HELP, OPTIONS_CONFIG_DEFAULT},
@@ -100,6 +114,8 @@ START_TEST(right_ones_are_taken)
 		ck_assert_msg(parse(&o, cases[i].words), "%s", cases[i].words);
 		ck_assert_int_eq(o.action, cases[i].action);
 		ck_assert_str_eq(o.config, cases[i].config);
+		ck_assert_int_eq(o.explain != NULL, o.action == OPTIONS_EXPLAIN);
+		ck_assert_uint_eq(o.header_n, o.listener ? 2 : 0);
 		ck_assert_str_eq(said, "");
 	}
 }
