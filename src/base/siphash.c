@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/siphash.h"
+
+static uint64_t load(const uint8_t *at, size_t n)
+{
+	uint64_t v = 0;
+	for (size_t i = 0; i < n; i++)
+		v |= (uint64_t)at[i] << 8 * i;
+	return v;
+}
+
+static uint64_t turned(uint64_t v, unsigned bits)
+{
+	return v << bits | v >> (64 - bits);
+}
+
+static void stir(uint64_t v[4], unsigned rounds)
+{
+	while (rounds-- > 0) {
+		v[0] += v[1];
+		v[1] = turned(v[1], 13) ^ v[0];
+		v[0] = turned(v[0], 32);
+		v[2] += v[3];
+		v[3] = turned(v[3], 16) ^ v[2];
+		v[0] += v[3];
+		v[3] = turned(v[3], 21) ^ v[0];
+		v[2] += v[1];
+		v[1] = turned(v[1], 17) ^ v[2];
+		v[2] = turned(v[2], 32);
+	}
+}
+
+static void absorb(uint64_t v[4], uint64_t word)
+{
+	v[3] ^= word;
+	stir(v, 2);
+	v[0] ^= word;
+}
+
+uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], const void *bytes, size_t len)
+{
+	const uint8_t *at = bytes;
+	uint64_t k0 = load(key, 8), k1 = load(key + 8, 8);
+	uint64_t v[4] = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
+	        k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
+	size_t rest = len;
+	for (; rest >= 8; rest -= 8, at += 8)
+		absorb(v, load(at, 8));
+	absorb(v, load(at, rest) | (uint64_t)len << 56);
+	v[2] ^= 0xff;
+	stir(v, 4);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}

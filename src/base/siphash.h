@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* SipHash-2-4 (Aumasson, Bernstein): a hash that nobody without the key can aim at a
+ * place of a table, or invert. Short inputs. Any thread. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SIPHASH_KEY_LEN = 16 };
+
+uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], const void *bytes, size_t len);
