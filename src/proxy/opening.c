@@ -140,6 +140,7 @@ static void wait_for_place(struct session *s, unsigned status, const char *reaso
 		return;
 	}
 	counter_inc(&c->queue_waits);
+	log_event(LOG_LEVEL_DEBUG, "waiting", "upstream", g->name, NULL);
 	o->connect_ms = g->queue_timeout_ms ? session_clock(s) + g->queue_timeout_ms : 0;
 	if (o->connect_ms)
 		deadline_arm(s, o->connect_ms);
@@ -364,7 +365,8 @@ static void begin_relay(struct session *s, const struct http_head *answer)
 	o->status = (uint16_t)answer->status;
 	o->has_length = answer->framing == HTTP_BODY_LENGTH || answer->framing == HTTP_BODY_NONE;
 	endpoint_read_body(&s->side[UPSTREAM].ep, answer, true);
-	if (answer->framing == HTTP_BODY_NONE)
+	if (answer->framing == HTTP_BODY_NONE ||
+	        (answer->framing == HTTP_BODY_LENGTH && answer->content_length == 0))
 		opening_on_body(s, (struct slice){0}, true);
 }
 

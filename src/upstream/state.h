@@ -28,6 +28,7 @@ struct group_state {
 	pthread_mutex_t lock;
 	unsigned turn;         /* lock: where the search for the least loaded begins */
 	struct list waiting;   /* lock: struct waiting, first come first */
+	uint64_t tickets;      /* lock: given to those who wait */
 	atomic_uint waiting_n; /* changes under the lock */
 };
 

@@ -85,16 +85,31 @@ void waiting_serve(struct group_state *g, uint64_t now_ms)
 	pthread_mutex_unlock(&g->lock);
 }
 
+static void join(struct group_state *g, struct waiting *w)
+{
+	struct list *after = g->waiting.prev;
+	if (w->ticket == 0)
+		w->ticket = ++g->tickets;
+	while (after != &g->waiting && list_entry(after, struct waiting, node)->ticket > w->ticket)
+		after = after->prev;
+	list_append(after->next, &w->node); /* in front of the next */
+	atomic_fetch_add(&g->waiting_n, 1);
+}
+
 bool waiting_start(struct waiting *w, struct worker *worker, const struct upstream_group *g,
         struct upstream_members *m, const struct pick_request *r, waiting_fn fn)
 {
 	struct group_state *shared = m->server[0].state->group;
-	*w = (struct waiting){.group = g, .members = m, .request = *r, .worker = worker, .fn = fn};
+	*w = (struct waiting){.group = g,
+	        .members = m,
+	        .request = *r,
+	        .worker = worker,
+	        .fn = fn,
+	        .ticket = w->ticket};
 	list_init(&w->node);
 	pthread_mutex_lock(&shared->lock);
 	if (atomic_load(&shared->waiting_n) < g->queue) {
-		atomic_fetch_add(&shared->waiting_n, 1);
-		list_append(&shared->waiting, &w->node);
+		join(shared, w);
 		w->is_on = true;
 		waiting_serve_locked(shared, r->now_ms);
 	}

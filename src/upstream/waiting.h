@@ -21,14 +21,16 @@ struct waiting {
 	struct pick_request request;
 	struct worker *worker;
 	waiting_fn fn;
+	uint64_t ticket;      /* its place in the order; 0 = has not waited yet */
 	struct picked picked; /* once given */
 	bool is_given;        /* under the group's lock */
 	bool is_on;           /* waits; the worker's own thread */
 };
 
 /* Joins the queue after upstream_pick() has found no place; a place that has become
- * free meanwhile is found. False when the queue is full, or off. fn is called later,
- * never before this has returned. */
+ * free meanwhile is found. One that waited before, and was given a place at a server
+ * that did not do, has its old place in the order. False when the queue is full, or
+ * off. fn is called later, never before this has returned. */
 bool waiting_start(struct waiting *w, struct worker *worker, const struct upstream_group *g,
         struct upstream_members *m, const struct pick_request *r, waiting_fn fn);
 /* Leaves, and hands on what it was given; fn is not called any more. Harmless for one

@@ -178,6 +178,31 @@ START_TEST(who_leaves_with_a_place_hands_it_on)
 }
 END_TEST
 
+START_TEST(who_waited_before_keeps_its_turn)
+{
+	make(1, WEIGHTS(1, 1));
+	take();
+	take();
+	for (unsigned i = 0; i < 3; i++)
+		join(i, i % WORKERS);
+	leave(0);
+	turns();
+	ck_assert_uint_eq(guest[0].told, 1);
+	leave(0); /* the server did not do, and is given back */
+	turns();
+	ck_assert_uint_eq(guest[1].told, 1);
+	ck_assert(join_with(0, 0, 1));
+	join(3, 1);
+	leave(1);
+	turns();
+	ck_assert_uint_eq(guest[0].told, 2);
+	leave(0);
+	turns();
+	ck_assert_uint_eq(guest[2].told, 1);
+	ck_assert_uint_eq(guest[3].told, 0);
+}
+END_TEST
+
 /* Between the look for a place and the queue one became free. */
 START_TEST(a_place_is_not_missed)
 {
@@ -413,6 +438,7 @@ int main(void)
 	tcase_add_test(c, a_full_queue_and_none);
 	tcase_add_test(c, who_leaves_the_queue_is_passed_over);
 	tcase_add_test(c, who_leaves_with_a_place_hands_it_on);
+	tcase_add_test(c, who_waited_before_keeps_its_turn);
 	tcase_add_test(c, a_place_is_not_missed);
 	tcase_add_test(c, a_place_that_the_first_cannot_use_is_the_next_ones);
 	tcase_add_test(c, U_07_the_server_dies_while_all_wait);
