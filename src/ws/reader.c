@@ -267,7 +267,7 @@ void ws_reader_run(struct ws_reader *r, const struct ws_limits *limits, uint8_t 
 	struct item item;
 	enum ws_item kind;
 	size_t pos = 0;
-	uint32_t messages = 0, others = 0; /* frames that end no message */
+	uint32_t messages = 0, others = 0, empty = 0; /* others: frames that end no message */
 	for (;;) {
 		if (r->opcode == 0)
 			pos += run_small(r, limits, buf + pos, len - pos, &messages);
@@ -277,6 +277,7 @@ void ws_reader_run(struct ws_reader *r, const struct ws_limits *limits, uint8_t 
 		if (r->flags & WS_REMASK)
 			remask_piece(r, buf + pos, &item);
 		pos += item.header_len + item.len;
+		empty += r->frame == 0 && !r->fin;
 		if (advance(r, item.len))
 			++*(r->opcode == 0 ? &messages : &others);
 	}
@@ -285,6 +286,7 @@ void ws_reader_run(struct ws_reader *r, const struct ws_limits *limits, uint8_t 
 	run->error = item.error;
 	run->messages = messages;
 	run->frames = messages + others;
+	run->empty = empty;
 	if (kind != WS_ITEM_CONTROL)
 		return;
 	describe_control(buf + pos, &item, run);
@@ -319,7 +321,7 @@ enum ws_item ws_reader_next(struct ws_reader *r, const struct ws_limits *limits,
 	run->pass = *used = 0;
 	run->stop = stops[kind];
 	run->error = item.error;
-	run->messages = run->frames = 0;
+	run->messages = run->frames = run->empty = 0;
 	if (kind == WS_ITEM_PIECE) {
 		describe_piece(r, buf, &item, piece);
 		ws_mask(piece->payload, piece->len, r->key, r->phase);

@@ -65,6 +65,7 @@ struct ws_run {
 	enum ws_error error; /* WS_STOP_BROKEN */
 	uint32_t messages;   /* messages whose last byte is among the passed */
 	uint32_t frames;     /* data frames whose last byte is among the passed */
+	uint32_t empty;      /* of these: without payload, and ending no message */
 	/* WS_STOP_CONTROL: */
 	uint8_t control_opcode;
 	uint8_t control_len; /* of the whole frame */

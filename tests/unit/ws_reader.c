@@ -572,6 +572,38 @@ static size_t random_len(void)
 	}
 }
 
+/* F-16: frames that carry nothing and end nothing are told, wherever the bytes are cut;
+ * an empty message is none, nor is the empty end of one. */
+START_TEST(F_16_empty_fragments_are_counted)
+{
+	static const uint8_t stream[] = {0x01, 0x00, 0x00, 0x00, 0x89, 0x00, 0x00, 0x01, 'a', 0x00,
+	        0x00, 0x80, 0x00, 0x81, 0x00, 0x82, 0x00, 0x02, 0x00, 0x80, 0x00};
+	struct ws_limits limits = {.max_message = 0};
+	for (size_t cut = 0; cut <= sizeof stream; cut++) {
+		struct ws_reader r;
+		uint32_t empty = 0;
+		size_t at = 0;
+		ws_reader_init(&r, 0);
+		for (int part = 0; part < 2; part++) {
+			size_t end = part ? sizeof stream : cut;
+			struct ws_run run = {.stop = WS_STOP_CONTROL};
+			while (run.stop == WS_STOP_CONTROL) {
+				uint8_t *exact = malloc(end - at + 1);
+				memcpy(exact, stream + at, end - at);
+				ws_reader_run(&r, &limits, exact, end - at, &run);
+				free(exact);
+				empty += run.empty;
+				at += run.pass +
+				      (run.stop == WS_STOP_CONTROL ? run.control_len : 0);
+			}
+			ck_assert_int_eq(run.stop, WS_STOP_MORE);
+		}
+		ck_assert_uint_eq(at, sizeof stream);
+		ck_assert_uint_eq(empty, 4);
+	}
+}
+END_TEST
+
 /* A sound stream of frames, messages and control frames. */
 static struct bytes random_stream(bool masked)
 {
@@ -674,6 +706,7 @@ int main(void)
 	tcase_add_test(c, the_sum_of_a_message_is_limited);
 	tcase_add_test(c, small_limits);
 	tcase_add_test(c, fragments_are_counted);
+	tcase_add_test(c, F_16_empty_fragments_are_counted);
 	tcase_add_test(c, a_huge_frame_streams);
 	tcase_add_test(c, sums_do_not_overflow);
 	tcase_add_test(c, headers_do_not_pass_alone);
