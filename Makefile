@@ -5,7 +5,8 @@
 # make install    DESTDIR= PREFIX=              make bench     against raw-forward, nginx, haproxy (QUICK=1, BASE=DIR)
 # make fuzz       TIME= seconds a target, ONLY= make coverage  lines of http/ and ws/
 # make soak       TIME= seconds, the long tests make format    the sources as `make check` wants them
-# make deps       what a build needs            make clean
+# make deps       what a build needs            make bench-routes  the time to find a route
+# make clean
 #
 # SAN=address,undefined or SAN=thread and CC=clang choose a variant, each with
 # its own folder under build/; WERROR=1 makes warnings errors.
@@ -34,7 +35,7 @@ sanitizers := $(SAN)$(if $(FUZZ),fuzzer-no-link$(comma)address$(comma)undefined)
 SAN_FLAGS := $(if $(sanitizers),-fsanitize=$(sanitizers) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COVERAGE_FLAGS := $(if $(COVERAGE),--coverage -O0)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih
+LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih -lresolv
 LDFLAGS += -Wl,-z,relro,-z,now
 
 sources = $(sort $(wildcard src/$(1)/*.c))
@@ -190,6 +191,15 @@ coverage-run: $(filter $(foreach l,$(COVERED),$(OUT)/unit/$(l)_%),$(UNIT_BIN))
 bench: deps
 	@$(MAKE) --no-print-directory $(parallel) build/moongate
 	@OUT=$(OUT) CC=$(CC) QUICK=$(QUICK) BASE=$(BASE) tests/bench/run
+
+# The time to find a route among 10 and among 10 000.
+$(OUT)/bench/routes: tests/bench/routes.c $(foreach l,$(call up_to,proxy),$(call objects,$(l),obj))
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: bench-routes
+bench-routes: $(OUT)/bench/routes
+	@$<
 
 .PHONY: soak
 soak: deps-test

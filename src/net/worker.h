@@ -31,7 +31,10 @@ struct event_base;
 	X(reads, "receive calls")                                         \
 	X(writes, "send calls")                                           \
 	X(bytes_read, "bytes received")                                   \
-	X(bytes_written, "bytes sent")
+	X(bytes_written, "bytes sent")                                    \
+	X(dns_queries, "questions put to name servers")                   \
+	X(dns_failures, "names that could not be looked up")              \
+	X(dns_stale, "uses of a last good answer past its time")
 struct net_counters {
 	NET_COUNTERS(COUNTER_FIELD)
 };
