@@ -2,6 +2,8 @@
 #include "config/build.h"
 
 #include "base/mem.h"
+#include "config/build_headers.h"
+#include "config/build_limits.h"
 #include "config/build_upstream.h"
 #include "config/draft.h"
 #include "config/loop.h"
@@ -111,12 +113,16 @@ static void build_listeners(struct draft *d)
 	c->listener = mem_new(d->listener_n * sizeof c->listener[0]);
 	c->bind = mem_new(binds * sizeof c->bind[0]);
 	for (size_t i = 0; i < d->listener_n; i++) {
-		const struct draft_listener *l = &d->listener[i];
+		struct draft_listener *l = &d->listener[i];
 		c->listener[i] = (struct proxy_listener){.name = mem_strdup(l->section->name),
 		        .number = (unsigned)i,
 		        .handshake_timeout_ms = l->handshake_timeout_ms,
-		        .keepalive_timeout_ms = l->keepalive_timeout_ms};
+		        .keepalive_timeout_ms = l->keepalive_timeout_ms,
+		        .trusted = l->trusted,
+		        .trusted_header = l->trusted_header};
+		l->trusted = (struct cidr_list){NULL, 0};
 		c->listener_n++;
+		build_listener_limits(d, l, &c->listener[i]);
 		build_binds(c, l, &c->listener[i]);
 	}
 }
@@ -213,6 +219,7 @@ static void build_route(struct draft *d, struct draft_route *r)
 	built->prefix = r->path.prefix || !r->path.text;
 	built->listeners = listeners_of(d, r);
 	route_settings_copy(&built->settings, &r->settings);
+	build_route_limits(d, r);
 	built->action = r->echo ? ROUTE_ECHO : r->upstream ? ROUTE_UPSTREAM : ROUTE_RESPOND;
 	built->respond_status = r->respond.status;
 	built->respond_location = r->respond.location;
@@ -220,6 +227,7 @@ static void build_route(struct draft *d, struct draft_route *r)
 	if (r->upstream)
 		resolve_upstream(d, r);
 	check_action(d, r);
+	build_headers(d, r);
 }
 
 static struct draft_route *draft_of(struct draft *d, const struct route *r)

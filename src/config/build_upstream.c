@@ -2,6 +2,7 @@
 #include "config/build_upstream.h"
 
 #include "base/mem.h"
+#include "config/build_sticky.h"
 #include "config/draft.h"
 
 #include <string.h>
@@ -23,9 +24,10 @@ static bool has_limit(const struct draft_upstream *u)
 	return u->max_connections != 0;
 }
 
+/* A default that is only written down does no harm. */
 static void check_keys(struct draft *d, const struct draft_upstream *u)
 {
-	if (u->balance != BALANCE_HASH)
+	if (u->balance != BALANCE_HASH && u->hash_key.source != HASH_CLIENT_ADDRESS)
 		check_idle(d, u, "hash_key", "balance = hash");
 	if (!has_limit(u) && draft_is_whole(u->section))
 		check_idle(d, u, "queue", "max_connections");
@@ -104,6 +106,7 @@ void build_upstream(struct draft *d, struct draft_upstream *u)
 	g->connect_timeout_ms = u->connect_timeout_ms;
 	g->socket = u->socket;
 	check_keys(d, u);
+	build_sticky(d, u);
 	if (check_servers(d, u))
 		set_members(u);
 }

@@ -54,8 +54,12 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->listener_n; i++)
+	for (size_t i = 0; i < c->listener_n; i++) {
 		mem_free((char *)c->listener[i].name);
+		cidr_list_fini(&c->listener[i].trusted);
+		limit_exempt_unref(c->listener[i].limits.exempt);
+		limit_scope_unref(c->listener[i].scope);
+	}
 	for (size_t i = 0; i < c->bind_n; i++) {
 		mem_free(c->bind[i].text);
 		mem_free(c->bind[i].place);

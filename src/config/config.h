@@ -27,6 +27,7 @@ struct config {
 	char *log;        /* "stderr" or a path */
 	enum log_level log_level;
 	uint32_t drain_timeout_ms;
+	uint32_t address_table; /* limit_table_resize() */
 
 	struct proxy_listener *listener; /* [listener NAME] in the order of the file */
 	size_t listener_n;

@@ -296,6 +296,8 @@ static void fini_listener(struct draft_listener *l)
 	for (size_t i = 0; i < l->bind_n; i++)
 		mem_free(l->bind[i].text);
 	mem_free(l->bind);
+	cidr_list_fini(&l->trusted);
+	limit_exempt_unref(l->limits.exempt);
 }
 
 static void fini_upstream(struct draft_upstream *u)
@@ -305,6 +307,9 @@ static void fini_upstream(struct draft_upstream *u)
 	mem_free(u->server);
 	mem_free(u->source);
 	mem_free(u->hash_key.name);
+	mem_free(u->sticky);
+	mem_free(u->sticky_secret);
+	mem_free(u->sticky_attributes);
 	upstream_group_unref(u->group);
 }
 

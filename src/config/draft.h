@@ -25,7 +25,10 @@ struct draft_listener {
 	struct draft_bind *bind;
 	size_t bind_n;
 	uint32_t handshake_timeout_ms, keepalive_timeout_ms;
+	struct limit_settings limits;
 	struct listener_settings settings; /* all but the address */
+	struct cidr_list trusted;          /* moves to the listener when that is built */
+	enum trust_header trusted_header;
 };
 
 /* One `server` of an upstream; its weight and limits are 0 when not given. */
@@ -53,6 +56,8 @@ struct draft_upstream {
 	uint32_t tries, max_fails, fail_timeout_ms, slow_start_ms;
 	uint32_t connect_timeout_ms;
 	struct socket_options socket;
+	char *sticky, *sticky_secret, *sticky_attributes; /* owned; NULL = not given */
+	uint32_t sticky_ttl_ms;
 	struct upstream_group *group; /* once built */
 	bool is_used;
 };

@@ -41,6 +41,9 @@ bool parse_server(struct parse *p, void *field);    /* struct draft_upstream: on
 bool parse_source(struct parse *p, void *field);    /* struct draft_upstream: one more source */
 bool parse_balance(struct parse *p, void *field);   /* enum upstream_balance */
 bool parse_hash_key(struct parse *p, void *field);  /* struct draft_hash_key */
+bool parse_sticky(struct parse *p, void *field);    /* char *: owned; NULL = off */
+bool parse_file(struct parse *p, void *field);      /* char *: owned; a path */
+bool parse_attributes(struct parse *p, void *field); /* char *: owned */
 bool parse_path(struct parse *p, void *field);      /* struct draft_path */
 bool parse_respond(struct parse *p, void *field);   /* struct draft_respond */
 bool parse_name(struct parse *p, void *field);      /* const struct reader_entry * */
@@ -50,8 +53,19 @@ bool parse_query(struct parse *p, void *field);     /* struct draft_route: one m
 bool parse_origin(struct parse *p, void *field);    /* struct origin_list *: one more */
 bool parse_origin_missing(struct parse *p, void *field); /* enum origin_missing */
 bool parse_subprotocol(struct parse *p, void *field);    /* struct token_list *: one more */
+bool parse_rate(struct parse *p, void *field);      /* struct limit_rate */
+bool parse_exempt(struct parse *p, void *field);    /* struct limit_exempt *: one more */
 bool parse_names(struct parse *p, void *field);     /* struct draft_names: one more */
 bool parse_include(struct parse *p, void *field);   /* followed when the file is read; no field */
+
+bool parse_rule(struct parse *p, void *field);           /* checked; no field */
+bool parse_forwarded(struct parse *p, void *field);      /* enum rules_forward */
+bool parse_upstream_host(struct parse *p, void *field);  /* checked; no field */
+bool parse_request_id(struct parse *p, void *field);     /* checked; no field */
+bool parse_strip_prefix(struct parse *p, void *field);   /* checked; no field */
+bool parse_replace_prefix(struct parse *p, void *field); /* checked; no field */
+bool parse_trusted_proxy(struct parse *p, void *field);  /* struct cidr_list: one more */
+bool parse_trusted_header(struct parse *p, void *field); /* enum trust_header */
 
 /* A path of a file, relative ones to the directory of `file`; owned by the caller. */
 char *parse_relative(const struct reader_file *file, const char *path);

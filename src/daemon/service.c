@@ -22,6 +22,7 @@ struct door {
 	struct service_worker *owner;
 	struct watch *watch;
 	const struct proxy_listener *listener;
+	uint16_t port; /* 0 = a unix socket */
 };
 
 struct service_worker {
@@ -52,6 +53,7 @@ struct service *service_new(const struct config *c, unsigned workers, int report
 	struct service *s = mem_new(sizeof(*s));
 
 	s->config = c;
+	limit_table_resize(c->address_table);
 	s->worker_n = workers;
 	s->workers = mem_new(workers * sizeof(*s->workers));
 	s->listeners = mem_new(c->bind_n * sizeof(struct listener *));
@@ -124,7 +126,7 @@ static void on_accept(struct worker *w, int fd, const struct address *peer, void
 	struct door *door = arg;
 
 	(void)w;
-	proxy_accept(door->owner->proxy, fd, peer, door->listener);
+	proxy_accept(door->owner->proxy, fd, peer, door->listener, door->port);
 }
 
 /* ---- on the worker's thread ---- */
@@ -138,6 +140,7 @@ static bool open_doors(struct service_worker *sw)
 
 		door->owner = sw;
 		door->listener = s->config->bind[i].listener;
+		door->port = address_port(listener_address(s->listeners[i]));
 		door->watch = listener_watch(s->listeners[i], sw->worker, on_accept, door);
 		if (!door->watch)
 			return false;

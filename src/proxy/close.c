@@ -130,6 +130,10 @@ static const char *cause_reason(const struct session *s)
 		return "pong_timeout";
 	case CAUSE_IDLE_TIMEOUT:
 		return "idle_timeout";
+	case CAUSE_CONTROL_RATE:
+		return "max_control_rate";
+	case CAUSE_LIFETIME:
+		return "max_lifetime";
 	case CAUSE_MEMORY:
 		return "out of memory";
 	case CAUSE_PROTOCOL:

@@ -19,13 +19,22 @@ void deadline_arm(struct session *s, uint64_t at_ms)
 		worker_timer(s->proxy->worker, &s->timer, at_ms);
 }
 
-/* Spread over an eighth of the interval, so that sessions that opened together do
- * not ping together. */
+/* Spread over an eighth of the time, so that sessions that opened together do not ping
+ * together, nor end together. */
+static uint32_t spread(const struct session *s, uint32_t ms)
+{
+	return ms - (uint32_t)((s->id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % (ms / 8 + 1);
+}
+
 static uint32_t ping_interval(const struct session *s)
 {
-	uint32_t interval = s->route->settings.ping_interval_ms;
-	return interval -
-	       (uint32_t)((s->id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % (interval / 8 + 1);
+	return spread(s, s->route->settings.ping_interval_ms);
+}
+
+uint64_t deadline_lifetime(const struct session *s, uint64_t now_ms)
+{
+	uint32_t limit = s->route->settings.max_lifetime_ms;
+	return limit ? now_ms + spread(s, limit) : 0;
 }
 
 /* ---- when each limit of an open session is due ---- */
@@ -91,7 +100,8 @@ static uint64_t idle_due(const struct session *s)
 
 static uint64_t next_open(const struct session *s)
 {
-	uint64_t next = earlier(ping_due(s), pong_due(s));
+	uint64_t next = s->deadline_ms ? s->deadline_ms : NEVER;
+	next = earlier(next, earlier(ping_due(s), pong_due(s)));
 	next = earlier(next, idle_due(s));
 	for (int i = 0; i < 2; i++)
 		next = earlier(
@@ -170,13 +180,22 @@ static bool check_idle(struct session *s, uint64_t now)
 	return true;
 }
 
+static bool check_lifetime(struct session *s, uint64_t now)
+{
+	if (!s->deadline_ms || s->deadline_ms > now)
+		return false;
+	counter_inc(&s->proxy->counters.max_lifetime);
+	close_limit(s, CAUSE_LIFETIME, 1001, "max_lifetime");
+	return true;
+}
+
 static void check_open(struct session *s)
 {
 	uint64_t now = session_clock(s);
 	for (int i = 0; i < 2; i++)
 		if (check_send(s, &s->side[i], now) || check_message(s, &s->side[i], now))
 			return;
-	if (check_pong(s, now) || check_idle(s, now))
+	if (check_pong(s, now) || check_idle(s, now) || check_lifetime(s, now))
 		return;
 	if (ping_due(s) <= now)
 		tunnel_ping(s);

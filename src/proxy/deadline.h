@@ -8,6 +8,8 @@
 
 /* Looks again at that time at the latest. */
 void deadline_arm(struct session *s, uint64_t at_ms);
+/* When a session that opens now is to end by max_lifetime; 0 = never. */
+uint64_t deadline_lifetime(const struct session *s, uint64_t now_ms);
 /* The state changed: computes the next look from scratch. */
 void deadline_reset(struct session *s);
 void deadline_fire(struct timer *t);

@@ -5,6 +5,7 @@
 #include "http/handshake.h"
 #include "proxy/close.h"
 #include "proxy/deadline.h"
+#include "proxy/headers.h"
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
 
@@ -32,14 +33,31 @@ void echo_free(struct session *s)
 	s->echo = NULL;
 }
 
+static void put_rules(
+        const struct session *s, struct http_writer *w, const struct http_head *head)
+{
+	uint8_t buf[HEADERS_HEAD_MAX];
+	struct http_writer lines;
+	http_writer_init(&lines, buf, sizeof buf);
+	headers_put_response(s, &lines, head);
+	rules_expand(w, slice_of(buf, lines.len), SLICE("echo"));
+	w->overflow |= lines.overflow;
+}
+
 void echo_open(struct session *s, const struct http_head *head, struct slice key)
 {
-	uint8_t buf[HTTP_LINE_MAX + 512];
+	uint8_t buf[HEADERS_HEAD_MAX];
 	char accept[WS_ACCEPT_LEN];
 	struct http_writer w;
 	ws_accept_value(accept, key);
 	http_writer_init(&w, buf, sizeof buf);
-	upgrade_put_own_101(&w, accept, upgrade_first_protocol(head));
+	upgrade_begin_own_101(&w, accept, upgrade_first_protocol(head));
+	put_rules(s, &w, head);
+	http_put_end(&w);
+	if (w.overflow) {
+		request_refuse(s, 431, "the headers added to the answer would be over 32 KiB");
+		return;
+	}
 	struct slice v = slice_of(buf, w.len);
 	s->echoing = true;
 	s->echo = NULL;
@@ -176,6 +194,17 @@ static void count(struct session *s, const struct ws_piece *piece)
 		s->side[CLIENT].unfinished_ms = 0;
 }
 
+static bool is_empty_fragment(const struct ws_piece *piece)
+{
+	return piece->frame_len == 0 && !piece->fin;
+}
+
+static bool is_flood(struct session *s, enum ws_item item, const struct ws_run *run)
+{
+	return item == WS_ITEM_CONTROL && run->control_opcode != WS_CLOSE &&
+	       tunnel_is_flood(s, &s->side[CLIENT], 1);
+}
+
 size_t echo_on_frames(struct session *s, uint8_t *buf, size_t len)
 {
 	struct side *client = &s->side[CLIENT];
@@ -193,9 +222,14 @@ size_t echo_on_frames(struct session *s, uint8_t *buf, size_t len)
 			count(s, &piece);
 			if (!is_closing(s))
 				echo_piece(s, &runs, &piece);
-			continue;
+			if (!is_empty_fragment(&piece) || !tunnel_is_flood(s, client, 1))
+				continue;
 		}
 		flush(s, &runs);
+		if (item == WS_ITEM_PIECE || is_flood(s, item, run)) {
+			tunnel_on_flood(s, client);
+			return len;
+		}
 		if (item == WS_ITEM_MORE)
 			break;
 		if (item == WS_ITEM_BROKEN)

@@ -7,14 +7,15 @@
 #include "proxy/close.h"
 #include "proxy/deadline.h"
 #include "proxy/hash_key.h"
+#include "proxy/headers.h"
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
 #include "upstream/group.h"
+#include "upstream/sticky.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-enum { REQUEST_MAX = HTTP_HEAD_MAX + 1024 }; /* the client's head and the handshake's own lines */
+#include <time.h>
 
 static void on_dialled(struct dial *d, const char *error);
 static void connect_next(struct session *s, int error);
@@ -48,19 +49,42 @@ void opening_free(struct session *s)
 	pool_put(&s->proxy->opening_pool, o);
 }
 
-static bool make_request(struct opening *o, const struct http_head *head)
+/* Makes the request, and the lines for the answer, which may say something of it. NULL;
+ * or why not, with the status to answer. */
+static const char *make_request(struct session *s, struct http_head *head, unsigned *status)
 {
-	uint8_t buf[REQUEST_MAX];
+	struct opening *o = s->opening;
+	uint8_t buf[2 * HEADERS_HEAD_MAX];
 	struct http_writer w;
-	http_writer_init(&w, buf, sizeof buf);
-	struct slice target = head->authority.len ? head->path : head->target;
+	http_writer_init(&w, buf, HEADERS_HEAD_MAX);
 	ws_key_make(o->key);
-	upgrade_put_request(&w, head, target, (struct slice){0}, o->key);
-	if (w.overflow || !(o->request = mem_try(w.len)))
-		return false;
+	const char *wrong = headers_put_request(s, &w, head, o->key, status);
+	if (wrong)
+		return wrong;
+	size_t len = w.len;
+	w.size = len + HEADERS_HEAD_MAX;
+	headers_put_response(s, &w, head);
+	if (w.overflow)
+		return "the headers added to the answer would be over 32 KiB";
+	if (!(o->request = mem_try(w.len))) {
+		counter_inc(&s->proxy->counters.out_of_memory);
+		*status = 503;
+		return "out of memory";
+	}
 	memcpy(o->request, buf, w.len);
-	o->request_len = (uint32_t)w.len;
-	return true;
+	o->request_len = (uint32_t)len;
+	o->lines_len = (uint32_t)(w.len - len);
+	return NULL;
+}
+
+struct slice opening_lines(const struct opening *o)
+{
+	return o->request ? slice_of(o->request + o->request_len, o->lines_len) : SLICE("");
+}
+
+struct slice opening_server(const struct opening *o)
+{
+	return o->picked.server ? slice_str(o->picked.server->name) : SLICE("none");
 }
 
 /* The client's mask stays, except where middleboxes may look on: then each frame gets
@@ -77,7 +101,7 @@ static bool wants_remask(const struct session *s, bool is_private)
 	}
 }
 
-void opening_start(struct session *s, const struct http_head *head, struct slice key)
+void opening_start(struct session *s, struct http_head *head, struct slice key)
 {
 	struct upstream_group *group = s->route->group;
 	struct opening *o = opening_new(s);
@@ -93,9 +117,12 @@ void opening_start(struct session *s, const struct http_head *head, struct slice
 	o->pick.sticky = -1;
 	if (group->balance == BALANCE_HASH)
 		o->pick.hash = hash_key_of(group, head, &s->client);
-	if (!make_request(o, head)) {
-		counter_inc(&s->proxy->counters.out_of_memory);
-		request_refuse(s, 503, "out of memory");
+	if (group->sticky)
+		o->pick.sticky = sticky_find(group->sticky, head, o->members, time(NULL));
+	unsigned status;
+	const char *wrong = make_request(s, head, &status);
+	if (wrong) {
+		request_refuse(s, status, wrong);
 		return;
 	}
 	bool remask = wants_remask(s, o->members->is_private);
@@ -189,7 +216,7 @@ static void log_failed_try(const struct session *s, const char *reason)
 	if (!log_is_on(LOG_LEVEL_INFO))
 		return;
 	log_begin(&l, LOG_LEVEL_INFO, "try_failed");
-	log_num(&l, "id", (int64_t)s->id);
+	session_log_id(s, &l);
 	log_text(&l, "upstream", s->route->group->name);
 	log_text(&l, "server", s->server->name);
 	log_text(&l, "reason", reason);
@@ -270,6 +297,31 @@ static void cannot_connect(struct session *s, int error)
 	}
 }
 
+/* The server's name as a Host line may hold it. */
+static struct slice host_of(const struct opening *o)
+{
+	struct slice name = opening_server(o);
+	return slice_starts_with(name, SLICE("unix:")) ? SLICE("localhost") : name;
+}
+
+static void send_request(struct session *s)
+{
+	struct opening *o = s->opening;
+	struct slice v = slice_of(o->request, o->request_len);
+	uint8_t buf[HEADERS_HEAD_MAX];
+	struct http_writer w;
+	if (memchr(v.at, RULES_SERVER.at[0], v.len)) {
+		http_writer_init(&w, buf, sizeof buf);
+		rules_expand(&w, v, host_of(o));
+		if (w.overflow) {
+			request_refuse(s, 431, "the head is over 32 KiB with the server's name");
+			return;
+		}
+		v = slice_of(buf, w.len);
+	}
+	stream_send(s->side[UPSTREAM].ep.stream, &v, 1);
+}
+
 /* `error`: why the address before failed; it is reported when it was the last. */
 static void connect_next(struct session *s, int error)
 {
@@ -289,26 +341,45 @@ static void connect_next(struct session *s, int error)
 	                        : 0;
 	if (o->connect_ms)
 		deadline_arm(s, o->connect_ms);
-	struct slice v = slice_of(o->request, o->request_len);
-	stream_send(stream, &v, 1);
+	send_request(s);
 }
 
 /* ---- the upstream's answer ---- */
 
+/* The subprotocol lines of the request that was sent, which no limit of heads holds: it is
+ * ours, so a line is a name, ": " and a value. */
+static void read_offer(struct http_head *out, const struct opening *o)
+{
+	struct slice rest = slice_of(o->request, o->request_len);
+	out->n = 0;
+	while (rest.len > 0 && out->n < HTTP_LINES_MAX) {
+		const uint8_t *end = memchr(rest.at, '\r', rest.len);
+		size_t len = (size_t)(end - rest.at);
+		const uint8_t *colon = memchr(rest.at, ':', len);
+		struct slice name = slice_of(rest.at, colon ? (size_t)(colon - rest.at) : 0);
+		if (http_name_of(name) == HTTP_SEC_WEBSOCKET_PROTOCOL)
+			out->field[out->n++] = (struct http_field){name,
+			        slice_of(colon + 2, len - name.len - 2),
+			        HTTP_SEC_WEBSOCKET_PROTOCOL, false};
+		rest = slice_of(end + 2, rest.len - len - 2);
+	}
+}
+
 static const char *check_answer(struct session *s, const struct http_head *answer)
 {
 	const struct opening *o = s->opening;
-	struct http_head *request = NULL;
-	if (http_find(answer, HTTP_SEC_WEBSOCKET_PROTOCOL)) {
-		struct http_scan scan = {0};
-		request = mem_try(sizeof *request);
-		if (!request)
-			return "out of memory";
-		http_parse_request(request, &scan, o->request, o->request_len);
-	}
-	const char *wrong = upgrade_check_answer(answer, o->key, request);
-	mem_free(request);
-	return wrong;
+	struct http_head request;
+	request.n = 0;
+	if (http_find(answer, HTTP_SEC_WEBSOCKET_PROTOCOL))
+		read_offer(&request, o);
+	return upgrade_check_answer(answer, o->key, &request);
+}
+
+/* What the route's rules leave of an answer's fields. */
+static void filter_answer(const struct session *s, struct http_head *answer)
+{
+	if (s->route->headers.response)
+		rules_filter(s->route->headers.response, answer, false);
 }
 
 /* The server turned out to be at home: from the next frame on the mask may stay. */
@@ -320,14 +391,27 @@ static void trust_private_server(struct session *s)
 		in->flags = (uint8_t)(in->flags & ~WS_REMASK);
 }
 
-static void open_tunnel(struct session *s, const struct http_head *answer)
+/* So that the client comes back to this server, unless its cookie says so already. */
+static void put_cookie(const struct session *s, struct http_writer *w)
+{
+	const struct opening *o = s->opening;
+	const struct sticky *sticky = s->route->group->sticky;
+	if (sticky && o->pick.sticky != (int)o->picked.index)
+		sticky_put(sticky, w, o->picked.server->state->key, time(NULL));
+}
+
+static void open_tunnel(struct session *s, struct http_head *answer)
 {
 	struct side *client = &s->side[CLIENT], *up = &s->side[UPSTREAM];
 	struct opening *o = s->opening;
-	uint8_t buf[REQUEST_MAX];
+	uint8_t buf[HEADERS_HEAD_MAX];
 	struct http_writer w;
 	http_writer_init(&w, buf, sizeof buf);
-	upgrade_put_101(&w, answer, o->accept);
+	filter_answer(s, answer);
+	upgrade_begin_101(&w, answer, o->accept);
+	rules_expand(&w, opening_lines(o), opening_server(o));
+	put_cookie(s, &w);
+	http_put_end(&w);
 	if (w.overflow) {
 		request_refuse(s, 502, "the upstream's head is too long");
 		return;
@@ -350,13 +434,15 @@ static void open_tunnel(struct session *s, const struct http_head *answer)
 }
 
 /* An answer that is no 101 and no lie is the client's: kept until it is whole. */
-static void begin_relay(struct session *s, const struct http_head *answer)
+static void begin_relay(struct session *s, struct http_head *answer)
 {
 	struct opening *o = s->opening;
-	uint8_t buf[REQUEST_MAX];
+	uint8_t buf[HEADERS_HEAD_MAX];
 	struct http_writer w;
 	http_writer_init(&w, buf, sizeof buf);
+	filter_answer(s, answer);
 	http_put_relayed(&w, answer, false);
+	rules_expand(&w, opening_lines(o), opening_server(o));
 	struct slice v = slice_of(buf, w.len);
 	if (w.overflow || !queue_append(&o->answer, &s->proxy->worker->chunks, &v, 1)) {
 		request_refuse(s, 502, "the upstream's head is too long");

@@ -30,8 +30,9 @@ struct opening {
 	struct waiting waiting; /* for a place, when all are full */
 	uint64_t picked_ms;     /* when the present server was picked */
 	uint32_t tries;         /* servers asked so far */
-	uint8_t *request;       /* head as sent to the upstream; owned */
-	uint32_t request_len;
+	uint8_t *request;       /* for the upstream, but the server's name; then the lines that
+	                           rules add to the answer; owned */
+	uint32_t request_len, lines_len;
 	uint64_t connect_ms; /* deadline of connecting, or of waiting for a place; 0 = none */
 	struct queue early;  /* sound frames of the client, kept */
 	struct queue answer; /* head and body of an answer to be relayed */
@@ -45,7 +46,11 @@ struct opening {
 	bool early_close; /* the client's close frame is among the early ones */
 };
 
-void opening_start(struct session *s, const struct http_head *head, struct slice key);
+void opening_start(struct session *s, struct http_head *head, struct slice key);
+/* The lines that rules add to its answer, and the name of its server ("none": none was
+ * picked yet) that rules_expand() puts in. */
+struct slice opening_lines(const struct opening *o);
+struct slice opening_server(const struct opening *o);
 void opening_free(struct session *s);
 void opening_on_head(struct session *s, struct http_head *head);
 void opening_on_body(struct session *s, struct slice content, bool end);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "net/plain.h"
+#include "proxy/admit.h"
 #include "proxy/opening.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
@@ -15,6 +16,7 @@ const unsigned proxy_counter_n = sizeof proxy_counter_info / sizeof *proxy_count
 enum {
 	SESSIONS_PER_SLAB = 64,
 	OPENINGS_PER_SLAB = 16,
+	ADMISSIONS_PER_SLAB = 128,
 	DRAIN_STEP_MS = 10, /* between two lots of sessions that are told */
 };
 
@@ -32,6 +34,7 @@ struct proxy *proxy_new(struct worker *w)
 	list_init(&p->sessions);
 	pool_init(&p->session_pool, sizeof(struct session), SESSIONS_PER_SLAB);
 	pool_init(&p->opening_pool, sizeof(struct opening), OPENINGS_PER_SLAB);
+	pool_init(&p->admission_pool, sizeof(struct admission), ADMISSIONS_PER_SLAB);
 	timer_init(&p->drain.timer, drain_step);
 	w->layer[WORKER_PROXY] = p;
 	return p;
@@ -46,6 +49,7 @@ void proxy_free(struct proxy *p)
 	route_table_unref(p->routes);
 	pool_fini(&p->session_pool);
 	pool_fini(&p->opening_pool);
+	pool_fini(&p->admission_pool);
 	endpoint_worker_free(p->worker);
 	upstream_worker_free(p->worker);
 	p->worker->layer[WORKER_PROXY] = NULL;
@@ -64,25 +68,35 @@ void proxy_set_routes(struct proxy *p, struct route_table *t)
 	route_table_unref(old);
 }
 
-bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l)
+static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,
+        const struct proxy_listener *l, uint16_t port)
 {
 	if (p->drain.on) { /* it was in the backlog when the listener stopped */
 		stream_free(stream, false);
 		return false;
 	}
-	bool adopted = session_new(p, stream, peer, l) != NULL;
-	if (!adopted)
+	struct session *s = session_new(p, stream, peer, l);
+	if (s) {
+		s->port = port;
+		admit_connection(s);
+	} else {
 		counter_inc(&p->counters.out_of_memory);
-	return adopted;
+	}
+	return s != NULL;
 }
 
-void proxy_accept(
-        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l)
+bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
+        const struct proxy_listener *l)
+{
+	return adopt(p, stream, peer, l, 0);
+}
+
+void proxy_accept(struct proxy *p, int fd, const struct address *peer,
+        const struct proxy_listener *l, uint16_t port)
 {
 	struct stream *stream = plain_accepted(p->worker, fd);
 	if (stream)
-		proxy_adopt(p, stream, peer, l);
+		adopt(p, stream, peer, l, port);
 	else
 		counter_inc(&p->counters.out_of_memory);
 }

@@ -6,7 +6,9 @@
 
 #include "base/counter.h"
 #include "net/address.h"
+#include "proxy/limits.h"
 #include "proxy/route.h"
+#include "proxy/trust.h"
 #include "proxy/route_table.h"
 
 #include <stdbool.h>
@@ -21,6 +23,10 @@ struct proxy_listener {
 	unsigned number; /* bit in route->listeners */
 	uint32_t handshake_timeout_ms;
 	uint32_t keepalive_timeout_ms;
+	struct cidr_list trusted; /* proxies that are believed about their clients */
+	enum trust_header trusted_header;
+	struct limit_settings limits; /* of connections */
+	struct limit_scope *scope;    /* referenced; NULL = nothing is limited */
 };
 
 #define PROXY_COUNTERS(X)                                                                \
@@ -36,6 +42,7 @@ struct proxy_listener {
 	X(refused_408, "requests whose head did not come in time")                       \
 	X(refused_414, "request targets that were too long")                             \
 	X(refused_426, "requests refused with 426: no upgrade, or a wrong version")      \
+	X(refused_429, "connections and requests of addresses over a limit")             \
 	X(refused_431, "request heads over a limit")                                     \
 	X(refused_502, "broken, lying or missing answers of upstreams")                  \
 	X(refused_503, "requests refused for want of resources")                         \
@@ -65,6 +72,13 @@ struct proxy_listener {
 	X(timeout_pong, "sessions ended by pong_timeout")                                \
 	X(timeout_idle, "sessions ended by idle_timeout")                                \
 	X(timeout_close, "close handshakes that were not answered in time")              \
+	X(max_lifetime, "sessions ended by max_lifetime")                                \
+	X(max_control_rate, "sessions ended by max_control_rate")                        \
+	X(limit_connections, "refused by max_connections of a listener or route")        \
+	X(limit_rate, "refused by handshake_rate of a route")                            \
+	X(limit_address_connections, "refused by max_connections_per_address")           \
+	X(limit_address_rate, "refused by handshake_rate_per_address")                   \
+	X(address_table_full, "addresses let through uncounted: address_table was full") \
 	X(drained, "sessions closed with 1001 because the daemon stops")                 \
 	X(out_of_memory, "sessions ended because memory was short")                      \
 	X(pauses, "times that reading was stopped because the other side was slow")
@@ -85,9 +99,9 @@ const struct proxy_counters *proxy_counters(const struct proxy *p); /* any threa
 /* The routes for requests from now on; takes a reference. */
 void proxy_set_routes(struct proxy *p, struct route_table *t);
 
-/* A new connection; owns fd. A listener_fn's body. */
-void proxy_accept(
-        struct proxy *p, int fd, const struct address *peer, const struct proxy_listener *l);
+/* A new connection, which came to that port (0 = none); owns fd. A listener_fn's body. */
+void proxy_accept(struct proxy *p, int fd, const struct address *peer,
+        const struct proxy_listener *l, uint16_t port);
 
 /* The same for a stream that exists already, which it takes over: for simulated
  * streams. False, and the stream freed, when memory is short or the proxy drains. */

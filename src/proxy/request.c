@@ -4,15 +4,17 @@
 #include "http/answer.h"
 #include "http/handshake.h"
 #include "http/uri.h"
+#include "proxy/admit.h"
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
+#include "proxy/headers.h"
 #include "proxy/opening.h"
 #include "proxy/route_table.h"
 #include "proxy/tokens.h"
 #include "proxy/tunnel.h"
 
 enum {
-	ANSWER_MAX = HTTP_TARGET_MAX + 2048,
+	ANSWER_MAX = HEADERS_HEAD_MAX,
 	SKIP_MAX = 64 * 1024,    /* body of a request that is skipped to keep the connection */
 	LEAVE_TIMEOUT_MS = 5000, /* for a client without a route */
 };
@@ -41,6 +43,9 @@ static void count_refused(struct session *s, unsigned status)
 		break;
 	case 426:
 		counter_inc(&c->refused_426);
+		break;
+	case 429:
+		counter_inc(&c->refused_429);
 		break;
 	case 431:
 		counter_inc(&c->refused_431);
@@ -79,10 +84,29 @@ void request_leave(struct session *s)
 	deadline_reset(s);
 }
 
+/* Applies the route's rules to an answer of our own: with the head that is looked at now,
+ * or the lines that were made when it was. An answer to what never became a request that
+ * has a route goes as it is. */
+static void edit_answer(struct session *s, struct http_writer *w)
+{
+	uint8_t buf[HEADERS_HEAD_MAX];
+	struct http_writer lines;
+	if (!s->route || !s->route->headers.response)
+		return;
+	if (s->state == SESSION_OPENING) {
+		headers_edit(s, w, opening_lines(s->opening), opening_server(s->opening));
+	} else if (s->proxy->asking == s) {
+		http_writer_init(&lines, buf, sizeof buf);
+		headers_put_response(s, &lines, s->proxy->asked);
+		headers_edit(s, w, slice_of(buf, lines.overflow ? 0 : lines.len), SLICE("none"));
+	}
+}
+
 /* Sends the answer that was written; keeps the connection if it may go on. */
 static void send_answer(
-        struct session *s, const struct http_writer *w, unsigned status, bool keep_alive)
+        struct session *s, struct http_writer *w, unsigned status, bool keep_alive)
 {
+	edit_answer(s, w);
 	struct slice v = slice_of(w->buf, w->len);
 	s->status = (uint16_t)status;
 	counter_inc(&s->proxy->counters.responses);
@@ -110,6 +134,19 @@ static void note_refused(struct session *s, unsigned status, const char *reason)
 void request_refuse(struct session *s, unsigned status, const char *reason)
 {
 	struct http_answer a = {.status = status, .text = slice_str(reason)};
+	session_blame(s, CAUSE_REFUSED, CLOSED_BY_PROXY, 0);
+	note_refused(s, status, reason);
+	send_own(s, &a);
+}
+
+void request_refuse_for(struct session *s, unsigned status, const char *reason, uint32_t wait_s)
+{
+	uint8_t buf[64];
+	struct http_writer w;
+	http_writer_init(&w, buf, sizeof buf);
+	http_put_number(&w, SLICE("Retry-After"), wait_s);
+	struct http_answer a = {
+	        .status = status, .text = slice_str(reason), .extra = slice_of(buf, w.len)};
 	session_blame(s, CAUSE_REFUSED, CLOSED_BY_PROXY, 0);
 	note_refused(s, status, reason);
 	send_own(s, &a);
@@ -221,6 +258,8 @@ static void serve(struct session *s, struct http_head *head)
 		refuse_upgrade(s, head, verdict);
 		return;
 	}
+	if (!admit_request(s))
+		return;
 	if (settings->subprotocols)
 		upgrade_limit_protocols(
 		        head, settings->subprotocols->at, settings->subprotocols->n);
@@ -252,17 +291,34 @@ static bool find_route(struct session *s, const struct http_head *head, bool *so
 	return r != NULL;
 }
 
+static void refuse_memory(struct session *s)
+{
+	counter_inc(&s->proxy->counters.out_of_memory);
+	request_refuse(s, 503, "out of memory");
+}
+
 void request_on_head(struct session *s, struct http_head *head)
 {
 	bool sound;
 	counter_inc(&s->proxy->counters.requests);
+	if (!headers_find_client(s, head)) {
+		refuse_memory(s);
+		return;
+	}
 	if (!find_route(s, head, &sound)) {
 		refuse_unrouted(s, head, sound);
 		return;
 	}
+	if (!headers_name_request(s, head)) {
+		refuse_memory(s);
+		return;
+	}
+	s->proxy->asking = s;
+	s->proxy->asked = head;
 	stream_set_marks(s->side[CLIENT].ep.stream, s->route->settings.max_queue,
 	        s->route->settings.max_queue / 2);
 	serve(s, head);
+	s->proxy->asking = NULL;
 }
 
 void request_on_broken(struct session *s, enum http_error error)

@@ -34,6 +34,8 @@ void route_unref(struct route *r)
 	mem_free(r->host);
 	mem_free(r->condition);
 	route_settings_fini(&r->settings);
+	route_headers_fini(&r->headers);
+	limit_scope_unref(r->scope);
 	upstream_group_unref(r->group);
 	mem_free(r->respond_location);
 	mem_free(r->path);
@@ -76,12 +78,15 @@ void route_settings_copy(struct route_settings *to, const struct route_settings 
 	*to = *from;
 	origin_list_ref(to->origins);
 	token_list_ref(to->subprotocols);
+	limit_exempt_ref(to->limit.exempt);
 }
 
 void route_settings_fini(struct route_settings *s)
 {
 	origin_list_unref(s->origins);
 	token_list_unref(s->subprotocols);
+	limit_exempt_unref(s->limit.exempt);
 	s->origins = NULL;
 	s->subprotocols = NULL;
+	s->limit.exempt = NULL;
 }

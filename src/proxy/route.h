@@ -6,7 +6,9 @@
 
 #include "base/slice.h"
 #include "proxy/condition.h"
+#include "proxy/limits.h"
 #include "proxy/origin.h"
+#include "proxy/rules.h"
 #include "ws/reader.h"
 
 #include <stdatomic.h>
@@ -28,10 +30,15 @@ struct route_settings {
 	uint32_t pong_timeout_ms;
 	uint32_t idle_timeout_ms;
 	uint32_t max_queue; /* high mark of each side's output queue, bytes; the low mark is half */
+	uint32_t max_control_rate; /* pings, pongs and empty fragments of a peer in a second */
+	uint32_t max_lifetime_ms;
+	struct limit_settings limit; /* of connections and handshakes */
 	enum route_remask remask;
 	struct origin_list *origins; /* referenced; NULL = every origin */
 	enum origin_missing origin_missing;
 	struct token_list *subprotocols; /* referenced; NULL = every one */
+	enum rules_forward forwarded;
+	bool forwarded_rfc7239;
 };
 
 struct route {
@@ -48,7 +55,9 @@ struct route {
 	struct upstream_group *group;
 	unsigned respond_status; /* ROUTE_RESPOND */
 	char *respond_location;  /* for 301 and its like, or NULL */
+	struct route_headers headers;
 	struct route_settings settings;
+	struct limit_scope *scope; /* referenced; NULL = settings.limit limits nothing */
 };
 
 struct route *route_new(const char *name);

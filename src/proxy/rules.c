@@ -349,6 +349,11 @@ bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RUL
 	return true;
 }
 
+bool rules_are_empty(const struct rules *r)
+{
+	return r->side == RULES_RESPONSE && r->line_n == 0 && r->drop_n == 0;
+}
+
 bool rules_use(const struct rules *r, enum rules_variable v)
 {
 	for (size_t i = 0; i < r->line_n; i++)
@@ -590,4 +595,15 @@ void rules_expand(struct http_writer *w, struct slice text, struct slice server)
 		http_put(w, server);
 		at = mark + 1;
 	}
+}
+
+void route_headers_fini(struct route_headers *h)
+{
+	rules_free(h->request);
+	rules_free(h->response);
+	mem_free(h->request_id);
+	mem_free(h->host);
+	mem_free(h->from);
+	mem_free(h->to);
+	*h = (struct route_headers){.request = NULL};
 }

@@ -67,6 +67,8 @@ enum { RULES_WHY_MAX = 200 };
 bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RULES_WHY_MAX]);
 /* The name of a header that rules may touch; false with why. */
 bool rules_may_name(enum rules_side side, struct slice name, char why[RULES_WHY_MAX]);
+/* Nothing would change. */
+bool rules_are_empty(const struct rules *r);
 bool rules_use(const struct rules *r, enum rules_variable v);
 
 /* Marks the fields that go no further. */
@@ -77,3 +79,14 @@ bool rules_have_lines(const struct rules *r);
 void rules_put(const struct rules *r, struct http_writer *w, const struct rules_scope *s);
 /* Copies lines, or a whole head, with the server's name in its places. */
 void rules_expand(struct http_writer *w, struct slice text, struct slice server);
+
+/* What becomes of the headers and the target of a route's requests. */
+struct route_headers {
+	struct rules *request;  /* NULL: nothing goes to an upstream */
+	struct rules *response; /* NULL: answers go as they are */
+	char *request_id;       /* the header's name; NULL = off */
+	char *host;             /* Host for the upstream; NULL = the client's */
+	bool host_is_server;    /* Host is the server's name instead */
+	char *from, *to;        /* replaced in the path (proxy/rewrite.h); NULL = nothing */
+};
+void route_headers_fini(struct route_headers *h);

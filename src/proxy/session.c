@@ -2,9 +2,11 @@
 #include "proxy/session.h"
 
 #include "base/log.h"
+#include "proxy/admit.h"
 #include "proxy/close.h"
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
+#include "proxy/note.h"
 #include "proxy/opening.h"
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
@@ -31,7 +33,7 @@ static void log_move(const struct session *s, enum session_state to)
 {
 	struct log_line l;
 	log_begin(&l, LOG_LEVEL_DEBUG, "state");
-	log_num(&l, "id", (int64_t)s->id);
+	session_log_id(s, &l);
 	log_text(&l, "from", states[s->state].name);
 	log_text(&l, "to", states[to].name);
 	log_end(&l);
@@ -159,6 +161,7 @@ struct session *session_new(struct proxy *p, struct stream *stream, const struct
 static void session_free(struct retired *r)
 {
 	struct session *s = list_entry(r, struct session, retired);
+	note_free(s->note);
 	pool_put(&s->proxy->session_pool, s);
 }
 
@@ -184,6 +187,7 @@ void session_end(struct session *s, bool reset)
 		counter_inc(&p->counters.closed_normally);
 	session_log_end(s);
 	session_leave_server(s);
+	admit_release(s);
 	timer_clear(&p->worker->wheel, &s->timer);
 	session_move(s, SESSION_ENDED);
 	route_unref(s->route);

@@ -54,6 +54,7 @@ struct side {
 	uint16_t flags;
 	uint16_t close_code;    /* that came from it; 0 = none, or a close frame without one */
 	uint16_t due_code;      /* CLOSE_DUE: the code to send */
+	uint16_t controls;      /* control frames, and empty fragments, in the second of received_ms */
 	uint64_t unfinished_ms; /* when its unfinished message began; 0 = there is none */
 	uint64_t received_ms; /* when its last byte came; while PAUSED, when reading was stopped */
 };
@@ -70,6 +71,8 @@ enum session_cause {
 	CAUSE_PONG_TIMEOUT,
 	CAUSE_IDLE_TIMEOUT,
 	CAUSE_CLOSE_TIMEOUT,
+	CAUSE_CONTROL_RATE,
+	CAUSE_LIFETIME,
 	CAUSE_STOPPING,
 	CAUSE_MEMORY,
 	CAUSE_REFUSED,  /* never opened: an answer instead */
@@ -80,8 +83,11 @@ enum session_cause {
 /* Who ended it. */
 enum session_closer { CLOSED_BY_NOBODY, CLOSED_BY_CLIENT, CLOSED_BY_UPSTREAM, CLOSED_BY_PROXY };
 
+struct admission;
 struct opening;
 struct echo;
+struct log_line;
+struct note;
 struct server_state;
 
 struct session {
@@ -92,6 +98,7 @@ struct session {
 	const struct proxy_listener *listener;
 	struct route *route; /* referenced; NULL before a request was routed */
 	struct server_state *server; /* where it has a place, referenced; NULL = nowhere */
+	struct admission *places;    /* by the limits on connections; NULL = none */
 	union {
 		struct opening *opening; /* OPENING */
 		struct echo *echo;       /* an open echo session's, or NULL */
@@ -99,30 +106,37 @@ struct session {
 	};
 	uint64_t id; /* worker, slot, use count */
 	uint64_t start_ms;
-	uint64_t deadline_ms; /* READING, OPENING: handshake; CLOSING, LEAVING: close; 0 = none */
+	uint64_t deadline_ms; /* READING, OPENING: handshake; OPEN: max_lifetime; CLOSING, LEAVING:
+	                         close; 0 = none */
 	uint64_t ping_ms;     /* an own ping is unanswered since; 0 = none */
 	uint64_t data_ms;     /* when the last data frame passed */
 	uint64_t bytes[2];    /* of frames, from each side */
 	uint32_t messages[2];
-	struct address_brief client;
+	struct note *note; /* of its request, for the log; NULL = there is nothing to tell */
+	struct address_brief client; /* as decided; see proxy/headers.h */
 	uint16_t status;   /* of the last answer; 0 = none */
 	uint16_t own_code; /* close code that Moongate chose */
 	uint8_t state;
 	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says */
 	bool echoing;
 	bool ping_forwarded; /* a forwarded ping is unanswered by the client */
-	bool keep_alive;     /* READING: after this answer */
+	bool is_lingering;   /* LEAVING: was refused at the door (admit.h) */
 	bool receiving;      /* READING: a request has begun */
+	uint16_t port;       /* that the client connected to; 0 = a unix socket */
 };
 
 struct proxy {
 	struct worker *worker;
 	struct route_table *routes;
 	struct list sessions;
-	struct pool session_pool, opening_pool;
+	struct pool session_pool, opening_pool, admission_pool;
 	size_t count;
+	unsigned lingering; /* sessions that were refused at the door and are not gone yet */
 	uint64_t serial;
 	struct proxy_counters counters;
+	/* Whose request is looked at now, if it has a route: the head is there. */
+	const struct session *asking;
+	const struct http_head *asked;
 	struct {
 		struct timer timer;
 		uint64_t start_ms;
@@ -152,6 +166,13 @@ static inline uint64_t session_clock(const struct session *s)
 {
 	return s->proxy->worker->now_ms;
 }
+/* Something came from the side now. */
+static inline void side_heard(struct side *side, uint64_t now_ms)
+{
+	if (now_ms / 1000 != side->received_ms / 1000)
+		side->controls = 0;
+	side->received_ms = now_ms;
+}
 static inline bool side_is_gone(const struct side *side)
 {
 	return side->ep.stream == NULL;
@@ -178,6 +199,8 @@ void session_blame(
 /* The daemon stops: begins the end that suits the session's state. */
 void session_stop(struct session *s);
 
+/* What every line about the session begins with: its id, and its request's. */
+void session_log_id(const struct session *s, struct log_line *l);
 /* One log line at the end; see session_log.c. */
 void session_log_end(struct session *s);
 void session_log_refused(struct session *s, unsigned status, const char *reason);

@@ -4,6 +4,7 @@
  * a session that was open, or that went away in the middle of its opening. */
 
 #include "base/log.h"
+#include "proxy/note.h"
 #include "proxy/session.h"
 #include "upstream/state.h"
 
@@ -25,6 +26,8 @@ static const char *const causes[] = {
         [CAUSE_PONG_TIMEOUT] = "pong_timeout",
         [CAUSE_IDLE_TIMEOUT] = "idle_timeout",
         [CAUSE_CLOSE_TIMEOUT] = "close_timeout",
+        [CAUSE_CONTROL_RATE] = "max_control_rate",
+        [CAUSE_LIFETIME] = "max_lifetime",
         [CAUSE_STOPPING] = "stopping",
         [CAUSE_MEMORY] = "memory",
         [CAUSE_REFUSED] = "refused",
@@ -32,13 +35,30 @@ static const char *const causes[] = {
         [CAUSE_ANSWERED] = "answered",
 };
 
+void session_log_id(const struct session *s, struct log_line *l)
+{
+	char buf[NOTE_ID_TEXT];
+	struct slice id = note_id(s->note, buf);
+	log_num(l, "id", (int64_t)s->id);
+	if (id.len > 0)
+		log_slice(l, "request", id);
+}
+
+static void log_addresses(const struct session *s, struct log_line *l)
+{
+	struct address_brief peer;
+	char text[ADDRESS_TEXT_MAX];
+	log_text(l, "client", address_brief_text(&s->client, text));
+	if (note_peer(s->note, &peer))
+		log_text(l, "peer", address_brief_text(&peer, text));
+}
+
 static void begin(
         const struct session *s, struct log_line *l, enum log_level level, const char *event)
 {
-	char client[ADDRESS_TEXT_MAX];
 	log_begin(l, level, event);
-	log_num(l, "id", (int64_t)s->id);
-	log_text(l, "client", address_brief_text(&s->client, client));
+	session_log_id(s, l);
+	log_addresses(s, l);
 	log_text(l, "listener", s->listener->name);
 	if (s->route)
 		log_text(l, "route", s->route->name);

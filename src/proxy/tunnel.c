@@ -30,7 +30,7 @@ void tunnel_pause(struct session *s, struct side *side)
 	if (side_is_gone(side) || (side->flags & SIDE_PAUSED))
 		return;
 	side->flags |= SIDE_PAUSED;
-	side->received_ms = session_clock(s);
+	side_heard(side, session_clock(s));
 	counter_inc(&s->proxy->counters.pauses);
 	stream_pause(side->ep.stream);
 }
@@ -44,7 +44,7 @@ void tunnel_resume(struct session *s, struct side *side)
 	side->flags = (uint16_t)(side->flags & ~SIDE_PAUSED);
 	if (side->unfinished_ms)
 		side->unfinished_ms += now - side->received_ms;
-	side->received_ms = now;
+	side_heard(side, now);
 	stream_resume(side->ep.stream);
 	if (s->state == SESSION_OPEN)
 		deadline_reset(s);
@@ -168,6 +168,29 @@ static void on_broken(struct session *s, struct side *from, enum ws_error error)
 		close_broken(s, from, error);
 }
 
+/* Early frames are not counted: they are bounded by what is kept of them. */
+bool tunnel_is_flood(struct session *s, struct side *from, uint32_t n)
+{
+	uint32_t limit = s->route->settings.max_control_rate;
+	uint32_t sum = from->controls + n;
+	if (s->state == SESSION_OPENING || !limit)
+		return false;
+	from->controls = (uint16_t)(sum < UINT16_MAX ? sum : UINT16_MAX);
+	return sum > limit;
+}
+
+/* Who goes on with it after the close frame is not listened to any more. */
+void tunnel_on_flood(struct session *s, struct side *from)
+{
+	from->controls = 0;
+	if (s->state != SESSION_OPEN) {
+		endpoint_discard(&from->ep);
+		return;
+	}
+	counter_inc(&s->proxy->counters.max_control_rate);
+	close_limit(s, CAUSE_CONTROL_RATE, 1008, "max_control_rate");
+}
+
 /* A close frame has been passed on, or kept with the early frames, or thrown away
  * because the other side had one already. */
 static void on_close(struct session *s, struct side *from, uint16_t code)
@@ -196,7 +219,7 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 {
 	struct session *s = session_of(ep);
 	struct side *from = side_of(ep), *to = other_side(s, from);
-	from->received_ms = session_clock(s);
+	side_heard(from, session_clock(s));
 	len = up_to_border(s->echoing ? from : to, ep, len);
 	if (s->echoing)
 		return echo_on_frames(s, buf, len);
@@ -208,15 +231,21 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	size_t at = 0, start = 0;
 	uint32_t messages = 0;
 	bool data = false;
+	bool flood = false;
 	enum control control = CONTROL_PASS;
 	for (;;) {
 		ws_reader_run(&ep->in, limits, buf + at, len - at, run);
 		at += run->pass;
 		messages += run->messages;
 		data |= run->pass > 0;
-		if (run->stop != WS_STOP_CONTROL)
+		if (run->empty)
+			flood = tunnel_is_flood(s, from, run->empty);
+		if (run->stop != WS_STOP_CONTROL || flood)
 			break;
 		control = on_control(s, from, run);
+		flood = control != CONTROL_CLOSE && tunnel_is_flood(s, from, 1);
+		if (flood)
+			break;
 		if (control == CONTROL_TAKE) {
 			add_run(s, to, &runs, buf + start, at - start);
 			start = at + run->control_len;
@@ -232,6 +261,10 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	deliver(s, to, &runs);
 	if (ep->phase != ENDPOINT_FRAMES)
 		return len; /* there was no memory to keep them */
+	if (flood) {
+		tunnel_on_flood(s, from);
+		return len;
+	}
 	if (run->stop == WS_STOP_BROKEN) {
 		on_broken(s, from, run->error);
 		return len;
@@ -285,9 +318,10 @@ void tunnel_open(struct session *s)
 	counter_inc(&s->proxy->counters.opened);
 	uint64_t now = session_clock(s);
 	s->status = 101;
-	s->deadline_ms = 0;
+	s->deadline_ms = deadline_lifetime(s, now);
 	s->data_ms = now;
-	s->side[CLIENT].received_ms = s->side[UPSTREAM].received_ms = now;
+	side_heard(&s->side[CLIENT], now);
+	side_heard(&s->side[UPSTREAM], now);
 	if (s->side[CLIENT].unfinished_ms)
 		s->side[CLIENT].unfinished_ms = now;
 	deadline_reset(s);

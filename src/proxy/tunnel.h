@@ -19,5 +19,9 @@ void tunnel_resume(struct session *s, struct side *side);
 void tunnel_send_due(struct session *s, struct side *side);
 /* Sends an own ping to the client, now or after the half-sent frame. */
 void tunnel_ping(struct session *s);
+/* `n` frames more that cost their sender nothing: pings, pongs, empty fragments. True when
+ * they are too many; tunnel_on_flood() ends the session then, once all before went out. */
+bool tunnel_is_flood(struct session *s, struct side *from, uint32_t n);
+void tunnel_on_flood(struct session *s, struct side *from);
 /* A frame to this side is half sent. */
 bool tunnel_is_mid_frame(struct session *s, const struct side *side);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "upstream/ring.h"
+#include "upstream/sticky.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ void upstream_group_unref(struct upstream_group *g)
 		return;
 	upstream_members_unref(g->members);
 	pthread_mutex_destroy(&g->lock);
+	sticky_free(g->sticky);
 	mem_free(g->source);
 	mem_free(g->hash_name);
 	mem_free(g->name);

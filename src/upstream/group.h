@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 struct ring;
+struct sticky;
 
 enum {
 	UPSTREAM_SERVERS_MAX = 64, /* bits of pick_request.tried */
@@ -69,6 +70,7 @@ struct upstream_group {
 	size_t source_n;
 	uint32_t connect_timeout_ms;
 	struct socket_options socket;
+	struct sticky *sticky; /* owned; NULL = off */
 };
 
 struct upstream_group *upstream_group_new(const char *name);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "proxy/headers.h"
+
+#include "proxy/note.h"
+#include "proxy/rewrite.h"
+#include "proxy/trust.h"
+
+static bool is_trusted(const struct session *s, const struct address_brief *peer)
+{
+	return s->listener->trusted.n > 0 && cidr_list_has(&s->listener->trusted, peer);
+}
+
+static struct address_brief peer_of(const struct session *s)
+{
+	struct address_brief peer = s->client;
+	note_peer(s->note, &peer);
+	return peer;
+}
+
+static bool replace_note(struct session *s, struct note *n)
+{
+	note_free(s->note);
+	s->note = n;
+	return n != NULL;
+}
+
+bool headers_find_client(struct session *s, const struct http_head *head)
+{
+	struct address_brief peer = peer_of(s);
+	s->client = peer;
+	replace_note(s, NULL);
+	if (!is_trusted(s, &peer))
+		return true;
+	s->client = trust_client(&s->listener->trusted, s->listener->trusted_header, &peer, head);
+	return address_brief_equal(&s->client, &peer) ||
+	       replace_note(s, note_new(&peer, SLICE(""), false));
+}
+
+bool headers_name_request(struct session *s, const struct http_head *head)
+{
+	const char *header = s->route->headers.request_id;
+	struct slice id = SLICE("");
+	struct address_brief peer = peer_of(s);
+	if (!header)
+		return true;
+	if (is_trusted(s, &peer))
+		id = trust_id(head, slice_str(header));
+	bool is_client = address_brief_equal(&peer, &s->client);
+	return replace_note(s, note_new(is_client ? NULL : &peer, id, id.len == 0));
+}
+
+/* What a scope points to. */
+struct facts {
+	struct address_brief peer;
+	char id[NOTE_ID_TEXT];
+	struct rules_scope scope;
+};
+
+static void gather(struct facts *f, const struct session *s, const struct http_head *head)
+{
+	f->peer = peer_of(s);
+	f->scope = (struct rules_scope){.head = head,
+	        .client = &s->client,
+	        .peer = &f->peer,
+	        .trusted = is_trusted(s, &f->peer),
+	        .port = s->port,
+	        .listener = slice_str(s->listener->name),
+	        .route = slice_str(s->route->name),
+	        .request_id = note_id(s->note, f->id)};
+}
+
+const char *headers_put_request(struct session *s, struct http_writer *w, struct http_head *head,
+        const char key[WS_KEY_LEN], unsigned *status)
+{
+	const struct route_headers *h = &s->route->headers;
+	uint8_t target[HTTP_TARGET_MAX];
+	struct http_writer t;
+	struct facts f;
+	http_writer_init(&t, target, sizeof target);
+	rewrite_target(&t, head, h->from, h->to);
+	if (t.overflow) {
+		*status = 414;
+		return "the request target is over 8 KiB with its path replaced";
+	}
+	gather(&f, s, head);
+	rules_filter(h->request, head, f.scope.trusted);
+	upgrade_begin_request(w, head, slice_of(target, t.len),
+	        h->host_is_server ? RULES_SERVER
+	        : h->host         ? slice_str(h->host)
+	                          : SLICE(""));
+	rules_put(h->request, w, &f.scope);
+	upgrade_end_request(w, key);
+	*status = 431;
+	return w->overflow ? "the head is over 32 KiB with the headers added for the upstream"
+	                   : NULL;
+}
+
+void headers_put_response(
+        const struct session *s, struct http_writer *w, const struct http_head *request)
+{
+	const struct rules *rules = s->route->headers.response;
+	struct facts f;
+	if (!rules || !rules_have_lines(rules))
+		return;
+	gather(&f, s, request);
+	rules_put(rules, w, &f.scope);
+}
+
+void headers_edit(
+        const struct session *s, struct http_writer *w, struct slice lines, struct slice server)
+{
+	const struct rules *rules = s->route ? s->route->headers.response : NULL;
+	struct http_head answer;
+	struct http_scan scan = {0};
+	struct http_writer edited;
+	uint8_t buf[HEADERS_HEAD_MAX];
+	ssize_t n = rules ? http_parse_response(&answer, &scan, w->buf, w->len) : 0;
+	if (n <= 0)
+		return;
+	rules_filter(rules, &answer, false);
+	http_writer_init(&edited, buf, w->size < sizeof buf ? w->size : sizeof buf);
+	http_put(&edited, slice_of(w->buf, scan.fields_at));
+	for (size_t i = 0; i < answer.n; i++) {
+		const struct http_field *f = &answer.field[i];
+		/* The rules cannot name what is of this connection; its own list may. */
+		if (!f->named || f->id == HTTP_UPGRADE)
+			http_put_field(&edited, f->name, f->value);
+	}
+	rules_expand(&edited, lines, server);
+	http_put_end(&edited);
+	http_put(&edited, slice_of(w->buf + n, w->len - (size_t)n));
+	if (edited.overflow)
+		return;
+	memcpy(w->buf, buf, edited.len);
+	w->len = edited.len;
+}
