@@ -5,7 +5,6 @@
 #include "net/worker.h"
 
 #include <assert.h>
-#include <errno.h>
 
 /* Bytes that came but could not be judged yet: part of a head, a chunk's line, a
  * frame's header or a control frame. */
@@ -166,7 +165,7 @@ static size_t read_all(struct endpoint *ep, uint8_t *buf, size_t len)
 static void out_of_memory(struct endpoint *ep)
 {
 	endpoint_discard(ep);
-	events_of(ep)->on_end(ep, STREAM_ERROR, ENOMEM);
+	events_of(ep)->on_no_memory(ep);
 }
 
 static void read_behind_rest(struct endpoint *ep, uint8_t *buf, size_t len)

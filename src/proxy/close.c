@@ -5,6 +5,8 @@
 #include "proxy/tunnel.h"
 #include "ws/frame.h"
 
+#include <errno.h>
+
 enum { CODE_GOING_AWAY = 1001, CODE_INTERNAL = 1011, CODE_POLICY = 1008 };
 
 static const char *const gone_reason[] = {
@@ -211,6 +213,10 @@ static void vanished(struct session *s, struct side *side, enum stream_end end, 
 {
 	struct side *other = other_side(s, side);
 	struct proxy_counters *c = &s->proxy->counters;
+	if (end == STREAM_ERROR && error == ENOMEM) {
+		counter_inc(&c->out_of_memory);
+		session_blame(s, CAUSE_MEMORY, CLOSED_BY_PROXY, 0);
+	}
 	if (s->cause == CAUSE_NONE)
 		counter_inc(side->ep.role == ENDPOINT_CLIENT ? &c->closed_by_client_end
 		                                             : &c->closed_by_upstream_end);
@@ -225,8 +231,8 @@ static void vanished(struct session *s, struct side *side, enum stream_end end, 
 void close_on_end(struct session *s, struct side *side, enum stream_end end, int error)
 {
 	side->flags |= SIDE_EOF;
-	if (end == STREAM_ERROR)
-		endpoint_close(&side->ep, false);
+	if (end == STREAM_ERROR) /* without memory what was queued is lost: the peer shall see it */
+		endpoint_close(&side->ep, error == ENOMEM);
 	if (!(side->flags & (SIDE_CLOSE_RECEIVED | SIDE_FINISHED | SIDE_CUT)))
 		vanished(s, side, end, error);
 	cut_hopeless(s);

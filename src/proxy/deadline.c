@@ -51,7 +51,7 @@ static uint64_t message_due(const struct session *s, const struct side *side)
 
 static bool is_ping_answered(const struct session *s)
 {
-	return s->side[CLIENT].received_ms > s->ping_ms;
+	return s->side[CLIENT].received_ms >= s->ping_ms;
 }
 
 static uint64_t ping_due(const struct session *s)
@@ -60,11 +60,11 @@ static uint64_t ping_due(const struct session *s)
 	const struct route_settings *set = &s->route->settings;
 	if (!set->ping_interval_ms || (client->flags & (SIDE_PAUSED | SIDE_PING_DUE)))
 		return NEVER;
-	if (s->ping_ms && !is_ping_answered(s))
-		return NEVER;
-	/* Behind a queue a ping comes late, and that is no fault of the client's; while
-	 * there is one, send_timeout watches over it. */
-	if (!side_is_gone(client) && !queue_is_empty(&client->ep.stream->out))
+	/* Not now, but it is looked at again: while a ping is unanswered; and behind a
+	 * queue, where a ping comes late, which is no fault of the client's and which
+	 * send_timeout watches over. */
+	bool queued = !side_is_gone(client) && !queue_is_empty(&client->ep.stream->out);
+	if (queued || (s->ping_ms && !is_ping_answered(s)))
 		return session_clock(s) + ping_interval(s);
 	uint64_t due = client->received_ms + ping_interval(s);
 	/* An unanswered forwarded ping stands for an own one, and gets its time. */
@@ -197,7 +197,7 @@ static void check_reading(struct session *s)
 		counter_inc(&s->proxy->counters.silent);
 		session_blame(s, CAUSE_SILENT, CLOSED_BY_PROXY, 0);
 	}
-	session_end(s, false);
+	session_hang_up(s);
 }
 
 static void check_opening(struct session *s)
@@ -231,7 +231,7 @@ void deadline_fire(struct timer *t)
 			deadline_reset(s);
 		break;
 	case SESSION_LEAVING:
-		session_end(s, false);
+		session_hang_up(s);
 		break;
 	case SESSION_ENDED:
 		break;

@@ -13,6 +13,8 @@
 
 enum { REQUEST_MAX = HTTP_HEAD_MAX + 1024 }; /* the client's head and the handshake's own lines */
 
+static const char no_memory[] = "out of memory";
+
 static void on_dialled(struct dial *d, const char *error);
 static void connect_next(struct session *s, int error);
 
@@ -39,12 +41,24 @@ void opening_free(struct session *s)
 	pool_put(&s->proxy->opening_pool, o);
 }
 
+/* The target of an absolute form as an upstream is asked for it (RFC 9112 3.2.1). */
+static struct slice origin_form(const struct http_head *head, uint8_t out[HTTP_TARGET_MAX + 2])
+{
+	struct http_writer w;
+	http_writer_init(&w, out, HTTP_TARGET_MAX + 2);
+	http_put(&w, head->path);
+	if (head->query.len)
+		http_put(&w, SLICE("?"));
+	http_put(&w, head->query);
+	return slice_of(out, w.len);
+}
+
 static bool make_request(struct opening *o, const struct http_head *head)
 {
-	uint8_t buf[REQUEST_MAX];
+	uint8_t buf[REQUEST_MAX], path[HTTP_TARGET_MAX + 2];
 	struct http_writer w;
 	http_writer_init(&w, buf, sizeof buf);
-	struct slice target = head->authority.len ? head->path : head->target;
+	struct slice target = head->authority.len ? origin_form(head, path) : head->target;
 	ws_key_make(o->key);
 	upgrade_put_request(&w, head, target, (struct slice){0}, o->key);
 	if (w.overflow || !(o->request = mem_try(w.len)))
@@ -74,7 +88,7 @@ void opening_start(struct session *s, const struct http_head *head, struct slice
 	struct opening *o = opening_new(s);
 	if (!o) {
 		counter_inc(&s->proxy->counters.out_of_memory);
-		request_refuse(s, 503, "out of memory");
+		request_refuse(s, 503, no_memory);
 		return;
 	}
 	s->opening = o;
@@ -83,7 +97,7 @@ void opening_start(struct session *s, const struct http_head *head, struct slice
 	enum dial_start dial = dial_start(&o->dial, s->proxy->worker, group, on_dialled);
 	if (dial == DIAL_FAILED || !make_request(o, head)) {
 		counter_inc(&s->proxy->counters.out_of_memory);
-		request_refuse(s, 503, "out of memory");
+		request_refuse(s, 503, no_memory);
 		return;
 	}
 	bool remask = wants_remask(s, group->server.host ? NULL : &group->server.address);
@@ -136,8 +150,7 @@ static void connect_next(struct session *s, int error)
 	o->connect_ms = s->route->group->connect_timeout_ms
 	                        ? session_clock(s) + s->route->group->connect_timeout_ms
 	                        : 0;
-	if (o->connect_ms)
-		deadline_arm(s, o->connect_ms);
+	deadline_reset(s);
 	trust_private_name(s);
 	struct slice v = slice_of(o->request, o->request_len);
 	stream_send(stream, &v, 1);
@@ -153,7 +166,7 @@ static const char *check_answer(struct session *s, const struct http_head *answe
 		struct http_scan scan = {0};
 		request = mem_try(sizeof *request);
 		if (!request)
-			return "out of memory";
+			return no_memory;
 		http_parse_request(request, &scan, o->request, o->request_len);
 	}
 	const char *wrong = upgrade_check_answer(answer, o->key, request);
@@ -204,7 +217,7 @@ static void begin_relay(struct session *s, const struct http_head *answer)
 	o->status = (uint16_t)answer->status;
 	o->has_length = answer->framing == HTTP_BODY_LENGTH || answer->framing == HTTP_BODY_NONE;
 	endpoint_read_body(&s->side[UPSTREAM].ep, answer, true);
-	if (answer->framing == HTTP_BODY_NONE)
+	if (o->has_length && answer->content_length == 0)
 		opening_on_body(s, (struct slice){0}, true);
 }
 
@@ -227,7 +240,7 @@ void opening_on_head(struct session *s, struct http_head *answer)
 	if (answer->status == 101) {
 		const char *wrong = check_answer(s, answer);
 		if (wrong)
-			request_refuse(s, 502, wrong);
+			request_refuse(s, wrong == no_memory ? 503 : 502, wrong);
 		else
 			open_tunnel(s, answer);
 	} else if (answer->status < 200) {
@@ -268,7 +281,7 @@ void opening_on_body(struct session *s, struct slice content, bool end)
 		return;
 	}
 	if (content.len && !queue_append(&o->body, &s->proxy->worker->chunks, &content, 1)) {
-		request_refuse(s, 503, "out of memory");
+		request_refuse(s, 503, no_memory);
 		return;
 	}
 	if (end)
@@ -282,6 +295,8 @@ void opening_on_end(struct session *s, enum stream_end end, int error)
 	endpoint_close(&up->ep, false);
 	if (connecting && end == STREAM_ERROR)
 		connect_next(s, error);
+	else if (end == STREAM_ERROR && error == ENOMEM)
+		request_refuse(s, 503, no_memory);
 	else
 		request_refuse(s, 502, "the upstream closed before a whole answer");
 }
@@ -304,7 +319,7 @@ void opening_keep(struct session *s, const struct slice *v, size_t n)
 {
 	struct opening *o = s->opening;
 	if (!queue_append(&o->early, &s->proxy->worker->chunks, v, n)) {
-		request_refuse(s, 503, "out of memory");
+		request_refuse(s, 503, no_memory);
 		return;
 	}
 	if (o->early.bytes >= OPENING_EARLY_MAX)
