@@ -30,6 +30,12 @@ static bool is_settled(const struct side *side)
 	return side_is_gone(side) || (side->flags & (SIDE_FINISHED | SIDE_CUT));
 }
 
+/* Whose frames go to this side. */
+static struct side *source_of(struct session *s, struct side *side)
+{
+	return s->echoing ? side : other_side(s, side);
+}
+
 static void begin_closing(struct session *s)
 {
 	if (s->state != SESSION_OPEN)
@@ -48,11 +54,13 @@ static void release_if_done(struct side *side)
 		endpoint_close(&side->ep, false);
 }
 
-/* Nothing more will be sent to this side; its end is awaited. */
+/* Nothing more will be sent to this side; its end is awaited. Nobody need wait any more
+ * until it has taken what is queued. */
 static void finish(struct session *s, struct side *side)
 {
 	if (is_settled(side))
 		return;
+	tunnel_resume(s, other_side(s, side));
 	side->flags = (uint16_t)((side->flags & ~(SIDE_CLOSE_DUE | SIDE_PING_DUE)) | SIDE_FINISHED);
 	endpoint_discard(&side->ep);
 	tunnel_resume(s, side);
@@ -68,6 +76,7 @@ static void cut(struct session *s, struct side *side)
 	if (is_settled(side))
 		return;
 	counter_inc(&s->proxy->counters.cut_mid_frame);
+	tunnel_resume(s, other_side(s, side));
 	side->flags = (uint16_t)((side->flags & ~(SIDE_CLOSE_DUE | SIDE_PING_DUE)) | SIDE_CUT);
 	endpoint_discard(&side->ep);
 	tunnel_resume(s, side);
@@ -89,6 +98,7 @@ static void send_close(struct session *s, struct side *side, uint16_t code, cons
 	side->flags =
 	        (uint16_t)((side->flags & ~(SIDE_CLOSE_DUE | SIDE_PING_DUE)) | SIDE_CLOSE_SENT);
 	stream_send(side->ep.stream, &v, 1);
+	tunnel_resume(s, source_of(s, side));
 	/* A side whose frames are no longer read has answered, or cannot. */
 	if (side->ep.phase == ENDPOINT_DISCARD)
 		finish(s, side);
@@ -113,8 +123,7 @@ static void cut_hopeless(struct session *s)
 {
 	for (int i = 0; i < 4; i++) {
 		struct side *side = &s->side[i & 1];
-		const struct side *source = s->echoing ? side : other_side(s, side);
-		if ((side->flags & SIDE_CLOSE_DUE) && !can_still_send(source))
+		if ((side->flags & SIDE_CLOSE_DUE) && !can_still_send(source_of(s, side)))
 			cut(s, side);
 	}
 }
@@ -160,6 +169,7 @@ void close_relayed(struct session *s, struct side *side, uint16_t code)
 		finish(s, side);
 	else
 		endpoint_discard(&side->ep);
+	tunnel_resume(s, side);
 	if ((other->flags & SIDE_CLOSE_RECEIVED) && (other->flags & SIDE_CLOSE_SENT))
 		finish(s, other);
 	session_end_if_done(s);
@@ -231,8 +241,10 @@ static void vanished(struct session *s, struct side *side, enum stream_end end, 
 void close_on_end(struct session *s, struct side *side, enum stream_end end, int error)
 {
 	side->flags |= SIDE_EOF;
-	if (end == STREAM_ERROR) /* without memory what was queued is lost: the peer shall see it */
+	if (end == STREAM_ERROR) { /* without memory what was queued is lost: the peer sees it */
 		endpoint_close(&side->ep, error == ENOMEM);
+		tunnel_resume(s, other_side(s, side));
+	}
 	if (!(side->flags & (SIDE_CLOSE_RECEIVED | SIDE_FINISHED | SIDE_CUT)))
 		vanished(s, side, end, error);
 	cut_hopeless(s);
