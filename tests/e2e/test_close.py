@@ -412,7 +412,7 @@ def script(daemon):
 
 @pytest.mark.parametrize("end", ["rst", "fin"])
 def test_C_11_client_ends_at_each_position(moongate, upstream, closing, end):
-    closing.append(Application(upstream))
+    closing.insert(0, Application(upstream))
     daemon = moongate(upstream)
     client, data = script(daemon)
     client.close()
@@ -427,6 +427,15 @@ def test_C_11_client_ends_at_each_position(moongate, upstream, closing, end):
             client.close()
     daemon.settle()
     still_works(daemon)
+
+
+def hear_close(client):
+    """Reads up to a Close or a reset: to where the other side's end is known."""
+    try:
+        while client.read_frame().opcode != CLOSE:
+            pass
+    except ConnectionResetError:
+        pass
 
 
 @pytest.mark.parametrize("end", ["rst", "fin"])
@@ -448,7 +457,8 @@ def test_C_11_upstream_ends_at_each_position(moongate, upstream, end):
             app.reset()
         else:
             app.close()
-        client.expect_end()
+        if client.read_head().status == 101:
+            hear_close(client)
         client.close()
         at += 2
     daemon.settle()
@@ -456,7 +466,7 @@ def test_C_11_upstream_ends_at_each_position(moongate, upstream, end):
 
 
 def test_C_12_connect_and_close_as_fast_as_it_goes(moongate, upstream, closing):
-    closing.append(Application(upstream))
+    closing.insert(0, Application(upstream))
     daemon = moongate(upstream)
     before = daemon.memory()
     for i in range(1000):
@@ -495,11 +505,11 @@ def test_C_12_time_wait_is_on_the_right_side(moongate, upstream):
         daemon.end_of(client)
     daemon.settle()
     waiting = [(local, remote) for local, remote, state, _ in tcp4() if state == TIME_WAIT]
-    listening = daemon.address[1]
+    listening, serving = daemon.address[1], upstream.address[1]
     assert {remote for local, remote in waiting if local == listening} >= client_ports
-    assert {remote for local, remote in waiting if local == upstream.address[1]} >= app_ports
-    assert not [x for x in waiting if x[1] == listening]
-    assert not [x for x in waiting if x[1] == upstream.address[1]]
+    assert {remote for local, remote in waiting if local == serving} >= app_ports
+    assert not [x for x in waiting if x[1] == listening and x[0] in client_ports]
+    assert not [x for x in waiting if x[1] == serving and x[0] in app_ports]
     still_works(daemon)
 
 
@@ -558,8 +568,7 @@ def test_U_01_client_gone_while_waiting_for_the_101(moongate, upstream, end):
     getattr(client, end)()
     assert app.expect_end() == b""
     daemon.settle()
-    lines = daemon.find(client=client.local)
-    assert [(x.event, x.get("closed_by")) for x in lines] == [("session_end", "client")]
+    assert daemon.end_of(client)["closed_by"] == "client"
     still_works(daemon)
 
 
