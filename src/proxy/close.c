@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+enum { DELIVERY_LOOK_MS = 20 }; /* between two looks at what the kernel holds for a cut side */
+
 enum { CODE_GOING_AWAY = 1001, CODE_INTERNAL = 1011, CODE_POLICY = 1008 };
 
 static const char *const gone_reason[] = {
@@ -69,6 +71,18 @@ static void finish(struct session *s, struct side *side)
 	release_if_done(side);
 }
 
+/* The reset of a cut side throws away what the kernel still holds for the peer, and that
+ * may be whole messages: it waits until they are delivered, no longer than close_timeout. */
+static void reset_cut(struct session *s, struct side *side)
+{
+	if (side_is_gone(side) || !(side->flags & SIDE_CUT))
+		return;
+	if (stream_is_delivered(side->ep.stream))
+		endpoint_close(&side->ep, true);
+	else if (queue_is_empty(&side->ep.stream->out))
+		deadline_arm(s, session_clock(s) + DELIVERY_LOOK_MS);
+}
+
 /* A frame to this side is half sent and will never be whole: what is queued still
  * goes, then a reset tells that something is missing. */
 static void cut(struct session *s, struct side *side)
@@ -80,8 +94,7 @@ static void cut(struct session *s, struct side *side)
 	side->flags = (uint16_t)((side->flags & ~(SIDE_CLOSE_DUE | SIDE_PING_DUE)) | SIDE_CUT);
 	endpoint_discard(&side->ep);
 	tunnel_resume(s, side);
-	if (queue_is_empty(&side->ep.stream->out))
-		endpoint_close(&side->ep, true);
+	reset_cut(s, side);
 }
 
 static bool can_still_send(const struct side *side)
@@ -298,8 +311,14 @@ void close_on_drain(struct session *s, struct side *side)
 {
 	if (side_is_gone(side) || !queue_is_empty(&side->ep.stream->out))
 		return;
-	if (side->flags & SIDE_CUT)
-		endpoint_close(&side->ep, true);
+	reset_cut(s, side);
 	release_if_done(side);
+	session_end_if_done(s);
+}
+
+void close_look(struct session *s)
+{
+	reset_cut(s, &s->side[CLIENT]);
+	reset_cut(s, &s->side[UPSTREAM]);
 	session_end_if_done(s);
 }

@@ -225,10 +225,12 @@ void deadline_fire(struct timer *t)
 		check_open(s);
 		break;
 	case SESSION_CLOSING:
-		if (session_clock(s) >= s->deadline_ms)
+		if (session_clock(s) >= s->deadline_ms) {
 			close_on_deadline(s);
-		else
+		} else {
 			deadline_reset(s);
+			close_look(s);
+		}
 		break;
 	case SESSION_LEAVING:
 		session_hang_up(s);

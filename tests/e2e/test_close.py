@@ -363,6 +363,25 @@ def test_own_close_and_a_frame_that_never_ends(moongate, upstream, who, end):
     still_works(daemon)
 
 
+@pytest.mark.parametrize("end", ["fin", "rst"])
+def test_C_08_what_the_kernel_holds_goes_out_before_the_reset(moongate, upstream, end):
+    """Whole messages on their way to a slow client are not thrown away with the last, cut one."""
+    daemon = moongate(upstream)
+    client, app = open_pair(daemon, upstream, rcvbuf=4096)
+    data = app.make(BINARY, b"q" * 2000) * 50 + app.make(BINARY, b"x" * 1000)[:-1]
+    app.send(data)
+    wait_consumed(app)
+    if end == "fin":
+        app.shutdown()
+        app.expect_eof()  # the daemon knows
+    else:
+        app.reset()
+    assert client.read(len(data)) == data
+    client.expect_reset(after=b"")
+    assert daemon.end_of(client)["cut"] == "mid_frame"
+    still_works(daemon)
+
+
 def test_C_10_reset_after_the_last_message(moongate, upstream):
     """The client resets while the application is slow: all that was read arrives."""
     daemon = moongate(upstream, group={"send_buffer": "4k"}, route={"max_queue": "32k"})
