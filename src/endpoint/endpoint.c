@@ -97,11 +97,21 @@ static size_t broken(struct endpoint *ep, enum http_error error, size_t len)
 	return len;
 }
 
+static void await_head(struct endpoint *ep)
+{
+	ep->http.scan = (struct http_scan){0};
+	ep->http.begun = false;
+}
+
 static size_t read_head(struct endpoint *ep, uint8_t *buf, size_t len)
 {
 	struct endpoint_worker *w = ep->stream->worker->layer[WORKER_ENDPOINT];
-	if (ep->http.scan.at == 0)
+	if (!ep->http.begun) {
+		ep->http.begun = true;
 		events_of(ep)->on_first_byte(ep);
+	}
+	if (!ep->stream || ep->phase != ENDPOINT_HEAD)
+		return len;
 	ssize_t n = ep->role == ENDPOINT_CLIENT
 	                    ? http_parse_request(&w->head, &ep->http.scan, buf, len)
 	                    : http_parse_response(&w->head, &ep->http.scan, buf, len);
@@ -109,7 +119,7 @@ static size_t read_head(struct endpoint *ep, uint8_t *buf, size_t len)
 		return broken(ep, (enum http_error) - n, len);
 	if (n == 0)
 		return 0;
-	ep->http.scan = (struct http_scan){0};
+	await_head(ep);
 	events_of(ep)->on_head(ep, &w->head);
 	return (size_t)n;
 }
@@ -123,7 +133,7 @@ static size_t read_body(struct endpoint *ep, uint8_t *buf, size_t len)
 	bool end = ep->http.body.done, wanted = ep->http.wanted;
 	if (end) {
 		ep->phase = ENDPOINT_HEAD;
-		ep->http.scan = (struct http_scan){0};
+		await_head(ep);
 	}
 	if (wanted && (content.len || end))
 		events_of(ep)->on_body(ep, content, end);
@@ -247,7 +257,7 @@ void endpoint_attach(struct endpoint *ep, struct stream *s)
 	s->events = &stream_events;
 	ep->stream = s;
 	ep->phase = ENDPOINT_HEAD;
-	ep->http.scan = (struct http_scan){0};
+	await_head(ep);
 }
 
 void endpoint_close(struct endpoint *ep, bool reset)

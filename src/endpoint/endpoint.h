@@ -52,6 +52,7 @@ struct endpoint {
 		struct {
 			struct http_scan scan; /* HEAD */
 			struct http_body body; /* BODY */
+			bool begun;            /* on_first_byte was told */
 			bool wanted;           /* the body's content is the owner's, not skipped */
 		} http;
 	};

@@ -209,7 +209,7 @@ static const char *const early_faults[] = {
 
 START_TEST(early_violation)
 {
-	static const size_t len[] = {35, 3, 3, 8, 7};
+	static const size_t len[] = {32, 3, 3, 8, 7};
 	pair_request();
 	sim_take(t.up, sim_sent(t.up).len);
 	push(t.client, slice_of(early_faults[_i], len[_i]));
