@@ -28,6 +28,9 @@ When the test ends, all its peers are closed, the daemon must give back every
 descriptor, and must exit with 0, without a sanitizer's report and with as many
 sessions ended as begun, on SIGTERM. Its log is printed when the test fails.
 
+Lines of the list marked (L) take their counts from `many`: many(10**6) is that under
+`make soak`, which runs the tests that ask for it and nothing else, and a hundredth else.
+
 Rules: no sleeping, no asserted times, 30 s for a test. Each read waits up to 20 s for
 what it wants (peer.LIMIT); shorten a timeout in the configuration to see it expire.
 Unwanted traffic is proven absent by what must come after it, not by waiting.
@@ -37,11 +40,42 @@ Unwanted traffic is proven absent by what must come after it, not by waiting.
 import os
 import random
 import socket
+import time
 
 import pytest
 
 from helpers.daemon import Daemon, section, server_text
 from helpers.peer import LIMIT, RawClient, RawUpstream
+
+
+SOAK = os.environ.get("MOONGATE_SOAK")  # seconds, under `make soak`
+
+
+def pytest_collection_modifyitems(config, items):
+    if SOAK:
+        wanted = [item for item in items if {"many", "for_long"} & set(item.fixturenames)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+        items[:] = wanted
+
+
+@pytest.fixture
+def many():
+    """many(n): a count of the fault list, in full under `make soak`, a hundredth of it otherwise."""
+    return lambda n: n if SOAK else max(n // 100, 1)
+
+
+@pytest.fixture
+def for_long():
+    """Rounds to loop over: for the seconds of `make soak`; three of them otherwise."""
+
+    def rounds():
+        end = time.monotonic() + float(SOAK or 0)
+        n = 0
+        while n < 3 or time.monotonic() < end:
+            yield n
+            n += 1
+
+    return rounds
 
 
 class Ports:

@@ -432,11 +432,11 @@ def flood_pings(client, n):
     client.send(b"".join(client.make(PING, b"%010d" % i + b"." * 115) for i in range(n)))
 
 
-def test_F_19_ping_flood_on_echo(moongate):
+def test_F_19_ping_flood_on_echo(moongate, many):
     daemon = moongate(listener=SMALL)
     client = daemon.client(rcvbuf=4096).open("/echo")
     client.echoes(1)
-    before, n = daemon.memory(), 10_000
+    before, n = daemon.memory(), many(10**6)
     # All of it is taken, though not one pong is read.
     flood_pings(client, n)
     wait_consumed(client)
@@ -582,21 +582,22 @@ def test_F_24_close_reason(moongate, upstream, who):
 
 
 @pytest.mark.parametrize("who", BOTH)
-def test_F_25_empty_frames(moongate, upstream, who):
+def test_F_25_empty_frames(moongate, upstream, who, many):
     daemon = moongate(upstream)
     with Way(daemon, upstream, who) as way:
         way.passes(b"".join(way.frame(op, b"") for op in (TEXT, BINARY, PING, PONG)))
         way.passes(way.frame(TEXT, b"", fin=False) + way.frame(CONT, b"", fin=False) + way.frame(CONT, b""))
-        many = (way.frame(TEXT, b"") + way.frame(BINARY, b"")) * 5000
-        sender = sending(way.source, many)
-        assert way.sink.read(len(many)) == many
+        n = many(10**6)
+        empty = (way.frame(TEXT, b"") + way.frame(BINARY, b"")) * (n // 2)
+        sender = sending(way.source, empty)
+        assert way.sink.read(len(empty)) == empty
         sender.join()
         way.passes(way.frame(CLOSE, b""))
         way.sink.close_frame()
         way.source.expect_close(None)
         way.is_over(cause="close")
         name = "messages_up" if who == "client" else "messages_down"
-        assert way.logged()[name] == "10003"
+        assert way.logged()[name] == str(n + 3)
     still_works(daemon)
 
 
