@@ -115,13 +115,13 @@ static void on_dialled(struct dial *d, const char *error)
 		connect_next(s, 0);
 }
 
-/* A name turned out to be at home: from the next frame on the mask may stay. */
-static void trust_private_name(struct session *s)
+/* The address of a name that is tried now is at home or not: from the next frame on. */
+static void choose_remask(struct session *s)
 {
 	struct ws_reader *in = &s->side[CLIENT].ep.in;
-	if (s->route->settings.remask == REMASK_AUTO && !ws_reader_is_mid_frame(in) &&
-	        address_is_private(dial_address(&s->opening->dial)))
-		in->flags = (uint8_t)(in->flags & ~WS_REMASK);
+	bool remask = wants_remask(s, dial_address(&s->opening->dial));
+	if (!ws_reader_is_mid_frame(in))
+		in->flags = (uint8_t)((in->flags & ~WS_REMASK) | (remask ? WS_REMASK : 0));
 }
 
 /* `error`: why the address before failed; it is reported when it was the last. */
@@ -151,7 +151,7 @@ static void connect_next(struct session *s, int error)
 	                        ? session_clock(s) + s->route->group->connect_timeout_ms
 	                        : 0;
 	deadline_reset(s);
-	trust_private_name(s);
+	choose_remask(s);
 	struct slice v = slice_of(o->request, o->request_len);
 	stream_send(stream, &v, 1);
 }

@@ -31,7 +31,7 @@ static void log_move(const struct session *s, enum session_state to)
 {
 	struct log_line l;
 	log_begin(&l, LOG_LEVEL_DEBUG, "state");
-	log_num(&l, "id", (int64_t)s->id);
+	log_unum(&l, "id", s->id);
 	log_text(&l, "from", states[s->state].name);
 	log_text(&l, "to", states[to].name);
 	log_end(&l);

@@ -36,7 +36,7 @@ static void begin(
 {
 	char client[ADDRESS_TEXT_MAX];
 	log_begin(l, level, event);
-	log_num(l, "id", (int64_t)s->id);
+	log_unum(l, "id", s->id);
 	log_text(l, "client", address_brief_text(&s->client, client));
 	log_text(l, "listener", s->listener->name);
 	if (s->route)

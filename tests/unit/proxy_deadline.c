@@ -91,7 +91,7 @@ START_TEST(later_upgrade)
 	pass(30000);
 	push_text(t.client, "G");
 	pass(4000);
-	push_text(t.client, REQUEST + 1);
+	push_text(t.client, &REQUEST[1]);
 	pass(5999);
 	got_nothing(t.client);
 	if (_i == 0) {

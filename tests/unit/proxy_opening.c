@@ -682,6 +682,25 @@ START_TEST(mask_of_a_name)
 }
 END_TEST
 
+/* ... and that of each address anew. */
+START_TEST(mask_of_the_next_address)
+{
+	t.route->settings.remask = REMASK_AUTO;
+	t.connecting = true;
+	use_name();
+	pair_request();
+	pair_resolve(2, (const char *const[]){"127.0.0.1:1", "8.8.8.8:1"}, NULL);
+	sim_push_error(t.up, ECONNREFUSED);
+	t.up->flags &= (uint16_t)~STREAM_CONNECTING;
+	pair_answer();
+	static struct text b;
+	b.len = 0;
+	text_frame(&b, FROM_CLIENT, FIN | WS_TEXT, "hello", 5);
+	push(t.client, text_slice(&b));
+	ck_assert(memcmp(sim_sent(t.up).at, b.at, b.len) != 0);
+}
+END_TEST
+
 static void add(TCase *c)
 {
 	tcase_add_test(c, request_in_two_pieces);
@@ -716,6 +735,7 @@ static void add(TCase *c)
 	tcase_add_test(c, absolute_form_without_a_path);
 	tcase_add_loop_test(c, masks, 0, 3);
 	tcase_add_loop_test(c, mask_of_a_name, 0, 2);
+	tcase_add_test(c, mask_of_the_next_address);
 }
 
 int main(void)

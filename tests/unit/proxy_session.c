@@ -527,7 +527,7 @@ START_TEST(reset_at_every_byte)
 		bool shook = false;
 		ck_assert(pair_adopt());
 		for (size_t i = 0; i < head && left > 0; i++, left--)
-			push(t.client, slice_of(REQUEST + i, 1));
+			push(t.client, slice_of(&REQUEST[i], 1));
 		if (t.up && left > 0 && make_101(answer, "")) {
 			size_t len = strlen(answer), some = left < len ? left : len;
 			push(t.up, slice_of(answer, some));
