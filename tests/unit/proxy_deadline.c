@@ -574,6 +574,22 @@ START_TEST(idle)
 }
 END_TEST
 
+START_TEST(idle_inside_a_frame)
+{
+	t.route->settings.ping_interval_ms = 0;
+	t.route->settings.idle_timeout_ms = 40000;
+	pair_open();
+	size_t all = upstream_frame(0, 50);
+	sim_take(t.client, 50);
+	pass(40000);
+	got_nothing(t.client);
+	got_close(t.up, 1001, "idle_timeout");
+	upstream_frame(50, all - 50);
+	sim_take(t.client, all - 50);
+	got_close(t.client, 1001, "idle_timeout");
+}
+END_TEST
+
 /* A long message that is on its way is no idleness. */
 START_TEST(long_message_is_not_idle)
 {
@@ -651,6 +667,7 @@ static void add(TCase *c)
 	tcase_add_test(c, slow_client);
 	tcase_add_test(c, clocks_stand_while_paused);
 	tcase_add_loop_test(c, idle, 0, 2);
+	tcase_add_test(c, idle_inside_a_frame);
 	tcase_add_test(c, long_message_is_not_idle);
 	tcase_add_test(c, stopped_for_a_while);
 	tcase_add_test(c, nothing_is_limited);
