@@ -60,11 +60,8 @@ static uint64_t ping_due(const struct session *s)
 	const struct route_settings *set = &s->route->settings;
 	if (!set->ping_interval_ms || (client->flags & (SIDE_PAUSED | SIDE_PING_DUE)))
 		return NEVER;
-	/* Not now, but it is looked at again: while a ping is unanswered; and behind a
-	 * queue, where a ping comes late, which is no fault of the client's and which
-	 * send_timeout watches over. */
-	bool queued = !side_is_gone(client) && !queue_is_empty(&client->ep.stream->out);
-	if (queued || (s->ping_ms && !is_ping_answered(s)))
+	/* While one is unanswered none is due, but it is looked at again. */
+	if (s->ping_ms && !is_ping_answered(s))
 		return session_clock(s) + ping_interval(s);
 	uint64_t due = client->received_ms + ping_interval(s);
 	/* An unanswered forwarded ping stands for an own one, and gets its time. */
@@ -170,9 +167,20 @@ static bool check_idle(struct session *s, uint64_t now)
 	return true;
 }
 
+/* Behind what a slow client has still to take a ping comes late, which is no fault of the
+ * client's: its time begins anew. Others watch meanwhile: send_timeout over the queue,
+ * TCP_USER_TIMEOUT over what the kernel holds. */
+static void put_off_ping(struct session *s, uint64_t now)
+{
+	struct side *client = &s->side[CLIENT];
+	if (ping_due(s) <= now && !side_is_gone(client) && !stream_is_delivered(client->ep.stream))
+		client->received_ms = now;
+}
+
 static void check_open(struct session *s)
 {
 	uint64_t now = session_clock(s);
+	put_off_ping(s, now);
 	for (int i = 0; i < 2; i++)
 		if (check_send(s, &s->side[i], now) || check_message(s, &s->side[i], now))
 			return;

@@ -434,11 +434,16 @@ def test_ping_that_could_not_be_sent_is_not_missed(moongate, upstream):
     still_works(daemon)
 
 
-def test_ping_behind_a_queue_is_not_missed(moongate, upstream, closing):
+@pytest.mark.parametrize("where", ["queue", "kernel"])
+@pytest.mark.parametrize("whose", ["own", "forwarded"])
+def test_ping_behind_a_queue_is_not_missed(moongate, upstream, where, whose):
     """A slow reader takes bytes all the time; the ping behind them has not reached it yet."""
-    daemon = moongate(upstream, route={**PONGS, "max_queue": "64k"}, listener=SMALL)
+    listener = SMALL if where == "queue" else {"send_buffer": "1m"}
+    daemon = moongate(upstream, route={**PONGS, "max_queue": "64k"}, listener=listener)
     client, app = open_pair(daemon, upstream, rcvbuf=4096)
     data = app.make(BINARY, b"x" * 1000) * 60
+    if whose == "forwarded":
+        data += app.make(PING, b"moon")
     app.send(data)
     got = b""
     clock = Doing(Clock(daemon).pong_time)
@@ -448,6 +453,9 @@ def test_ping_behind_a_queue_is_not_missed(moongate, upstream, closing):
     clock.join()
     got += client.read(len(data) - len(got))
     assert got == data
+    if whose == "forwarded":
+        client.pong(b"moon")
+        app.expect_frame(PONG, b"moon")
     ping = client.read_frame()
     assert ping.opcode == PING, ping
     client.pong(ping.payload)
