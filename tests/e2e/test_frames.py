@@ -203,6 +203,18 @@ def test_F_09_a_trickle(moongate, upstream, who):
     assert daemon.stop()["timeout_message"] == 1
 
 
+def test_F_09_a_trickle_on_echo(moongate):
+    """The answer is half sent as well: no Close fits into it."""
+    daemon = moongate(route={"message_timeout": "300ms"})
+    with Way(daemon, None, "echo") as way:
+        way.source.send(way.header(BINARY, MIB, mask=b"\0\0\0\0") + b"x" * 10)
+        wanted = way.header(BINARY, MIB, mask=None) + b"x" * 10
+        assert way.sink.read(len(wanted)) == wanted
+        way.sink.expect_reset(after=b"")
+        way.logged(cause="message_timeout", closed_by="proxy", cut="mid_frame")
+    still_works(daemon)
+
+
 HEADERS = {7: 5, 16: 200, 64: 70000}
 
 

@@ -202,7 +202,7 @@ def short_session(daemon):
         client.open("/still").echoes(1)
 
 
-CALLS = {"connect": 6, "socket_error": 6, "socket": 10}  # that a start and three sessions make
+CALLS = {"connect": 6, "socket_error": 6, "socket": 10, "recv": 20, "send": 20, "alloc": 30}  # that a start and three sessions make
 
 
 def survives(daemon, allowed):
