@@ -460,7 +460,7 @@ def hear_close(client):
 @pytest.mark.parametrize("end", ["rst", "fin"])
 def test_C_11_upstream_ends_at_each_position(moongate, upstream, end):
     daemon = moongate(upstream)
-    at, length = 0, 1
+    at, length, clients = 0, 1, []
     while at <= length:
         client = daemon.client()
         client.send(client.request("/app") + client.make(TEXT, b"hi").decode("latin-1"))
@@ -476,10 +476,12 @@ def test_C_11_upstream_ends_at_each_position(moongate, upstream, end):
             app.reset()
         else:
             app.close()
+        clients.append(client)
+        at += 2
+    for client in clients:
         if client.read_head().status == 101:
             hear_close(client)
         client.close()
-        at += 2
     daemon.settle()
     still_works(daemon)
 
