@@ -9,7 +9,7 @@
 # make clean
 #
 # SAN=address,undefined or SAN=thread and CC=clang choose a variant, each with
-# its own folder under build/; WERROR=1 makes warnings errors.
+# its own folder under build/; WERROR=1 makes warnings errors; V=1 shows commands.
 
 ifdef FUZZ
 CC := clang
@@ -38,6 +38,10 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih -lresolv
 LDFLAGS += -Wl,-z,relro,-z,now
 
+# `$(call say,CC)` and $(Q) in front of a command: a short line instead of it.
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@echo "  $(1) $@")
+
 sources = $(sort $(wildcard src/$(1)/*.c))
 objects = $(patsubst src/%.c,$(OUT)/$(2)/%.o,$(call sources,$(1)))
 # The layers below and including $(1), highest first, as static libraries.
@@ -55,22 +59,26 @@ build/moongate: $(OUT)/moongate
 	@cmp -s $< $@ || cp -f $< $@
 
 $(OUT)/moongate: $(foreach l,$(LAYERS),$(call objects,$(l),obj))
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(OUT)/moongate-faults: $(foreach l,$(LAYERS),$(call objects,$(l),fobj))
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(OUT)/fobj/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DMOONGATE_FAULTS $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) -DMOONGATE_FAULTS $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 .SECONDEXPANSION:
 .SECONDARY: $(LAYERS:%=$(OUT)/lib/%.a)
 $(OUT)/lib/%.a: $$(call objects,$$*,fobj)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 # Unit tests: tests/unit/LAYER_MODULE.c is linked with its layer and those below,
 # in the variant in which calls can be made to fail.
@@ -81,7 +89,8 @@ libs_of = $(foreach l,$(call up_to,$(call layer_of,$(1))),$(OUT)/lib/$(l).a)
 
 $(OUT)/unit/%: tests/unit/%.c $$(call libs_of,$$*)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DMOONGATE_FAULTS $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -lcheck -lsubunit -lm -lrt
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) -DMOONGATE_FAULTS $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -lcheck -lsubunit -lm -lrt
 
 # Fuzz targets: tests/fuzz/NAME.c, with libFuzzer in the FUZZ=1 variant, and in
 # any other with a main that replays tests/fuzz/corpus/NAME.
@@ -91,10 +100,12 @@ fuzz_main := $(if $(FUZZ),,$(OUT)/fuzz/replay_main.o)
 
 $(OUT)/fuzz/replay_main.o: tests/fuzz/replay_main.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(OUT)/fuzz/%: tests/fuzz/%.c $(fuzz_main) $(foreach l,$(call up_to,config),$(OUT)/lib/$(l).a)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DMOONGATE_FAULTS $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $< $(fuzz_main) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) -DMOONGATE_FAULTS $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $< $(fuzz_main) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
 
 .PHONY: unit fuzzers
 unit: $(UNIT_BIN)

@@ -83,7 +83,7 @@ const struct schema_key schema_key[] = {
 	  "X-Forwarded-For | Forwarded | X-Real-IP", "the one header in which trusted proxies say who their client is" },
 
 	{ KIND_UPSTREAM, "server", parse_server, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_REQUIRED | KEY_RELOAD,
-	  "ws://HOST[:PORT] | ws://unix:PATH, and behind it: weight=N backup max_connections=N",
+	  "ws://HOST[:PORT] | ws://unix:PATH [weight=N] [backup] [max_connections=N]",
 	  "where the application listens: an address, a name or a unix socket; the port is 80 if not given. "
 	  "Of several servers (at most 64) each gets sessions by its weight (1..256, 1 if not given); a backup only while no other can be used" },
 	{ KIND_UPSTREAM, "balance", parse_balance, UPSTREAM(balance), NO_BOUNDS, "round_robin", KEY_RELOAD,

@@ -5,7 +5,6 @@
 #include "net/worker.h"
 
 #include <assert.h>
-#include <errno.h>
 
 /* Bytes that came but could not be judged yet: part of a head, a chunk's line, a
  * frame's header or a control frame. */
@@ -98,11 +97,21 @@ static size_t broken(struct endpoint *ep, enum http_error error, size_t len)
 	return len;
 }
 
+static void await_head(struct endpoint *ep)
+{
+	ep->http.scan = (struct http_scan){0};
+	ep->http.begun = false;
+}
+
 static size_t read_head(struct endpoint *ep, uint8_t *buf, size_t len)
 {
 	struct endpoint_worker *w = ep->stream->worker->layer[WORKER_ENDPOINT];
-	if (ep->http.scan.at == 0)
+	if (!ep->http.begun) {
+		ep->http.begun = true;
 		events_of(ep)->on_first_byte(ep);
+	}
+	if (!ep->stream || ep->phase != ENDPOINT_HEAD)
+		return len;
 	ssize_t n = ep->role == ENDPOINT_CLIENT
 	                    ? http_parse_request(&w->head, &ep->http.scan, buf, len)
 	                    : http_parse_response(&w->head, &ep->http.scan, buf, len);
@@ -110,7 +119,7 @@ static size_t read_head(struct endpoint *ep, uint8_t *buf, size_t len)
 		return broken(ep, (enum http_error) - n, len);
 	if (n == 0)
 		return 0;
-	ep->http.scan = (struct http_scan){0};
+	await_head(ep);
 	events_of(ep)->on_head(ep, &w->head);
 	return (size_t)n;
 }
@@ -124,7 +133,7 @@ static size_t read_body(struct endpoint *ep, uint8_t *buf, size_t len)
 	bool end = ep->http.body.done, wanted = ep->http.wanted;
 	if (end) {
 		ep->phase = ENDPOINT_HEAD;
-		ep->http.scan = (struct http_scan){0};
+		await_head(ep);
 	}
 	if (wanted && (content.len || end))
 		events_of(ep)->on_body(ep, content, end);
@@ -167,7 +176,7 @@ static size_t read_all(struct endpoint *ep, uint8_t *buf, size_t len)
 static void out_of_memory(struct endpoint *ep)
 {
 	endpoint_discard(ep);
-	events_of(ep)->on_end(ep, STREAM_ERROR, ENOMEM);
+	events_of(ep)->on_no_memory(ep);
 }
 
 static void read_behind_rest(struct endpoint *ep, uint8_t *buf, size_t len)
@@ -249,7 +258,7 @@ void endpoint_attach(struct endpoint *ep, struct stream *s)
 	s->events = &stream_events;
 	ep->stream = s;
 	ep->phase = ENDPOINT_HEAD;
-	ep->http.scan = (struct http_scan){0};
+	await_head(ep);
 }
 
 void endpoint_close(struct endpoint *ep, bool reset)

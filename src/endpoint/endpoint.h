@@ -40,6 +40,8 @@ struct endpoint_events {
 	void (*on_first_byte)(struct endpoint *ep);
 	void (*on_end)(struct endpoint *ep, enum stream_end end, int error);
 	void (*on_drain)(struct endpoint *ep);
+	/* There was no memory for what is unfinished; nothing more is read. */
+	void (*on_no_memory)(struct endpoint *ep);
 };
 
 struct endpoint {
@@ -50,6 +52,7 @@ struct endpoint {
 		struct {
 			struct http_scan scan; /* HEAD */
 			struct http_body body; /* BODY */
+			bool begun;            /* on_first_byte was told */
 			bool wanted;           /* the body's content is the owner's, not skipped */
 		} http;
 	};

@@ -244,6 +244,8 @@ static const char *check_protocol(const struct http_head *answer, const struct h
 const char *upgrade_check_answer(
         const struct http_head *answer, const char key[WS_KEY_LEN], const struct http_head *request)
 {
+	if (answer->minor == 0)
+		return "101 in HTTP/1.0, which knows no upgrade";
 	if (!slice_equal_nocase(only(answer, HTTP_UPGRADE), SLICE("websocket")))
 		return "101 without Upgrade: websocket";
 	if (!http_lists(answer, HTTP_CONNECTION, SLICE("upgrade")))

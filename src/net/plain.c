@@ -346,11 +346,17 @@ static void plain_release(struct stream *s, bool reset)
 	worker_retire(s->worker, &p->retired, free_plain);
 }
 
+static bool plain_is_delivered(struct stream *s)
+{
+	return s->flags & STREAM_FAILED || sys_unsent(fd_of(s)) == 0;
+}
+
 static const struct stream_ops ops = {
         .send = plain_send,
         .shutdown = plain_shutdown,
         .wake = plain_wake,
         .release = plain_release,
+        .is_delivered = plain_is_delivered,
 };
 
 void plain_pool_init(struct pool *pool)

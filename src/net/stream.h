@@ -51,6 +51,7 @@ struct stream_ops {
 	void (*shutdown)(struct stream *s);
 	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
+	bool (*is_delivered)(struct stream *s); /* NULL: always */
 };
 
 enum {
@@ -111,6 +112,12 @@ static inline void stream_shutdown(struct stream *s)
 /* Gives the stream up, now: what is queued is lost; freed at the end of the turn.
  * `reset`: the peer sees a reset, not an end. The caller forgets the pointer. */
 void stream_free(struct stream *s, bool reset);
+/* All that was sent lies with the peer: a reset takes nothing of it away. Its kernel tells
+ * nobody when that becomes so. */
+static inline bool stream_is_delivered(struct stream *s)
+{
+	return queue_is_empty(&s->out) && (!s->ops->is_delivered || s->ops->is_delivered(s));
+}
 static inline bool stream_is_over(const struct stream *s)
 {
 	return s->out.bytes >= s->high_mark;

@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #ifdef MOONGATE_FAULTS
@@ -125,6 +127,12 @@ ssize_t sys_writev(int fd, const struct iovec *iov, int n)
 		done = send_iov(fd, iov, n);
 	while (done < 0 && errno == EINTR);
 	return done;
+}
+
+size_t sys_unsent(int fd)
+{
+	int n = 0;
+	return ioctl(fd, SIOCOUTQ, &n) < 0 || n < 0 ? 0 : (size_t)n;
 }
 
 int sys_shutdown(int fd)

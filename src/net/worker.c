@@ -23,11 +23,46 @@ struct post {
 	void *arg;
 };
 
+/* A process that is stopped, or starved, wakes up when deadlines have passed, and what
+ * its peers sent in time waits in the kernel. So an alarm that comes later than LATE_MS
+ * makes the worker's time stand still until that was read, for CATCH_UP_MS at most; then
+ * it goes on from when the alarm was due. */
+enum { LATE_MS = 500, CATCH_UP_MS = 1000 };
+
+static uint64_t running_ms(const struct worker *w)
+{
+	return w->priv->is_still ? w->now_ms : clock_ms() - w->priv->lost_ms;
+}
+
+static void fall_behind(struct worker *w)
+{
+	w->priv->is_behind = true;
+	w->priv->behind_ms = w->priv->alarm_ms;
+	w->priv->behind_until_ms = clock_ms() + CATCH_UP_MS;
+}
+
+static void catch_up(struct worker *w)
+{
+	struct worker_private *p = w->priv;
+
+	p->is_behind = false;
+	if (w->now_ms < p->behind_ms)
+		w->now_ms = p->behind_ms;
+	p->lost_ms = clock_ms() - w->now_ms;
+}
+
 void worker_read_clock_now(struct worker *w)
 {
-	w->priv->has_clock = true;
-	if (!w->priv->is_still)
-		w->now_ms = clock_ms();
+	struct worker_private *p = w->priv;
+
+	p->has_clock = true;
+	if (p->is_behind)
+		return;
+	uint64_t now = running_ms(w);
+	if (!p->is_still && now > p->alarm_ms && now - p->alarm_ms > LATE_MS)
+		fall_behind(w);
+	else
+		w->now_ms = now;
 }
 
 void worker_set_time(struct worker *w, uint64_t now_ms)
@@ -214,7 +249,7 @@ static bool set_alarm(struct worker *w, uint64_t when)
 
 	if (when >= p->alarm_ms)
 		return true;
-	uint64_t now = p->is_still ? w->now_ms : clock_ms();
+	uint64_t now = running_ms(w);
 	uint64_t wait = when > now ? when - now : 0;
 	struct timeval tv = {
 	        .tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000)};
@@ -229,10 +264,10 @@ static bool may_wait(struct worker *w, int wait_ms)
 {
 	uint64_t until = wheel_next(&w->wheel);
 
-	if (wait_ms == 0 || !list_is_empty(&w->ready) || until <= w->now_ms)
+	if (wait_ms == 0 || !list_is_empty(&w->ready) || until <= w->now_ms || w->priv->is_behind)
 		return false;
 	if (wait_ms > 0) {
-		uint64_t limit = (w->priv->is_still ? w->now_ms : clock_ms()) + (unsigned)wait_ms;
+		uint64_t limit = running_ms(w) + (unsigned)wait_ms;
 		until = limit < until ? limit : until;
 	}
 	return set_alarm(w, until);
@@ -242,14 +277,18 @@ void worker_turn(struct worker *w, int wait_ms)
 {
 	struct worker_private *p = w->priv;
 	int flags = EVLOOP_ONCE | (may_wait(w, wait_ms) ? 0 : EVLOOP_NONBLOCK);
+	bool was_behind = p->is_behind;
 
 	p->has_clock = false;
 	event_base_loop(w->base, flags);
+	bool is_quiet = !p->has_clock && list_is_empty(&w->ready);
 	worker_read_clock(w);
 	if (p->rung)
 		run_posts(w);
 	if (!list_is_empty(&w->ready))
 		serve_ready(w);
+	if (was_behind && (is_quiet || clock_ms() >= p->behind_until_ms))
+		catch_up(w);
 	wheel_advance(&w->wheel, w->now_ms);
 	if (w->retired)
 		free_retired(w);

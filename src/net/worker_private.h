@@ -26,7 +26,11 @@ struct worker_private {
 	bool has_clock;    /* now_ms was read in this turn */
 	bool is_still;     /* worker_set_time(): the clock does not run */
 	bool rung;         /* something was posted */
+	bool is_behind;    /* the clock stands until all that waits was read */
 	uint64_t alarm_ms; /* when the alarm goes off; UINT64_MAX = it is not set */
+	uint64_t lost_ms;  /* for which the process stood still; now_ms is the clock less this */
+	uint64_t behind_ms,
+	        behind_until_ms; /* the time to go on with; the clock's, to do so at last */
 	_Atomic uint64_t turns;
 	atomic_bool stopping;
 

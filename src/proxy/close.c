@@ -5,6 +5,10 @@
 #include "proxy/tunnel.h"
 #include "ws/frame.h"
 
+#include <errno.h>
+
+enum { DELIVERY_LOOK_MS = 20 }; /* between two looks at what the kernel holds for a cut side */
+
 enum { CODE_GOING_AWAY = 1001, CODE_INTERNAL = 1011, CODE_POLICY = 1008 };
 
 static const char *const gone_reason[] = {
@@ -28,6 +32,12 @@ static bool is_settled(const struct side *side)
 	return side_is_gone(side) || (side->flags & (SIDE_FINISHED | SIDE_CUT));
 }
 
+/* Whose frames go to this side. */
+static struct side *source_of(struct session *s, struct side *side)
+{
+	return s->echoing ? side : other_side(s, side);
+}
+
 static void begin_closing(struct session *s)
 {
 	if (s->state != SESSION_OPEN)
@@ -46,17 +56,31 @@ static void release_if_done(struct side *side)
 		endpoint_close(&side->ep, false);
 }
 
-/* Nothing more will be sent to this side; its end is awaited. */
+/* Nothing more will be sent to this side; its end is awaited. Nobody need wait any more
+ * until it has taken what is queued. */
 static void finish(struct session *s, struct side *side)
 {
 	if (is_settled(side))
 		return;
+	tunnel_resume(s, other_side(s, side));
 	side->flags = (uint16_t)((side->flags & ~(SIDE_CLOSE_DUE | SIDE_PING_DUE)) | SIDE_FINISHED);
 	endpoint_discard(&side->ep);
 	tunnel_resume(s, side);
 	if (side->ep.role == ENDPOINT_CLIENT || (side->flags & SIDE_EOF))
 		stream_shutdown(side->ep.stream);
 	release_if_done(side);
+}
+
+/* The reset of a cut side throws away what the kernel still holds for the peer, and that
+ * may be whole messages: it waits until they are delivered, no longer than close_timeout. */
+static void reset_cut(struct session *s, struct side *side)
+{
+	if (side_is_gone(side) || !(side->flags & SIDE_CUT))
+		return;
+	if (stream_is_delivered(side->ep.stream))
+		endpoint_close(&side->ep, true);
+	else if (queue_is_empty(&side->ep.stream->out))
+		deadline_arm(s, session_clock(s) + DELIVERY_LOOK_MS);
 }
 
 /* A frame to this side is half sent and will never be whole: what is queued still
@@ -66,11 +90,11 @@ static void cut(struct session *s, struct side *side)
 	if (is_settled(side))
 		return;
 	counter_inc(&s->proxy->counters.cut_mid_frame);
+	tunnel_resume(s, other_side(s, side));
 	side->flags = (uint16_t)((side->flags & ~(SIDE_CLOSE_DUE | SIDE_PING_DUE)) | SIDE_CUT);
 	endpoint_discard(&side->ep);
 	tunnel_resume(s, side);
-	if (queue_is_empty(&side->ep.stream->out))
-		endpoint_close(&side->ep, true);
+	reset_cut(s, side);
 }
 
 static bool can_still_send(const struct side *side)
@@ -87,6 +111,7 @@ static void send_close(struct session *s, struct side *side, uint16_t code, cons
 	side->flags =
 	        (uint16_t)((side->flags & ~(SIDE_CLOSE_DUE | SIDE_PING_DUE)) | SIDE_CLOSE_SENT);
 	stream_send(side->ep.stream, &v, 1);
+	tunnel_resume(s, source_of(s, side));
 	/* A side whose frames are no longer read has answered, or cannot. */
 	if (side->ep.phase == ENDPOINT_DISCARD)
 		finish(s, side);
@@ -111,8 +136,7 @@ static void cut_hopeless(struct session *s)
 {
 	for (int i = 0; i < 4; i++) {
 		struct side *side = &s->side[i & 1];
-		const struct side *source = s->echoing ? side : other_side(s, side);
-		if ((side->flags & SIDE_CLOSE_DUE) && !can_still_send(source))
+		if ((side->flags & SIDE_CLOSE_DUE) && !can_still_send(source_of(s, side)))
 			cut(s, side);
 	}
 }
@@ -162,6 +186,7 @@ void close_relayed(struct session *s, struct side *side, uint16_t code)
 		finish(s, side);
 	else
 		endpoint_discard(&side->ep);
+	tunnel_resume(s, side);
 	if ((other->flags & SIDE_CLOSE_RECEIVED) && (other->flags & SIDE_CLOSE_SENT))
 		finish(s, other);
 	session_end_if_done(s);
@@ -215,6 +240,10 @@ static void vanished(struct session *s, struct side *side, enum stream_end end, 
 {
 	struct side *other = other_side(s, side);
 	struct proxy_counters *c = &s->proxy->counters;
+	if (end == STREAM_ERROR && error == ENOMEM) {
+		counter_inc(&c->out_of_memory);
+		session_blame(s, CAUSE_MEMORY, CLOSED_BY_PROXY, 0);
+	}
 	if (s->cause == CAUSE_NONE)
 		counter_inc(side->ep.role == ENDPOINT_CLIENT ? &c->closed_by_client_end
 		                                             : &c->closed_by_upstream_end);
@@ -229,8 +258,10 @@ static void vanished(struct session *s, struct side *side, enum stream_end end, 
 void close_on_end(struct session *s, struct side *side, enum stream_end end, int error)
 {
 	side->flags |= SIDE_EOF;
-	if (end == STREAM_ERROR)
-		endpoint_close(&side->ep, false);
+	if (end == STREAM_ERROR) { /* without memory what was queued is lost: the peer sees it */
+		endpoint_close(&side->ep, error == ENOMEM);
+		tunnel_resume(s, other_side(s, side));
+	}
 	if (!(side->flags & (SIDE_CLOSE_RECEIVED | SIDE_FINISHED | SIDE_CUT)))
 		vanished(s, side, end, error);
 	cut_hopeless(s);
@@ -284,8 +315,14 @@ void close_on_drain(struct session *s, struct side *side)
 {
 	if (side_is_gone(side) || !queue_is_empty(&side->ep.stream->out))
 		return;
-	if (side->flags & SIDE_CUT)
-		endpoint_close(&side->ep, true);
+	reset_cut(s, side);
 	release_if_done(side);
+	session_end_if_done(s);
+}
+
+void close_look(struct session *s)
+{
+	reset_cut(s, &s->side[CLIENT]);
+	reset_cut(s, &s->side[UPSTREAM]);
 	session_end_if_done(s);
 }

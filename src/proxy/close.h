@@ -26,5 +26,7 @@ void close_on_deadline(struct session *s);
 void close_send_due(struct session *s, struct side *side);
 /* The queue of a side that is finished or cut has become empty. */
 void close_on_drain(struct session *s, struct side *side);
+/* Looks again whether a cut side can be reset. */
+void close_look(struct session *s);
 /* Memory was short. */
 void close_no_memory(struct session *s);

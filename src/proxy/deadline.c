@@ -60,7 +60,7 @@ static uint64_t message_due(const struct session *s, const struct side *side)
 
 static bool is_ping_answered(const struct session *s)
 {
-	return s->side[CLIENT].received_ms > s->ping_ms;
+	return s->side[CLIENT].received_ms >= s->ping_ms;
 }
 
 static uint64_t ping_due(const struct session *s)
@@ -69,11 +69,8 @@ static uint64_t ping_due(const struct session *s)
 	const struct route_settings *set = &s->route->settings;
 	if (!set->ping_interval_ms || (client->flags & (SIDE_PAUSED | SIDE_PING_DUE)))
 		return NEVER;
+	/* While one is unanswered none is due, but it is looked at again. */
 	if (s->ping_ms && !is_ping_answered(s))
-		return NEVER;
-	/* Behind a queue a ping comes late, and that is no fault of the client's; while
-	 * there is one, send_timeout watches over it. */
-	if (!side_is_gone(client) && !queue_is_empty(&client->ep.stream->out))
 		return session_clock(s) + ping_interval(s);
 	uint64_t due = client->received_ms + ping_interval(s);
 	/* An unanswered forwarded ping stands for an own one, and gets its time. */
@@ -189,9 +186,20 @@ static bool check_lifetime(struct session *s, uint64_t now)
 	return true;
 }
 
+/* Behind what a slow client has still to take a ping comes late, which is no fault of the
+ * client's: its time begins anew. Others watch meanwhile: send_timeout over the queue,
+ * TCP_USER_TIMEOUT over what the kernel holds. */
+static void put_off_ping(struct session *s, uint64_t now)
+{
+	struct side *client = &s->side[CLIENT];
+	if (ping_due(s) <= now && !side_is_gone(client) && !stream_is_delivered(client->ep.stream))
+		client->received_ms = now;
+}
+
 static void check_open(struct session *s)
 {
 	uint64_t now = session_clock(s);
+	put_off_ping(s, now);
 	for (int i = 0; i < 2; i++)
 		if (check_send(s, &s->side[i], now) || check_message(s, &s->side[i], now))
 			return;
@@ -216,7 +224,7 @@ static void check_reading(struct session *s)
 		counter_inc(&s->proxy->counters.silent);
 		session_blame(s, CAUSE_SILENT, CLOSED_BY_PROXY, 0);
 	}
-	session_end(s, false);
+	session_hang_up(s);
 }
 
 static void check_opening(struct session *s)
@@ -244,13 +252,15 @@ void deadline_fire(struct timer *t)
 		check_open(s);
 		break;
 	case SESSION_CLOSING:
-		if (session_clock(s) >= s->deadline_ms)
+		if (session_clock(s) >= s->deadline_ms) {
 			close_on_deadline(s);
-		else
+		} else {
 			deadline_reset(s);
+			close_look(s);
+		}
 		break;
 	case SESSION_LEAVING:
-		session_end(s, false);
+		session_hang_up(s);
 		break;
 	case SESSION_ENDED:
 		break;

@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <time.h>
 
+static const char no_memory[] = "out of memory";
+
 static void on_dialled(struct dial *d, const char *error);
 static void connect_next(struct session *s, int error);
 static void on_place(struct waiting *w);
@@ -107,7 +109,7 @@ void opening_start(struct session *s, struct http_head *head, struct slice key)
 	struct opening *o = opening_new(s);
 	if (!o) {
 		counter_inc(&s->proxy->counters.out_of_memory);
-		request_refuse(s, 503, "out of memory");
+		request_refuse(s, 503, no_memory);
 		return;
 	}
 	s->opening = o;
@@ -322,6 +324,15 @@ static void send_request(struct session *s)
 	stream_send(s->side[UPSTREAM].ep.stream, &v, 1);
 }
 
+/* The address of a name that is tried now is at home or not: from the next frame on. */
+static void choose_remask(struct session *s)
+{
+	struct ws_reader *in = &s->side[CLIENT].ep.in;
+	bool remask = wants_remask(s, dial_address(&s->opening->dial));
+	if (!ws_reader_is_mid_frame(in))
+		in->flags = (uint8_t)((in->flags & ~WS_REMASK) | (remask ? WS_REMASK : 0));
+}
+
 /* `error`: why the address before failed; it is reported when it was the last. */
 static void connect_next(struct session *s, int error)
 {
@@ -339,8 +350,8 @@ static void connect_next(struct session *s, int error)
 	o->connect_ms = s->route->group->connect_timeout_ms
 	                        ? session_clock(s) + s->route->group->connect_timeout_ms
 	                        : 0;
-	if (o->connect_ms)
-		deadline_arm(s, o->connect_ms);
+	deadline_reset(s);
+	choose_remask(s);
 	send_request(s);
 }
 
@@ -358,9 +369,9 @@ static void read_offer(struct http_head *out, const struct opening *o)
 		const uint8_t *colon = memchr(rest.at, ':', len);
 		struct slice name = slice_of(rest.at, colon ? (size_t)(colon - rest.at) : 0);
 		if (http_name_of(name) == HTTP_SEC_WEBSOCKET_PROTOCOL)
-			out->field[out->n++] = (struct http_field){name,
-			        slice_of(colon + 2, len - name.len - 2),
-			        HTTP_SEC_WEBSOCKET_PROTOCOL, false};
+			out->field[out->n++] =
+			        (struct http_field){name, slice_of(colon + 2, len - name.len - 2),
+			                HTTP_SEC_WEBSOCKET_PROTOCOL, false};
 		rest = slice_of(end + 2, rest.len - len - 2);
 	}
 }
@@ -451,8 +462,7 @@ static void begin_relay(struct session *s, struct http_head *answer)
 	o->status = (uint16_t)answer->status;
 	o->has_length = answer->framing == HTTP_BODY_LENGTH || answer->framing == HTTP_BODY_NONE;
 	endpoint_read_body(&s->side[UPSTREAM].ep, answer, true);
-	if (answer->framing == HTTP_BODY_NONE ||
-	        (answer->framing == HTTP_BODY_LENGTH && answer->content_length == 0))
+	if (o->has_length && answer->content_length == 0)
 		opening_on_body(s, (struct slice){0}, true);
 }
 
@@ -504,7 +514,7 @@ void opening_on_head(struct session *s, struct http_head *answer)
 	if (answer->status == 101) {
 		const char *wrong = check_answer(s, answer);
 		if (wrong)
-			request_refuse(s, 502, wrong);
+			request_refuse(s, wrong == no_memory ? 503 : 502, wrong);
 		else
 			open_tunnel(s, answer);
 	} else if (answer->status < 200) {
@@ -545,7 +555,7 @@ void opening_on_body(struct session *s, struct slice content, bool end)
 		return;
 	}
 	if (content.len && !queue_append(&o->body, &s->proxy->worker->chunks, &content, 1)) {
-		request_refuse(s, 503, "out of memory");
+		request_refuse(s, 503, no_memory);
 		return;
 	}
 	if (end)
@@ -574,6 +584,8 @@ void opening_on_end(struct session *s, enum stream_end end, int error)
 	endpoint_close(&up->ep, false);
 	if (connecting && end == STREAM_ERROR)
 		connect_next(s, error);
+	else if (end == STREAM_ERROR && error == ENOMEM)
+		request_refuse(s, 503, no_memory);
 	else
 		ended_early(s);
 }
@@ -620,7 +632,7 @@ void opening_keep(struct session *s, const struct slice *v, size_t n)
 {
 	struct opening *o = s->opening;
 	if (!queue_append(&o->early, &s->proxy->worker->chunks, v, n)) {
-		request_refuse(s, 503, "out of memory");
+		request_refuse(s, 503, no_memory);
 		return;
 	}
 	if (o->early.bytes >= OPENING_EARLY_MAX)

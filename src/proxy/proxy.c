@@ -140,7 +140,8 @@ static void drain_step(struct timer *t)
 		return;
 	}
 	tell_some(p, (size_t)(p->drain.total * passed / p->drain.spread_ms));
-	worker_timer(p->worker, t, p->worker->now_ms + DRAIN_STEP_MS);
+	if (p->count > 0)
+		worker_timer(p->worker, t, p->worker->now_ms + DRAIN_STEP_MS);
 }
 
 void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), void *arg)

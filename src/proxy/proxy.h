@@ -106,7 +106,7 @@ void proxy_accept(struct proxy *p, int fd, const struct address *peer,
 /* The same for a stream that exists already, which it takes over: for simulated
  * streams. False, and the stream freed, when memory is short or the proxy drains. */
 bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
-	const struct proxy_listener *l);
+        const struct proxy_listener *l);
 
 /* Begins to end all sessions: requests in progress are finished or refused, open
  * sessions get 1001, spread over spread_ms (0 = now). done() is called once, when

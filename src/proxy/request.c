@@ -15,8 +15,9 @@
 
 enum {
 	ANSWER_MAX = HEADERS_HEAD_MAX,
-	SKIP_MAX = 64 * 1024,    /* body of a request that is skipped to keep the connection */
-	LEAVE_TIMEOUT_MS = 5000, /* for a client without a route */
+	SKIP_MAX = 64 * 1024,      /* body of a request that is skipped to keep the connection */
+	UNFETCHED_MAX = 16 * 1024, /* bytes of answers queued for a client that asks on */
+	LEAVE_TIMEOUT_MS = 5000,   /* for a client without a route */
 };
 
 static void count_refused(struct session *s, unsigned status)
@@ -103,8 +104,7 @@ static void edit_answer(struct session *s, struct http_writer *w)
 }
 
 /* Sends the answer that was written; keeps the connection if it may go on. */
-static void send_answer(
-        struct session *s, struct http_writer *w, unsigned status, bool keep_alive)
+static void send_answer(struct session *s, struct http_writer *w, unsigned status, bool keep_alive)
 {
 	edit_answer(s, w);
 	struct slice v = slice_of(w->buf, w->len);
@@ -154,10 +154,13 @@ void request_refuse_for(struct session *s, unsigned status, const char *reason, 
 
 /* ---- a whole head ---- */
 
-/* The connection can go on behind this request: what its body brings is bounded. */
-static bool may_go_on(const struct http_head *head)
+/* The connection can go on behind this request: what its body brings is bounded, and
+ * so are the answers that a client does not fetch. */
+static bool may_go_on(const struct session *s, const struct http_head *head)
 {
-	if (!head->keep_alive || head->expects_continue)
+	if (!head->keep_alive || head->expects_continue || s->proxy->drain.on)
+		return false;
+	if (s->side[CLIENT].ep.stream->out.bytes > UNFETCHED_MAX)
 		return false;
 	return head->framing == HTTP_BODY_NONE ||
 	       (head->framing == HTTP_BODY_LENGTH && head->content_length <= SKIP_MAX);
@@ -181,7 +184,7 @@ static bool answers_head(const struct http_head *head)
 /* A plain answer of a route, or that there is none. */
 static void answer_plain(struct session *s, const struct http_head *head, struct http_answer *a)
 {
-	a->keep_alive = may_go_on(head) && !s->proxy->drain.on;
+	a->keep_alive = may_go_on(s, head);
 	a->head = answers_head(head);
 	session_blame(s, a->keep_alive ? CAUSE_NONE : CAUSE_REFUSED, CLOSED_BY_PROXY, 0);
 	send_own(s, a);
@@ -194,7 +197,7 @@ static void refuse_upgrade(
 {
 	uint8_t buf[ANSWER_MAX];
 	struct http_writer w;
-	bool keep_alive = verdict == UPGRADE_NONE && may_go_on(head) && !s->proxy->drain.on;
+	bool keep_alive = verdict == UPGRADE_NONE && may_go_on(s, head);
 	http_writer_init(&w, buf, sizeof buf);
 	http_put_refusal(&w, verdict, keep_alive, answers_head(head));
 	session_blame(s, keep_alive ? CAUSE_NONE : CAUSE_REFUSED, CLOSED_BY_PROXY, 0);

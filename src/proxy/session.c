@@ -13,6 +13,7 @@
 #include "upstream/balance.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #define TO(state) (1U << (state))
 
@@ -94,9 +95,32 @@ static void on_first_byte(struct endpoint *ep)
 	}
 }
 
-/* A client that goes before it has a tunnel takes everything with it. */
+static bool has_unsent(const struct session *s)
+{
+	return !queue_is_empty(&s->side[CLIENT].ep.stream->out);
+}
+
+void session_hang_up(struct session *s)
+{
+	if (s->state == SESSION_READING && has_unsent(s))
+		request_leave(s);
+	else
+		session_end(s, has_unsent(s));
+}
+
+/* A client that goes before it has a tunnel takes everything with it, except what
+ * answers it already. */
 static void client_left(struct session *s, enum stream_end end, int error)
 {
+	bool waits = s->state == SESSION_LEAVING || (s->state == SESSION_READING && !s->receiving);
+	if (end == STREAM_EOF && waits && has_unsent(s)) {
+		s->side[CLIENT].flags |= SIDE_EOF;
+		if (s->state == SESSION_READING)
+			request_leave(s);
+		return;
+	}
+	if (end == STREAM_ERROR && error == ENOMEM)
+		counter_inc(&s->proxy->counters.out_of_memory);
 	if (s->state == SESSION_READING && s->status == 0)
 		counter_inc(&s->proxy->counters.silent);
 	if (s->state != SESSION_LEAVING && (s->state == SESSION_OPENING || s->receiving))
@@ -121,6 +145,18 @@ static void on_drain(struct endpoint *ep)
 	struct session *s = session_of(ep);
 	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
 		tunnel_on_drain(s, side_of(ep));
+	else if (s->state == SESSION_LEAVING && side_of(ep)->flags & SIDE_EOF && !has_unsent(s))
+		session_end(s, false);
+}
+
+/* What came could not be kept. */
+static void on_no_memory(struct endpoint *ep)
+{
+	struct session *s = session_of(ep);
+	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
+		close_no_memory(s);
+	else
+		request_refuse(s, 503, "out of memory");
 }
 
 const struct endpoint_events session_events = {
@@ -130,6 +166,7 @@ const struct endpoint_events session_events = {
         .on_frames = tunnel_on_frames,
         .on_first_byte = on_first_byte,
         .on_end = on_end,
+        .on_no_memory = on_no_memory,
         .on_drain = on_drain,
 };
 
@@ -209,11 +246,12 @@ void session_stop(struct session *s)
 {
 	switch ((enum session_state)s->state) {
 	case SESSION_READING:
-		session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);
-		if (s->receiving)
+		if (s->receiving) {
 			request_refuse(s, 503, "the server is stopping");
-		else
-			session_end(s, false);
+		} else {
+			session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);
+			session_hang_up(s);
+		}
 		break;
 	case SESSION_OPENING:
 		request_refuse(s, 503, "the server is stopping");

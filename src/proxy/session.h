@@ -191,6 +191,8 @@ void session_move(struct session *s, enum session_state to);
 void session_leave_server(struct session *s);
 /* Both sides are gone, or given up here with `reset`: logs, counts, retires. */
 void session_end(struct session *s, bool reset);
+/* Ends a session without a tunnel, after what is still to be sent. */
+void session_hang_up(struct session *s);
 /* Ends it if nothing is left to wait for. */
 void session_end_if_done(struct session *s);
 /* Notes why it ends; the first cause stays. */

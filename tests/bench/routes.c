@@ -33,7 +33,7 @@ static void make_route(enum shape shape, size_t i)
 {
 	struct request *q = &requests[i];
 	struct route *r = routes[i] = route_new("r");
-	char domain[64];
+	char domain[48];
 	snprintf(domain, sizeof domain, "app%zu.example.com", i / 4);
 	snprintf(q->host, sizeof q->host, "%s%s", shape == BY_SUFFIX ? "www." : "", domain);
 	snprintf(q->path, sizeof q->path, "/service%zu/", shape == BY_HEADER ? 0 : i);

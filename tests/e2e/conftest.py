@@ -21,11 +21,15 @@ The daemon's routes: /app* goes to `upstream` (when given), /echo answers by its
 both take the keys of `route`. /still is proxied to an echo inside the same process,
 with default settings, for still_works(). Keys for [listener main], [defaults],
 [moongate] and [upstream app]: listener=, defaults=, process=, group=. More text:
-extra=. faults="recv:3:ECONNRESET" runs the build in which calls can be made to fail.
+extra=. faults="recv:3:ECONNRESET" runs the build in which calls can be made to fail; with
+may_fail=True None comes back from a start that was refused, in order, because of it.
 
 When the test ends, all its peers are closed, the daemon must give back every
 descriptor, and must exit with 0, without a sanitizer's report and with as many
 sessions ended as begun, on SIGTERM. Its log is printed when the test fails.
+
+Lines of the list marked (L) take their counts from `many`: many(10**6) is that under
+`make soak`, which runs the tests that ask for it and nothing else, and a hundredth else.
 
 Rules: no sleeping, no asserted times, 30 s for a test. Each read waits up to 20 s for
 what it wants (peer.LIMIT); shorten a timeout in the configuration to see it expire.
@@ -36,11 +40,42 @@ Unwanted traffic is proven absent by what must come after it, not by waiting.
 import os
 import random
 import socket
+import time
 
 import pytest
 
 from helpers.daemon import Daemon, section, server_text
-from helpers.peer import RawClient, RawUpstream
+from helpers.peer import LIMIT, RawClient, RawUpstream
+
+
+SOAK = os.environ.get("MOONGATE_SOAK")  # seconds, under `make soak`
+
+
+def pytest_collection_modifyitems(config, items):
+    if SOAK:
+        wanted = [item for item in items if {"many", "for_long"} & set(item.fixturenames)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
+        items[:] = wanted
+
+
+@pytest.fixture
+def many():
+    """many(n): a count of the fault list, in full under `make soak`, a hundredth of it otherwise."""
+    return lambda n: n if SOAK else max(n // 100, 1)
+
+
+@pytest.fixture
+def for_long():
+    """Rounds to loop over: for the seconds of `make soak`; three of them otherwise."""
+
+    def rounds():
+        end = time.monotonic() + float(SOAK or 0)
+        n = 0
+        while n < 3 or time.monotonic() < end:
+            yield n
+            n += 1
+
+    return rounds
 
 
 class Ports:
@@ -143,7 +178,7 @@ def moongate(daemons, clients, tmp_path):
     """A function that writes a configuration, starts the daemon on it and waits until it is ready."""
 
     def make(upstream=None, *, listener=None, route=None, defaults=None, process=None, group=None,
-             extra="", faults=None, env=None, **how):
+             extra="", faults=None, env=None, may_fail=False, **how):
         main, inner = PORTS.take(), PORTS.take()
         text = section("moongate", "", {"workers": 1, "drain_timeout": "1s", **(process or {})})
         text += section("defaults", "", defaults) if defaults else ""
@@ -165,6 +200,15 @@ def moongate(daemons, clients, tmp_path):
         daemon = daemons(config, env=env, faults=bool(faults), **how)
         daemon.address = ("127.0.0.1", main)
         daemon.client = lambda **options: clients(daemon.address, **options)
-        return daemon.wait_ready()
+        try:
+            return daemon.wait_ready()
+        except AssertionError:
+            if not may_fail or not daemon.ended:
+                raise
+        # What was made to fail was needed for the start. None, when it refused in order.
+        status = daemon.process.wait(LIMIT)
+        assert status in (1, 78), f"exit status {status}:\n{daemon.log}"
+        daemon.wait_end(status)
+        return None
 
     return make

@@ -113,9 +113,10 @@ def test_F_05_length_form_not_minimal(moongate, upstream, who):
 @pytest.mark.parametrize("who", ALL)
 def test_F_06_lengths_out_of_range(moongate, upstream, who):
     daemon = moongate(upstream, route={"max_message": "100k"})
-    before = daemon.memory()
     cases = {2**63: 1002, 2**64 - 1: 1002, 2**63 - 1: 1009, 100 * KIB + 1: 1009, 2**32: 1009}
-    for _ in range(10):
+    for i in range(10):
+        if i == 1:  # the first use of all that is needed is over
+            before = daemon.memory()
         for length, code in cases.items():
             with case(length), Way(daemon, upstream, who) as way:
                 way.breaks(way.header(BINARY, length), code)
@@ -202,6 +203,18 @@ def test_F_09_a_trickle(moongate, upstream, who):
     assert daemon.stop()["timeout_message"] == 1
 
 
+def test_F_09_a_trickle_on_echo(moongate):
+    """The answer is half sent as well: no Close fits into it."""
+    daemon = moongate(route={"message_timeout": "300ms"})
+    with Way(daemon, None, "echo") as way:
+        way.source.send(way.header(BINARY, MIB, mask=b"\0\0\0\0") + b"x" * 10)
+        wanted = way.header(BINARY, MIB, mask=None) + b"x" * 10
+        assert way.sink.read(len(wanted)) == wanted
+        way.sink.expect_reset(after=b"")
+        way.logged(cause="message_timeout", closed_by="proxy", cut="mid_frame")
+    still_works(daemon)
+
+
 HEADERS = {7: 5, 16: 200, 64: 70000}
 
 
@@ -250,7 +263,7 @@ def test_F_10_header_cut_then_silence(moongate, upstream, who):
             way.source.expect_close(1008, "message_timeout")
             if way.app:
                 way.sink.expect_close(1008, "message_timeout")
-            way.is_over(closed_by="proxy", cause="message_timeout", code=1008, cut=None)
+            way.is_over(closed_by="proxy", answer=True, cause="message_timeout", code=1008, cut=None)
     still_works(daemon)
     assert daemon.stop()["timeout_message"] == len(ways)
 
@@ -366,15 +379,29 @@ def test_F_16_endless_empty_fragments(moongate, upstream, who):
     still_works(daemon)
 
 
+def skip(sink, unit):
+    """Reads the same frame over and over, until another one comes."""
+    while True:
+        n = len(sink.buf) // len(unit)
+        if sink.buf[: n * len(unit)] != unit * n:
+            break
+        del sink.buf[: n * len(unit)]
+        if len(sink.buf) >= len(unit):
+            return
+        assert sink.fill()
+    while sink.buf.startswith(unit):
+        del sink.buf[: len(unit)]
+
+
 @pytest.mark.parametrize("who", BOTH)
 def test_F_16_endless_empty_fragments_are_a_trickle(moongate, upstream, who):
     daemon = moongate(upstream, route={"message_timeout": "300ms"})
     with Way(daemon, upstream, who) as way:
         way.source.send(way.frame(BINARY, b"", fin=False))
         sender = sending_for_ever(way.source, way.frame(CONT, b"", fin=False) * 100)
-        while (f := way.sink.read_frame()).opcode != CLOSE:
-            assert f.payload == b""
-        assert f.close_code == 1008 and f.close_reason == "message_timeout"
+        way.sink.expect_binary(b"", fin=False)
+        skip(way.sink, way.frame(CONT, b"", fin=False))
+        way.sink.expect_close(1008, "message_timeout")
         way.close()
         way.logged(cause="message_timeout", closed_by="proxy")
         sender.join()
@@ -404,7 +431,7 @@ def test_F_18_unfinished_message(moongate, upstream, who):
         way.source.expect_close(1008, "message_timeout")
         if way.app:
             way.sink.expect_close(1008, "message_timeout")
-        way.is_over(closed_by="proxy", cause="message_timeout", code=1008)
+        way.is_over(closed_by="proxy", answer=True, cause="message_timeout", code=1008)
     still_works(daemon)
     assert daemon.stop()["timeout_message"] == 1
 
@@ -417,11 +444,11 @@ def flood_pings(client, n):
     client.send(b"".join(client.make(PING, b"%010d" % i + b"." * 115) for i in range(n)))
 
 
-def test_F_19_ping_flood_on_echo(moongate):
+def test_F_19_ping_flood_on_echo(moongate, many):
     daemon = moongate(listener=SMALL)
     client = daemon.client(rcvbuf=4096).open("/echo")
     client.echoes(1)
-    before, n = daemon.memory(), 10_000
+    before, n = daemon.memory(), many(10**6)
     # All of it is taken, though not one pong is read.
     flood_pings(client, n)
     wait_consumed(client)
@@ -431,17 +458,15 @@ def test_F_19_ping_flood_on_echo(moongate):
         got.append(client.read_frame())
     assert all(f.opcode == PONG for f in got)
     numbers = [int(f.payload[:10]) for f in got]
-    # What the kernel's buffers held, in order, then the last one alone.
-    assert numbers == sorted(numbers) and len(numbers) < n // 4
-    assert numbers[:-1] == list(range(len(numbers) - 1))
+    # What the kernel's buffers took, in order; of all that did not fit, the last.
+    assert numbers == sorted(set(numbers)) and len(numbers) < n // 4
     client.echoes(10)
     client.end()
     still_works(daemon)
 
 
 def test_F_19_ping_flood_to_an_upstream(moongate, upstream, closing):
-    app = Application(upstream)
-    closing.append(app)
+    closing.insert(0, Application(upstream))
     daemon = moongate(upstream, listener=SMALL, group=SMALL,
                       route={"send_timeout": "1s", "max_queue": "16k"})
     client = daemon.client(rcvbuf=4096)
@@ -569,21 +594,22 @@ def test_F_24_close_reason(moongate, upstream, who):
 
 
 @pytest.mark.parametrize("who", BOTH)
-def test_F_25_empty_frames(moongate, upstream, who):
+def test_F_25_empty_frames(moongate, upstream, who, many):
     daemon = moongate(upstream)
     with Way(daemon, upstream, who) as way:
         way.passes(b"".join(way.frame(op, b"") for op in (TEXT, BINARY, PING, PONG)))
         way.passes(way.frame(TEXT, b"", fin=False) + way.frame(CONT, b"", fin=False) + way.frame(CONT, b""))
-        many = (way.frame(TEXT, b"") + way.frame(BINARY, b"")) * 5000
-        sender = sending(way.source, many)
-        assert way.sink.read(len(many)) == many
+        n = many(10**6)
+        empty = (way.frame(TEXT, b"") + way.frame(BINARY, b"")) * (n // 2)
+        sender = sending(way.source, empty)
+        assert way.sink.read(len(empty)) == empty
         sender.join()
         way.passes(way.frame(CLOSE, b""))
         way.sink.close_frame()
         way.source.expect_close(None)
         way.is_over(cause="close")
         name = "messages_up" if who == "client" else "messages_down"
-        assert way.logged()[name] == "10003"
+        assert way.logged()[name] == str(n + 3)
     still_works(daemon)
 
 

@@ -2,6 +2,7 @@
 """Every timeout of the data path, set small and waited for. No test says how long one takes."""
 
 import select
+import socket
 
 import pytest
 
@@ -201,6 +202,7 @@ def test_send_timeout_upstream_does_not_read(moongate, upstreams):
     client, app = open_pair(daemon, upstream)
     client.send(client.make(BINARY, b"x" * 1000) * 40)
     client.expect_close(1008, "send_timeout")
+    client.close_frame(1008)
     client.expect_eof()
     client.close()
     app.expect_end()
@@ -325,6 +327,7 @@ def test_pong_timeout(moongate, upstream):
     assert client.read_frame().opcode == PING
     client.expect_close(1008, "pong_timeout")
     app.expect_close(1001, "pong_timeout")
+    client.close_frame(1008)
     client.expect_eof()
     client.close()
     app.close()
@@ -339,6 +342,7 @@ def test_pong_timeout_on_echo(moongate):
     client = daemon.client().open("/echo")
     assert client.read_frame().opcode == PING
     client.expect_close(1008, "pong_timeout")
+    client.close_frame(1008)
     client.expect_eof()
     assert daemon.end_of(client)["cause"] == "pong_timeout"
     still_works(daemon)
@@ -357,7 +361,7 @@ def test_pong_timeout_any_byte_is_life(moongate, upstream, what):
         elif what == "ping":
             client.ping(b"you?")
         elif i == 0:
-            client.send(client.make(TEXT, b"0123456789")[:7])
+            client.send(client.make(BINARY, b"0123456789")[:7])
         else:
             client.send(b"x")
     if what == "text":
@@ -388,6 +392,9 @@ def test_forwarded_ping_unanswered(moongate, upstream):
     client.expect_frame(PING, b"are you there")
     client.expect_close(1008, "pong_timeout")
     app.expect_close(1001, "pong_timeout")
+    client.close()
+    app.close()
+    daemon.settle()
     still_works(daemon)
     assert daemon.stop()["pings_sent"] == 0
 
@@ -427,11 +434,16 @@ def test_ping_that_could_not_be_sent_is_not_missed(moongate, upstream):
     still_works(daemon)
 
 
-def test_ping_behind_a_queue_is_not_missed(moongate, upstream, closing):
+@pytest.mark.parametrize("where", ["queue", "kernel"])
+@pytest.mark.parametrize("whose", ["own", "forwarded"])
+def test_ping_behind_a_queue_is_not_missed(moongate, upstream, where, whose):
     """A slow reader takes bytes all the time; the ping behind them has not reached it yet."""
-    daemon = moongate(upstream, route={**PONGS, "max_queue": "64k"}, listener=SMALL)
+    listener = SMALL if where == "queue" else {"send_buffer": "1m"}
+    daemon = moongate(upstream, route={**PONGS, "max_queue": "64k"}, listener=listener)
     client, app = open_pair(daemon, upstream, rcvbuf=4096)
     data = app.make(BINARY, b"x" * 1000) * 60
+    if whose == "forwarded":
+        data += app.make(PING, b"moon")
     app.send(data)
     got = b""
     clock = Doing(Clock(daemon).pong_time)
@@ -441,6 +453,9 @@ def test_ping_behind_a_queue_is_not_missed(moongate, upstream, closing):
     clock.join()
     got += client.read(len(data) - len(got))
     assert got == data
+    if whose == "forwarded":
+        client.pong(b"moon")
+        app.expect_frame(PONG, b"moon")
     ping = client.read_frame()
     assert ping.opcode == PING, ping
     client.pong(ping.payload)
@@ -461,8 +476,9 @@ def test_pong_clock_stops_while_the_client_is_not_read(moongate, upstream, closi
     for _ in range(20):
         app.expect_binary("x" * 1000)
     assert not daemon.find("session_end", client=client.local)
-    client.reset()
+    client.sock.shutdown(socket.SHUT_RDWR)
     sender.join()
+    client.reset()
     app.close()
     still_works(daemon)
     assert daemon.stop()["pauses"] >= 1
@@ -489,7 +505,7 @@ def test_idle_timeout(moongate, upstream, target):
         way.client.expect_close(1001, "idle_timeout")
         if way.app:
             way.app.expect_close(1001, "idle_timeout")
-        way.is_over(closed_by="proxy", cause="idle_timeout", code=1001)
+        way.is_over(closed_by="proxy", answer=True, cause="idle_timeout", code=1001)
     still_works(daemon)
     assert daemon.stop()["timeout_idle"] == 1
 
@@ -523,7 +539,7 @@ def test_idle_timeout_is_off_by_default(moongate, upstream):
 def test_a_limit_and_the_answer_to_it(moongate, upstream, closing):
     """Peers that answer the Close of a limit end in order, with their own codes in the log."""
     daemon = moongate(upstream, route={"ping_interval": "off", "idle_timeout": "300ms"})
-    closing.append(Application(upstream))
+    closing.insert(0, Application(upstream))
     client = daemon.client()
     client.send(client.request("/app"))
     client.expect_101()
@@ -534,4 +550,13 @@ def test_a_limit_and_the_answer_to_it(moongate, upstream, closing):
     line = daemon.end_of(client)
     assert line["cause"] == "idle_timeout"
     daemon.settle()
+    still_works(daemon)
+
+
+def test_send_timeout_on_echo_pongs(moongate):
+    """Pongs alone can fill a queue, with nothing else to look at the clock."""
+    daemon = moongate(route={"send_timeout": "1s", "ping_interval": "off"}, listener=SMALL)
+    client = daemon.client(rcvbuf=4096).open("/echo")
+    client.send(client.make(PING, b"p" * 125) * 1000)
+    daemon.wait_line("session_end", client=client.local, cause="send_timeout")
     still_works(daemon)

@@ -403,11 +403,11 @@ START_TEST(servers)
 	refuse_server("ws://0x7f.1", "want an address or a host name");
 	refuse_server("ws://a..b", "want an address or a host name");
 	refuse_server("ws://.a", "want an address or a host name");
-	refuse_server("ws://a b", "want an address or a host name");
+	refuse_server("ws://a b", "behind the address want weight=N, backup or max_connections=N");
 	refuse_server("ws://unix:", "want a path behind unix:");
-	refuse_line("upstream", "server = ws://b", "given before, at t:5");
-	refuse(LISTENER "[upstream u]\n" ROUTE, "t:3: [upstream u]: server is missing: want server "
-	                                        "= ws://HOST[:PORT] | ws://unix:PATH");
+	refuse(LISTENER "[upstream u]\n" ROUTE,
+	        "t:3: [upstream u]: server is missing: want server = ws://HOST[:PORT] | "
+	        "ws://unix:PATH [weight=N] [backup] [max_connections=N]");
 	refuse("[listener l]\n[route r]\necho = on\n",
 	        "t:1: [listener l]: bind is missing: want bind = ADDRESS:PORT | [IPV6]:PORT | "
 	        "unix:PATH");

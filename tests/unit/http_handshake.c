@@ -299,6 +299,8 @@ START_TEST(lies_of_the_upstream_are_refused)
 	static const struct {
 		const char *text, *reason;
 	} list[] = {
+	        /* H-33: the version */
+	        {"HTTP/1.0 101 x\r\n" UPGRADE CONNECTION ACCEPT_LINE "\r\n", "HTTP/1.0"},
 	        /* H-23 */
 	        {STATUS CONNECTION ACCEPT_LINE "\r\n", "Upgrade: websocket"},
 	        {STATUS "Upgrade: foo\r\n" CONNECTION ACCEPT_LINE "\r\n", "Upgrade: websocket"},

@@ -2,7 +2,10 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
-#include "net/worker.h"
+#include "net/plain.h"
+#include "net/worker_private.h"
+
+#include "net_tap.h"
 
 #include <check.h>
 #include <errno.h>
@@ -10,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 START_TEST(a_worker_that_cannot_be_had)
 {
@@ -93,6 +98,67 @@ static void free_thing(struct retired *r)
 	freed++;
 	free(t);
 }
+
+static void do_nothing(struct worker *w, void *arg)
+{
+	(void)w, (void)arg;
+}
+
+enum { WAITING = 100 }; /* more than one wait of libevent's tells */
+static struct tap taps[WAITING];
+
+static unsigned heard(void)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < WAITING; i++)
+		n += taps[i].datas;
+	return n;
+}
+
+static unsigned heard_before;
+
+static void on_deadline(struct timer *t)
+{
+	(void)t;
+	fired++;
+	heard_before = heard();
+}
+
+/* What waits in the kernel came in time, and is read before the deadline that passed
+ * meanwhile is looked at; and no more time has passed than up to that. */
+START_TEST(a_process_that_was_stopped)
+{
+	struct worker *w = worker_new(0);
+	struct timer t;
+	int far[WAITING];
+	for (unsigned i = 0; i < WAITING; i++) {
+		int fd[2];
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+		tap_init(&taps[i], plain_accepted(w, fd[0]));
+		far[i] = fd[1];
+	}
+	fired = 0;
+	timer_init(&t, on_deadline);
+	worker_timer(w, &t, w->now_ms + 5000);
+	uint64_t deadline = t.deadline_ms;
+	ck_assert(worker_post(w, do_nothing, NULL));
+	worker_turn(w, -1);              /* it has waited once, and set its alarm */
+	w->priv->lost_ms -= 3600 * 1000; /* an hour passes */
+	for (unsigned i = 0; i < WAITING; i++)
+		ck_assert_int_eq(write(far[i], "x", 1), 1);
+	while (!fired)
+		worker_turn(w, 0);
+	ck_assert_uint_eq(heard_before, WAITING);
+	ck_assert_uint_ge(w->now_ms, deadline);
+	ck_assert_uint_lt(w->now_ms, deadline + 3600 * 1000);
+	ck_assert(!w->priv->is_behind);
+	for (unsigned i = 0; i < WAITING; i++) {
+		tap_free(&taps[i]);
+		close(far[i]);
+	}
+	worker_free(w);
+}
+END_TEST
 
 START_TEST(retired_things_are_freed_after_the_turn)
 {
@@ -232,6 +298,7 @@ int main(void)
 	tcase_add_test(t, a_worker_that_cannot_be_had);
 	tcase_add_test(t, timers_end_the_wait);
 	tcase_add_test(t, a_clock_that_stands_still);
+	tcase_add_test(t, a_process_that_was_stopped);
 	tcase_add_test(t, retired_things_are_freed_after_the_turn);
 	tcase_add_test(t, posts_run_in_order);
 	tcase_add_test(t, two_workers_post_to_each_other);

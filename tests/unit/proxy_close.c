@@ -495,6 +495,31 @@ START_TEST(frame_never_ends_after_an_own_close)
 }
 END_TEST
 
+/* The violator's close waits for the frame that is half sent to it. */
+START_TEST(violator_is_told_behind_the_frame)
+{
+	int from = _i;
+	pair_open();
+	half_frame(from ^ 1);
+	say(from, FIN | 3, "");
+	got_nothing(far_end(from));
+	if (from == FROM_CLIENT)
+		got_close(t.up, 1001, "client broke the protocol");
+	else
+		got_close(t.client, 1011, "upstream broke the protocol");
+	say(from, FIN | WS_TEXT, "more");
+	other_half(from ^ 1);
+	sim_take(far_end(from), 90);
+	uint8_t body[126];
+	take_frame(far_end(from), body, sizeof body);
+	ck_assert_uint_eq((unsigned)body[0] << 8 | body[1], 1002);
+	got_nothing(far_end(from));
+	say_close(from ^ 1, 1001, "");
+	ends_politely();
+	log_is("cause=protocol", "code=1002");
+}
+END_TEST
+
 /* One side breaks the protocol in the middle of its frame while a frame to it is half
  * sent: neither frame can end any more, so neither side waits. */
 START_TEST(both_half_sent_and_one_breaks)
@@ -693,6 +718,7 @@ static void add(TCase *c)
 	tcase_add_loop_test(c, own_close_waits_for_the_frame, 0, 2);
 	tcase_add_loop_test(c, own_close_finds_the_border_inside_a_read, 0, 2);
 	tcase_add_loop_test(c, frame_never_ends_after_an_own_close, 0, 2);
+	tcase_add_loop_test(c, violator_is_told_behind_the_frame, 0, 2);
 	tcase_add_loop_test(c, both_half_sent_and_one_breaks, 0, 2);
 	tcase_add_loop_test(c, close_of_a_peer_passes_beside_half_a_frame, 0, 2);
 	tcase_add_loop_test(c, answerer_stays_inside_a_frame, 0, 2);

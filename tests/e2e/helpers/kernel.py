@@ -6,11 +6,13 @@ import ctypes
 import itertools
 import os
 import socket
+import struct
 import subprocess
 
 from .daemon import wait_until
 
-ESTABLISHED, TIME_WAIT = 1, 6
+ESTABLISHED, TIME_WAIT, CLOSE_WAIT = 1, 6, 8
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 4, 20, 1
 CLONE_NEWNET = 0x40000000
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438  # on every processor but alpha
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -26,13 +28,22 @@ def tcp4():
 
 
 def unread(sock):
-    """Bytes that were sent on this socket and that the program at the other end has not read;
-    None when that socket is gone."""
-    here, there = sock.getsockname()[1], sock.getpeername()[1]
-    for local, remote, _, queued in tcp4():
-        if (local, remote) == (there, here):
-            return queued
-    return None
+    """Bytes that were sent on this IPv4 socket and that the program at the other end has not
+    read; None when that socket is gone."""
+    here, there = sock.getsockname(), sock.getpeername()
+    name = [socket.inet_aton(a[0]) + b"\0" * 12 for a in (there, here)]
+    # sock_diag(7): the socket whose own address is `there`.
+    ask = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF)
+    ask += struct.pack("!HH", there[1], here[1]) + b"".join(name) + struct.pack("=IQ", 0, 2**64 - 1)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG) as diag:
+        diag.send(struct.pack("=IHHII", 16 + len(ask), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + ask)
+        answer = diag.recv(4096)
+    _, kind, _, _, _ = struct.unpack_from("=IHHII", answer)
+    if kind != SOCK_DIAG_BY_FAMILY:
+        return None
+    state = answer[17]
+    queued = struct.unpack_from("=I", answer, 16 + 4 + 48 + 4)[0]
+    return queued if state in (ESTABLISHED, CLOSE_WAIT) or queued else None
 
 
 def wait_consumed(peer):

@@ -309,7 +309,9 @@ class RawClient(RawPeer):
 
     @property
     def authority(self):
-        return "localhost" if isinstance(self.address, str) else "%s:%d" % self.address
+        if isinstance(self.address, str):
+            return "localhost"
+        return ("[%s]:%d" if ":" in self.address[0] else "%s:%d") % self.address
 
     def request(self, target="/app", *, method="GET", version="HTTP/1.1", drop=(), change=None, add=()):
         """An upgrade request as text. drop: names left out; change: {name: value or whole list of

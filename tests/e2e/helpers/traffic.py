@@ -136,6 +136,9 @@ class Application:
             del peer.buf[:used]
             peer.floods = bool(self.flood) and f.opcode != CLOSE
             peer.out += self.on_frame(f)
+            if f.opcode == CLOSE:
+                peer.ended = True
+                return
 
     def close(self):
         self.wake.close()

@@ -114,10 +114,13 @@ class Way:
         if self.app:
             self.sink.expect_close(self.sink_code, f"{self.who} broke the protocol")
         self.source.expect_close(code, reason)
-        self.is_over(cause="protocol", code=code)
+        self.is_over(cause="protocol", code=code, answer=self.who == "upstream")
 
-    def is_over(self, closed_by=None, **keys):
-        """Both streams end in order, and the log says so."""
+    def is_over(self, closed_by=None, answer=False, **keys):
+        """Both streams end in order, and the log says so. answer: the client was told with a
+        Close that it has to answer first."""
+        if answer:
+            self.client.close_frame(1000)
         self.client.expect_eof()
         self.client.close()
         if self.app:

@@ -1,0 +1,625 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Group R: little memory, few descriptors, slow and dead peers. Counts are a hundredth or a tenth
+of what the list says."""
+
+import fcntl
+import os
+import re
+import resource
+import select
+import socket
+import subprocess
+
+import pytest
+
+from helpers.bare import Bare
+from helpers.daemon import SANITIZED, still_works, wait_until
+from helpers.frames import BINARY, CLOSE, PING, TEXT
+from helpers.kernel import Network, sockets_of, wait_stuck
+from helpers.peer import RawClient, RawUpstream
+from helpers.traffic import Application, Doing, sending, sending_for_ever
+from helpers.ways import case, open_pair
+
+KIB, MIB = 1024, 1024 * 1024
+SMALL = {"send_buffer": "4k", "receive_buffer": "4k"}
+
+
+@pytest.fixture
+def network():
+    """A network namespace, for one test."""
+    if why := Network.why_not():
+        pytest.skip(why)
+    with Network() as made:
+        yield made
+
+
+@pytest.fixture
+def app(upstream, closing):
+    """The application, which echoes on all its connections by itself."""
+    closing.insert(0, Application(upstream))
+    return closing[0]
+
+
+def through(daemon, **options):
+    """A client with an open tunnel to an application that acts by itself."""
+    return daemon.client(**options).open("/app")
+
+
+# Slow and silent clients.
+
+
+def test_R_01_slowloris(moongate, upstream, app):
+    daemon = moongate(upstream, listener={"handshake_timeout": "1s"})
+    good = through(daemon)
+    slow = [daemon.client() for _ in range(90)]
+    head = slow[0].request("/app")
+    waiting = {c.sock: c for c in slow}
+    at = 0
+    while waiting:
+        # A byte to each now and then, until it was refused.
+        for sock in select.select(list(waiting), [], [], 0.05)[0]:
+            client = waiting.pop(sock)
+            client.expect_refusal(408)
+            client.close()
+        for client in waiting.values():
+            try:
+                client.send(head[at % 40])
+            except OSError:
+                pass
+        at += 1
+        good.echoes(1)
+    still_works(daemon)
+    good.close()
+    daemon.settle()
+    assert daemon.stop()["refused_408"] == 90
+
+
+def test_R_02_connect_and_silence(moongate):
+    daemon = moongate(listener={"handshake_timeout": "500ms"})
+    silent = [daemon.client() for _ in range(90)]
+    still_works(daemon)
+    for client in silent:
+        client.expect_eof()
+        client.close()
+    daemon.settle()
+    still_works(daemon)
+    assert daemon.stop()["silent"] == 90
+
+
+# Few descriptors.
+
+
+def exhaust(daemon, most=200):
+    """Connects until the daemon takes no more. The clients that it took."""
+    taken = []
+    for _ in range(most):
+        client = daemon.client()
+        try:
+            client.open("/echo")
+        except (AssertionError, OSError):
+            client.close()
+            return taken
+        taken.append(client)
+    raise AssertionError("the descriptors do not end")
+
+
+def test_R_03_descriptors_exhausted(moongate):
+    daemon = moongate(wrapper=("prlimit", "--nofile=64:64"))
+    taken = exhaust(daemon)
+    assert len(taken) >= 20
+    # Waiting peers are shed, not left to wait; those who are there do not notice.
+    for _ in range(10):
+        client = daemon.client()
+        client.expect_end()
+        client.close()
+        for old in taken:
+            old.echoes(1)
+    for client in taken:
+        client.end()
+    # It recovers by itself.
+    wait_until(lambda: works(daemon), "the daemon to take connections again")
+    still_works(daemon)
+    lines = [x for x in daemon.lines if x.level in ("warn", "error")]
+    assert 1 <= len(lines) <= 20, lines
+    assert daemon.stop()["shed"] >= 10
+
+
+def works(daemon):
+    try:
+        still_works(daemon, 1)
+    except (AssertionError, OSError):
+        return False
+    return True
+
+
+def test_R_03_descriptors_exhausted_by_upstreams(moongate, upstream, app):
+    """The last descriptor went to the client: its upstream cannot be connected."""
+    daemon = moongate(upstream, wrapper=("prlimit", "--nofile=64:64"))
+    seen = set()
+    clients = []
+    for extra in (0, 1):  # an even and an odd number of free descriptors
+        taken = exhaust(daemon)
+        taken.pop().end()
+        if extra:
+            taken.pop().end()
+        clients = taken
+        client = daemon.client()
+        try:
+            client.send(client.request("/app"))
+            seen.add(client.read_head().status)
+        except (AssertionError, OSError):
+            seen.add(None)
+        client.close()
+        for c in clients:
+            c.end()
+        wait_until(lambda: works(daemon), "the daemon to take connections again")
+    assert 503 in seen and seen <= {503, 101, None}, seen
+    still_works(daemon)
+
+
+@pytest.mark.parametrize("error", ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "EPROTO", "EINTR"])
+def test_R_04_accept_fails(moongate, error):
+    daemon = moongate(faults=f"accept:2:{error}:5")
+    for _ in range(20):
+        works(daemon)
+    still_works(daemon)
+
+
+# Every call fails once, at each of its first uses.
+
+ERRORS = {
+    "accept": ["EMFILE"],
+    "socket": ["EMFILE"],
+    "connect": ["ECONNREFUSED", "EADDRNOTAVAIL"],
+    "recv": ["ECONNRESET", "EINTR", "EAGAIN", "SHORT"],
+    "send": ["EPIPE", "ECONNRESET", "EINTR", "EAGAIN", "SHORT"],
+    "writev": ["EPIPE", "ENOBUFS", "EINTR", "EAGAIN", "SHORT"],
+    "shutdown": ["ENOTCONN"],
+    "setsockopt": ["ENOBUFS"],
+    "socket_error": ["ETIMEDOUT"],
+    "alloc": ["ENOMEM"],
+}
+HARMLESS = ("EINTR", "EAGAIN", "SHORT")
+
+
+def short_session(daemon):
+    """Everything once: a plain answer, an echo, a tunnel, and both ways to end."""
+    with RawClient(daemon.address) as client:
+        client.send(client.get("/nowhere"))
+        client.read_body(client.expect_answer(404))
+        client.open("/echo").echoes(2)
+        client.end()
+    with RawClient(daemon.address) as client:
+        client.open("/still").echoes(2)
+        client.send(client.make(TEXT, b"a", fin=False) + client.make(PING, b"p") + client.make(0, b"b"))
+        client.expect_text("a", fin=False)
+        f = [client.read_frame(), client.read_frame()]
+        assert {x.payload for x in f} == {b"p", b"b"}
+        client.send(client.make(BINARY, b"x" * 5000))
+        client.expect_binary("x" * 5000)
+        client.end()
+    with RawClient(daemon.address) as client:
+        client.open("/still").echoes(1)
+
+
+CALLS = {"connect": 6, "socket_error": 6, "socket": 10, "recv": 20, "send": 20, "alloc": 30}  # that a start and three sessions make
+
+
+def survives(daemon, allowed):
+    """Sessions on a daemon in which calls fail: at most `allowed` of them are spoilt."""
+    spoilt = []
+    for _ in range(3):
+        try:
+            short_session(daemon)
+        except (AssertionError, OSError) as e:
+            spoilt.append(e)
+    assert len(spoilt) <= allowed, spoilt
+    if allowed > 1:
+        wait_until(lambda: works(daemon), "the daemon to take connections again")
+    still_works(daemon)
+    daemon.settle()
+    daemon.stop()
+
+
+@pytest.mark.parametrize("name, error", [(n, e) for n, errors in ERRORS.items() for e in errors])
+def test_R_04_R_06_each_call_fails(moongate, name, error):
+    for n in range(1, CALLS.get(name, 12) + 1):
+        with case(name, n, error):
+            if daemon := moongate(faults=f"{name}:{n}:{error}", may_fail=True):
+                # One who comes back at once may be shed more than once.
+                survives(daemon, 0 if error in HARMLESS else 3 if name == "accept" else 1)
+
+
+@pytest.mark.parametrize("plan", ["alloc:0:ENOMEM:100", "alloc:30:ENOMEM:30", "recv:0:SHORT:500",
+                                  "send:0:SHORT:300,writev:0:SHORT:300",
+                                  "send:0:EAGAIN:300,writev:0:EAGAIN:300,recv:0:EAGAIN:300",
+                                  "recv:0:ECONNRESET:20,send:0:EPIPE:20,writev:0:EPIPE:20,connect:0:ETIMEDOUT:50",
+                                  "accept:0:EMFILE:200,socket:0:EMFILE:200"])
+def test_R_06_calls_fail_at_random(moongate, plan):
+    daemon = moongate(faults=plan)
+    harmless = "SHORT" in plan or "EAGAIN" in plan
+    for i in range(15):
+        try:
+            short_session(daemon)
+        except (AssertionError, OSError) as e:
+            assert not harmless, f"session {i}: {e}"
+    daemon.settle()
+    daemon.stop()
+
+
+def test_R_05_limit_lowered_at_run_time(moongate, upstream, app):
+    daemon = moongate(upstream)
+    old = [through(daemon) for _ in range(20)]
+    limits = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (10, limits[1]))
+    for client in old:
+        client.echoes(1)
+    waiting = [daemon.client() for _ in range(5)]
+    for client in old:
+        client.echoes(1)
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits)
+    wait_until(lambda: works(daemon), "the daemon to take connections again")
+    for client in old:
+        client.end()
+    for client in waiting:
+        client.close()
+    still_works(daemon)
+
+
+# The log.
+
+
+@pytest.fixture
+def bare(closing, tmp_path, port):
+    """A function that starts a daemon without following its log."""
+
+    def make(process="", **how):
+        n = port()
+        config = tmp_path / f"bare-{n}.conf"
+        config.write_text(f"[moongate]\nworkers = 1\n{process}"
+                          f"\n[listener main]\nbind = 127.0.0.1:{n}\n[route echo]\npath = /x\necho = on\n")
+        closing.append(Bare(config, ("127.0.0.1", n), **how))
+        return closing[-1].wait_ready()
+
+    return make
+
+
+def traffic(daemon, n=50):
+    """Sessions, each of which is a line in the log."""
+    for _ in range(n):
+        with RawClient(daemon.address) as client:
+            client.open("/x").echoes(1)
+            client.end()
+
+
+def test_R_07_log_to_a_full_disk(bare):
+    daemon = bare("log = /dev/full\n")
+    traffic(daemon)
+    daemon.stop()
+
+
+def test_R_07_log_over_its_size_limit(bare, tmp_path):
+    log = tmp_path / "log"
+    daemon = bare(f"log = {log}\n", wrapper=("prlimit", "--fsize=2000"))
+    traffic(daemon)
+    daemon.stop()
+    assert 1000 < log.stat().st_size <= 2000
+
+
+def refusals(daemon, n):
+    """That many lines in the log, by requests of one connection."""
+    with RawClient(daemon.address) as client:
+        for _ in range(n // 100):
+            client.send(client.get("/nowhere") * 100)
+            for _ in range(100):
+                client.read_body(client.expect_answer(404))
+
+
+def test_R_07_log_pipe_blocked(bare):
+    """More lines than all queues hold: they are dropped, and nobody waits for them."""
+    daemon = bare(stderr=subprocess.PIPE)
+    fcntl.fcntl(daemon.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+    with RawClient(daemon.address) as client:
+        client.open("/x")
+        for _ in range(20):
+            refusals(daemon, 500)
+            client.echoes(1)
+    # Read again, the log goes on, and says how much is missing.
+    seen = b""
+    while not re.search(rb"log_lost lines=[1-9]", seen):
+        got = os.read(daemon.process.stderr.fileno(), 65536)
+        assert got
+        seen += got
+        traffic(daemon, 1)
+    daemon.stop()
+
+
+def test_R_07_log_pipe_blocked_at_the_end(bare):
+    """It stops all the same."""
+    daemon = bare(stderr=subprocess.PIPE)
+    fcntl.fcntl(daemon.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+    traffic(daemon, 50)
+    daemon.stop()
+
+
+def test_R_07_log_pipe_closed(bare):
+    daemon = bare(stderr=subprocess.PIPE)
+    daemon.process.stderr.close()
+    traffic(daemon)
+    daemon.stop()
+
+
+def test_R_07_stderr_closed(bare):
+    daemon = bare(wrapper=("sh", "-c", 'exec "$@" 2>&- >&- <&-', "sh"))
+    traffic(daemon)
+    daemon.stop()
+
+
+# Time stands still.
+
+
+def test_R_09_stopped_and_continued(moongate, upstream, app):
+    """Longer than ping_interval and pong_timeout asleep: who has answered meanwhile stays."""
+    pings = {"ping_interval": "400ms", "pong_timeout": "600ms"}
+    daemon = moongate(upstream, route=pings)
+    other = moongate(route=pings)
+    clients = [through(daemon) for _ in range(20)] + [daemon.client().open("/echo") for _ in range(20)]
+    for client in clients:
+        ping = client.read_frame()
+        assert ping.opcode == PING
+        client.ping_payload = ping.payload
+    for client in clients[1::2]:  # some before, some while it sleeps
+        client.pong(client.ping_payload)
+    with daemon.frozen():
+        for client in clients[::2]:
+            client.pong(client.ping_payload)
+        # That much time has passed when another daemon gives up a silent client.
+        for _ in range(2):
+            silent = other.client().open("/echo")
+            while silent.read_frame().opcode != CLOSE:
+                pass
+    for client in clients:
+        client.text("I am here")
+        f = client.read_frame()
+        while f.opcode == PING:
+            client.pong(f.payload)
+            f = client.read_frame()
+        assert f.opcode == TEXT, f
+    assert not daemon.find("session_end", cause="pong_timeout")
+    for client in clients:  # and pings go on
+        while client.read_frame().opcode != PING:
+            pass
+    still_works(daemon)
+
+
+@pytest.mark.parametrize("kind", ["handshake", "message", "close", "send"])
+def test_R_09_other_clocks(moongate, upstream, app, kind):
+    """What came while the daemon slept came in time."""
+    limits = {"message_timeout": "500ms", "close_timeout": "500ms", "send_timeout": "1s"}
+    daemon = moongate(upstream, route=limits, listener={"handshake_timeout": "500ms"})
+    other = moongate(route={"message_timeout": "2s", "max_message": "1k"})
+    client = daemon.client()
+    if kind != "handshake":
+        client.open("/app")
+    whole = client.make(TEXT, b"0123456789")
+    if kind == "handshake":
+        client.send(client.request("/app")[:20])
+    elif kind == "message":
+        client.send(whole[:8])
+    still_works(daemon, 1)  # it has seen that
+    with daemon.frozen():
+        if kind == "handshake":
+            client.send(client.request("/app")[20:])
+        elif kind == "message":
+            client.send(whole[8:])
+        else:
+            client.send(whole)
+        silent = other.client().open("/echo")
+        silent.send(silent.make(TEXT, b"", fin=False))
+        while silent.read_frame().opcode != CLOSE:
+            pass
+    if kind == "handshake":
+        client.expect_101()
+        client.send(whole)
+    client.expect_text("0123456789")
+    client.end()
+    still_works(daemon)
+
+
+# Slow readers.
+
+
+def test_R_10_U_21_clients_that_never_read(moongate, upstream, closing):
+    flood = Application(upstream, on_frame=lambda f: b"", flood=b"\x82\x7e\x40\x00" + b"f" * 16384)
+    closing.insert(0, flood)
+    daemon = moongate(upstream, listener=SMALL, route={"send_timeout": "2s", "max_queue": "64k"})
+    good = daemon.client().open("/echo")
+    before = daemon.memory()
+    clients = [through(daemon, rcvbuf=4096) for _ in range(100)]
+    most = 0
+    for client in clients:
+        client.text("go")
+    while len(daemon.find("session_end", cause="send_timeout")) < 100:
+        select.select([], [], [], 0.01)
+        most = max(most, daemon.memory())
+        good.echoes(1)
+    # The mark, what one read brings over it, and room for chunks.
+    assert SANITIZED or most - before < 100 * (64 + 64 + 32) * KIB, most - before
+    for client in clients:
+        client.close()
+    good.end()
+    daemon.settle()
+    still_works(daemon)
+    totals = daemon.stop()
+    assert totals["timeout_send"] == 100 and totals["pauses"] >= 100
+
+
+def test_R_11_reading_byte_by_byte(moongate, upstream):
+    daemon = moongate(upstream, listener=SMALL, route={"max_queue": "16k"})
+    client, app = open_pair(daemon, upstream, rcvbuf=4096)
+    data = b"".join(app.make(BINARY, b"%06d" % i * 20) for i in range(1000))
+    sender = sending(app, data)
+    got = bytearray()
+    while len(got) < len(data):
+        got += client.sock.recv(1)
+    assert got == data
+    sender.join()
+    still_works(daemon)
+
+
+def test_R_12_window_closed_for_ever(moongate, upstream):
+    daemon = moongate(upstream, listener=SMALL, route={"send_timeout": "1s"})
+    client, app = open_pair(daemon, upstream, rcvbuf=4096)
+    sender = sending_for_ever(app, app.make(TEXT, b"x" * 4000))
+    line = daemon.wait_line("session_end", client=client.local)
+    assert line["cause"] == "send_timeout"
+    sender.join()
+    still_works(daemon)
+
+
+def test_R_13_reads_after_a_pause(moongate, upstream):
+    daemon = moongate(upstream, route={"max_queue": "64k"}, group=SMALL)
+    client, app = open_pair(daemon, upstream)
+    data = b"".join(app.make(BINARY, b"%08d" % i * 2000) for i in range(1000))  # 16 MB
+    sender = sending(app, data)
+    wait_stuck(app)
+    assert not sender.is_over()
+    assert client.read(len(data)) == data
+    sender.join()
+    client.text("and back")
+    app.expect_text("and back")
+    still_works(daemon)
+    assert daemon.stop()["pauses"] >= 1
+
+
+@pytest.mark.parametrize("way", ["echo", "app"])
+def test_R_19_tiny_buffers(moongate, upstream, app, way):
+    tiny = {"send_buffer": "2k", "receive_buffer": "2k"}
+    daemon = moongate(upstream, listener=tiny, group=tiny)
+    client = daemon.client(rcvbuf=2048).open(f"/{way}")
+    payload = os.urandom(MIB)
+    sender = Doing(client.binary, payload)
+    client.expect_binary(payload)
+    sender.join()
+    client.end()
+    still_works(daemon)
+
+
+# Peers that are gone without a word.
+
+
+def test_R_14_client_gone_without_fin(moongate, network, tmp_path):
+    with network.enter():
+        upstream = RawUpstream()
+    with upstream:
+        daemon = moongate(upstream, route={"ping_interval": "300ms", "pong_timeout": "500ms"},
+                          extra=f"[listener unix]\nbind = unix:{tmp_path}/still\n",
+                          wrapper=network.wrapper)
+        tcp = daemon.address
+        with network.enter():
+            client = RawClient(tcp)
+        with client:
+            client.send(client.request("/app"))
+            app = upstream.accept_open()
+            client.expect_101()
+            network.drop(client.sock.getsockname()[1])
+            app.expect_close(1001, "pong_timeout")
+            app.close()
+            line = daemon.wait_line("session_end", client=client.local)
+            assert line["cause"] == "pong_timeout" and line["code"] == "1008"
+            daemon.settle()
+        with network.enter():
+            still_works(daemon)
+
+
+def test_R_14_upstream_gone_without_fin_while_connecting(moongate, network, tmp_path):
+    with network.enter():
+        upstream = RawUpstream()
+    with upstream:
+        network.drop(upstream.address[1])
+        daemon = moongate(upstream, group={"connect_timeout": "300ms"}, wrapper=network.wrapper)
+        with network.enter():
+            client = RawClient(daemon.address)
+        with client:
+            client.send(client.request("/app"))
+            client.expect_refusal(504)
+        with network.enter():
+            still_works(daemon)
+
+
+def test_R_15_R_16_sockets_find_dead_peers(moongate, upstream):
+    """Keepalive and TCP_USER_TIMEOUT, which do it, are set on both sides."""
+    daemon = moongate(upstream)
+    client, app = open_pair(daemon, upstream)
+    sockets = sockets_of(daemon.pid)
+    if sockets is None:
+        pytest.skip("the kernel does not give out descriptors of other processes")
+    found = 0
+    wanted = {client.sock.getsockname(), app.sock.getsockname()}
+    for sock in sockets:
+        with sock:
+            try:
+                if sock.getpeername() not in wanted:
+                    continue
+            except OSError:
+                continue
+            found += 1
+            tcp = socket.IPPROTO_TCP
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert sock.getsockopt(tcp, socket.TCP_KEEPIDLE) == 30
+            assert sock.getsockopt(tcp, socket.TCP_KEEPINTVL) == 10
+            assert sock.getsockopt(tcp, socket.TCP_KEEPCNT) == 3
+            assert sock.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 30_000
+            assert sock.getsockopt(tcp, socket.TCP_NODELAY) == 1
+    assert found == 2
+    client.text("x")
+    app.expect_text("x")
+    still_works(daemon)
+
+
+def test_R_17_no_ephemeral_port_left(moongate, network, tmp_path):
+    network.sysctl("net.ipv4.ip_local_port_range", "40000 40009")
+    with network.enter():
+        upstream = RawUpstream(("127.0.0.1", 9000))
+    with upstream:
+        path = f"{tmp_path}/main"
+        daemon = moongate(upstream, listener={"bind": f"unix:{path}"}, wrapper=network.wrapper)
+        daemon.address = path
+        open_ones = []
+        while True:
+            client = daemon.client()
+            client.send(client.request("/app"))
+            if select.select([client.sock, upstream.sock], [], [])[0] == [client.sock]:
+                break
+            app = upstream.accept_open()
+            client.expect_101()
+            open_ones.append((client, app))
+            assert len(open_ones) <= 10
+        client.expect_refusal(503)
+        line = daemon.wait_line("refused", status=503)
+        assert "port" in line["reason"], line
+        for client, app in open_ones:
+            client.text("still there")
+            app.expect_text("still there")
+            client.close()
+            app.expect_close(1001)
+            app.close()
+        daemon.settle()
+        assert len(open_ones) == 10
+        assert daemon.stop()["refused_503"] == 1
+
+
+def test_R_06_ENOMEM_of_a_session_is_said(moongate):
+    """One line and one counter tell of it."""
+    for n in range(1, 40):
+        daemon = moongate(faults=f"alloc:{n}:ENOMEM:1", may_fail=True)
+        if not daemon:
+            continue
+        before = len(daemon.lines)
+        spoilt = not works(daemon)
+        still_works(daemon)
+        daemon.settle()
+        totals = daemon.stop()
+        if spoilt:
+            assert totals["out_of_memory"] >= 1, (n, daemon.lines[before:])
+            return
