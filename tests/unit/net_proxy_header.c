@@ -21,7 +21,7 @@ static ssize_t parse_exact(struct proxy_header *h, const void *bytes, size_t len
 }
 
 /* Good: unfinished up to its last byte, then used whole, whatever follows. */
-static struct proxy_header accept(const void *bytes, size_t len)
+static struct proxy_header accepted(const void *bytes, size_t len)
 {
 	struct proxy_header h, again;
 	uint8_t longer[PROXY_HEADER_MAX + 200];
@@ -61,7 +61,7 @@ static void text_is(const struct address_brief *a, const char *want)
 
 static void line_tells(const char *line, const char *source, const char *destination)
 {
-	struct proxy_header h = accept(line, strlen(line));
+	struct proxy_header h = accepted(line, strlen(line));
 	ck_assert(h.is_told);
 	text_is(&h.source, source);
 	text_is(&h.destination, destination);
@@ -88,14 +88,14 @@ START_TEST(test_unknown_line_tells_nothing)
 {
 	static const char nul[] = "PROXY UNKNOWN a\0b\r\n";
 	char longest[108];
-	ck_assert(!accept("PROXY UNKNOWN\r\n", 15).is_told);
-	ck_assert(!accept("PROXY UNKNOWN \r\n", 16).is_told);
-	ck_assert(!accept("PROXY UNKNOWN 1.2.3.4 x  y 99999\r\n", 34).is_told);
-	ck_assert(!accept(nul, sizeof nul - 1).is_told);
+	ck_assert(!accepted("PROXY UNKNOWN\r\n", 15).is_told);
+	ck_assert(!accepted("PROXY UNKNOWN \r\n", 16).is_told);
+	ck_assert(!accepted("PROXY UNKNOWN 1.2.3.4 x  y 99999\r\n", 34).is_told);
+	ck_assert(!accepted(nul, sizeof nul - 1).is_told);
 	memset(longest, 'f', sizeof longest);
 	memcpy(longest, "PROXY UNKNOWN ", 14);
 	memcpy(longest + 105, "\r\n", 2);
-	ck_assert(!accept(longest, 107).is_told);
+	ck_assert(!accepted(longest, 107).is_told);
 	memcpy(longest + 105, "f\r\n", 3);
 	refuse(longest, 108, PROXY_HEADER_LINE_SIZE);
 }
@@ -214,17 +214,17 @@ START_TEST(test_binary_tells_addresses)
 	for (unsigned transport = 1; transport <= 2; transport++) {
 		for (size_t more = 0; more <= 40; more += 20) {
 			struct binary b = binary(0x21, 0x10 | transport, 12 + more);
-			struct proxy_header h = accept(b.at, b.len);
+			struct proxy_header h = accepted(b.at, b.len);
 			ck_assert(h.is_told);
 			text_is(&h.source, "16.17.18.19:6169");
 			text_is(&h.destination, "20.21.22.23:6683");
 			b = binary(0x21, 0x20 | transport, 36 + more);
-			h = accept(b.at, b.len);
+			h = accepted(b.at, b.len);
 			ck_assert(h.is_told);
 			text_is(&h.source, "[1011:1213:1415:1617:1819:1a1b:1c1d:1e1f]:12337");
 			text_is(&h.destination, "[2021:2223:2425:2627:2829:2a2b:2c2d:2e2f]:12851");
 			b = binary(0x21, 0x30 | transport, 216 + more);
-			h = accept(b.at, b.len);
+			h = accepted(b.at, b.len);
 			ck_assert(h.is_told);
 			text_is(&h.source, "unix:");
 			text_is(&h.destination, "unix:");
@@ -253,7 +253,7 @@ START_TEST(test_binary_tells_nothing)
 	};
 	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
 		struct binary b = binary(headers[i].command, headers[i].family, headers[i].size);
-		ck_assert(!accept(b.at, b.len).is_told);
+		ck_assert(!accepted(b.at, b.len).is_told);
 	}
 }
 END_TEST
@@ -270,7 +270,7 @@ START_TEST(test_bad_binaries)
 		if (family >> 4 > 3 || (family & 15) > 2)
 			refuse(b.at, b.len, PROXY_HEADER_FAMILY);
 		else
-			accept(b.at, b.len);
+			accepted(b.at, b.len);
 	}
 	for (size_t size = 0; size < 216; size++) {
 		struct binary b = binary(0x21, 0x31, size);
@@ -358,7 +358,7 @@ START_TEST(test_written_is_read)
 				uint8_t out[PROXY_HEADER_WRITE_MAX];
 				size_t n = proxy_header_write(
 				        out, (enum proxy_header_version)v, &from, &to);
-				struct proxy_header h = accept(out, n);
+				struct proxy_header h = accepted(out, n);
 				ck_assert(h.is_told);
 				ck_assert_uint_eq(h.source.family, h.destination.family);
 				ck_assert_uint_eq(h.source.port, from.port);
