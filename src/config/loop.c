@@ -78,14 +78,22 @@ static uint64_t find_listeners(struct draft *d)
 	return bits;
 }
 
-/* The upstream that a request at the listener goes to, or NULL. */
+/* Where host or path change, it is another request that goes on. */
+static bool goes_on_as_it_is(const struct route *r)
+{
+	return !r->headers.from && !r->headers.host && !r->headers.host_is_server;
+}
+
+/* The upstream that a request at the listener goes to, as it is; or NULL. */
 static struct draft_upstream *upstream_at(
         struct draft *d, int listener, const struct route_query *request, struct route **by)
 {
 	struct route_query q = *request;
 	q.listener = (unsigned)listener;
 	*by = route_find(d->config->routes, &q);
-	return *by && (*by)->group ? build_find_upstream(d, (*by)->group->name) : NULL;
+	return *by && (*by)->group && goes_on_as_it_is(*by)
+	               ? build_find_upstream(d, (*by)->group->name)
+	               : NULL;
 }
 
 /* The listeners of ours where the request may arrive next: a bit each. */

@@ -19,11 +19,15 @@ static bool lies_under(struct slice path, const char *from, struct slice *rest)
 	return rest->len == 0 || rest->at[0] == '/';
 }
 
-static void put_replaced(struct http_writer *w, struct slice rest, const char *to)
+/* `path` in its normal form. False, and nothing written, when it does not lie there. */
+static bool put_replaced(struct http_writer *w, struct slice path, const char *from, const char *to)
 {
-	struct slice prefix = rest.len > 0 ? without_slash(slice_str(to)) : slice_str(to);
-	http_put(w, prefix);
+	struct slice rest;
+	if (!lies_under(path, from, &rest))
+		return false;
+	http_put(w, rest.len > 0 ? without_slash(slice_str(to)) : slice_str(to));
 	http_put(w, rest);
+	return true;
 }
 
 static void put_query(struct http_writer *w, const struct http_head *head)
@@ -40,12 +44,9 @@ void rewrite_target(
         struct http_writer *w, const struct http_head *head, const char *from, const char *to)
 {
 	uint8_t normal[HTTP_TARGET_MAX];
-	struct slice path = head->path, rest;
-	ssize_t n = from ? uri_normalise_path(path, normal) : -1;
+	ssize_t n = from ? uri_normalise_path(head->path, normal) : -1;
 
-	if (n > 0 && lies_under(slice_of(normal, (size_t)n), from, &rest))
-		put_replaced(w, rest, to);
-	else
-		http_put(w, path);
+	if (n <= 0 || !put_replaced(w, slice_of(normal, (size_t)n), from, to))
+		http_put(w, head->path);
 	put_query(w, head);
 }
