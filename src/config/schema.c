@@ -10,9 +10,11 @@
 const struct schema_section schema_section[KIND_N] = {
         [KIND_MOONGATE] = {"moongate", false, "the process"},
         [KIND_LISTENER] = {"listener", true, "addresses at which clients connect"},
-        [KIND_UPSTREAM] = {"upstream", true, "an application that routes lead to, on one or several servers"},
+        [KIND_UPSTREAM] = {"upstream", true,
+                "an application that routes lead to, on one or several servers"},
         [KIND_ROUTE] = {"route", true,
-                "what is done with requests: exactly one of upstream, respond and echo. Which route "
+                "what is done with requests: exactly one of upstream, respond and echo. Which "
+                "route "
                 "serves a request is decided by its host (exact, then the longest *. suffix, then "
                 "none), then the path (exact, then the longest prefix, then none), then a named "
                 "listener before none, then the number of header and query conditions; the order "
@@ -291,7 +293,8 @@ static void print_number(FILE *out, const struct schema_key *k, uint64_t n)
 {
 	static const struct unit sizes[] = {{GIB(1), "g"}, {MIB(1), "m"}, {KIB(1), "k"}, {1, ""}};
 	static const struct unit times[] = {{H(1), "h"}, {S(60), "m"}, {S(1), "s"}, {1, "ms"}};
-	print_bound(out, n, k->parse == parse_size ? sizes : times, k->parse == parse_count ? 0 : 4);
+	print_bound(
+	        out, n, k->parse == parse_size ? sizes : times, k->parse == parse_count ? 0 : 4);
 }
 
 static void print_bounds(FILE *out, const struct schema_key *k)
@@ -323,10 +326,24 @@ static const char *remask_word(enum route_remask r)
 	return r == REMASK_ON ? "on" : r == REMASK_OFF ? "off" : "auto";
 }
 
+static void print_rate(const struct limit_rate *r, char out[SCHEMA_FORM_MAX])
+{
+	const char *unit = r->per_ms == 1000 ? "s" : r->per_ms == 60000 ? "m" : "h";
+	if (r->n == 0)
+		snprintf(out, SCHEMA_FORM_MAX, "off");
+	else
+		snprintf(out, SCHEMA_FORM_MAX, "%" PRIu32 "/%s", r->n, unit);
+}
+
 bool schema_value(const struct schema_key *k, const void *field, char out[SCHEMA_FORM_MAX])
 {
 	if (k->parse == parse_remask) {
-		snprintf(out, SCHEMA_FORM_MAX, "%s", remask_word(*(const enum route_remask *)field));
+		snprintf(
+		        out, SCHEMA_FORM_MAX, "%s", remask_word(*(const enum route_remask *)field));
+		return true;
+	}
+	if (k->parse == parse_rate) {
+		print_rate(field, out);
 		return true;
 	}
 	if (!is_number(k))

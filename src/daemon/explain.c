@@ -166,6 +166,7 @@ static const struct proxy_listener *choose_listener(const struct config *c,
 struct telling {
 	FILE *out;
 	const struct config *config;
+	const struct http_head *head;
 	struct slice host;
 	bool is_suffix;
 	size_t told, left_out;
@@ -204,9 +205,19 @@ static void print_names(FILE *out, const struct config *c, uint64_t listeners)
 	}
 }
 
-static void print_verdict(const struct telling *t, const struct route_step *step)
+static void print_unmet(const struct telling *t, const struct condition *c)
 {
 	char text[CONDITION_TEXT_MAX];
+	struct slice value;
+	fprintf(t->out, "no: wants %s; ", condition_text(c, text));
+	if (condition_find(c, t->head, &value))
+		fprintf(t->out, "the request has \"%.*s\"\n", (int)value.len, (const char *)value.at);
+	else
+		fputs("not given, or not once\n", t->out);
+}
+
+static void print_verdict(const struct telling *t, const struct route_step *step)
+{
 	switch (step->verdict) {
 	case ROUTE_HOLDS:
 		fputs("yes\n", t->out);
@@ -217,7 +228,7 @@ static void print_verdict(const struct telling *t, const struct route_step *step
 		fputc('\n', t->out);
 		break;
 	case ROUTE_NOT_BY_CONDITION:
-		fprintf(t->out, "no: wants %s\n", condition_text(step->condition, text));
+		print_unmet(t, step->condition);
 		break;
 	}
 }
@@ -411,7 +422,7 @@ static enum explain_result search(FILE *out, const struct config *c, const struc
 		fputs("no route: 400 Bad Request, the target is no path that can be routed\n", out);
 		return EXPLAIN_NOT_ROUTED;
 	}
-	struct telling t = {.out = out, .config = c};
+	struct telling t = {.out = out, .config = c, .head = head};
 	struct route_query q = {.listener = l->number,
 	        .host = slice_of(host, uri_host(head->host, host, &port)),
 	        .path = slice_of(path, (size_t)n),

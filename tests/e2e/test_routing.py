@@ -211,7 +211,7 @@ def test_explain_tells_the_whole_of_it(sample):
     status, said = explain(sample, "GET wss://Chat.example:8081/rooms/../rooms/7?x", "--header", "Origin: https://evil.example")
     assert status == 0
     for part in ["at [listener public], which has the port of the URL", "host chat.example, path /rooms/7;",
-                 "[route beta]  no: wants header X-Beta: yes", "[route chat]  yes", "\n[route chat]\n",
+                 "[route beta]  no: wants header X-Beta: yes; not given, or not once", "[route chat]  yes", "\n[route chat]\n",
                  "host chat.example, longest prefix /rooms/*", "[upstream chat]", "ws://10.0.0.11:9000",
                  "same-host, https://*.good.example; without Origin: allowed",
                  "https://evil.example: 403", "v1, v2", "max_message 64k", "idle_timeout 90s",
@@ -226,6 +226,11 @@ def test_explain_with_headers(sample):
     assert "because     host chat.example, longest prefix /rooms/*, [listener public], header X-Beta: yes" in said
     assert "https://chat.example:8080: allowed by same-host" in said
     assert "answer      101 Switching Protocols" in said
+
+
+def test_explain_tells_the_value_that_was_given(sample):
+    status, said = explain(sample, "ws://chat.example:8080/rooms/7", "--header=X-Beta: no")
+    assert status == 0 and 'no: wants header X-Beta: yes; the request has "no"' in said, said
 
 
 def test_explain_at_another_listener(sample):
