@@ -211,7 +211,8 @@ static void print_unmet(const struct telling *t, const struct condition *c)
 	struct slice value;
 	fprintf(t->out, "no: wants %s; ", condition_text(c, text));
 	if (condition_find(c, t->head, &value))
-		fprintf(t->out, "the request has \"%.*s\"\n", (int)value.len, (const char *)value.at);
+		fprintf(t->out, "the request has \"%.*s\"\n", (int)value.len,
+		        (const char *)value.at);
 	else
 		fputs("not given, or not once\n", t->out);
 }
