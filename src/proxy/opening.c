@@ -324,15 +324,6 @@ static void send_request(struct session *s)
 	stream_send(s->side[UPSTREAM].ep.stream, &v, 1);
 }
 
-/* The address of a name that is tried now is at home or not: from the next frame on. */
-static void choose_remask(struct session *s)
-{
-	struct ws_reader *in = &s->side[CLIENT].ep.in;
-	bool remask = wants_remask(s, dial_address(&s->opening->dial));
-	if (!ws_reader_is_mid_frame(in))
-		in->flags = (uint8_t)((in->flags & ~WS_REMASK) | (remask ? WS_REMASK : 0));
-}
-
 /* `error`: why the address before failed; it is reported when it was the last. */
 static void connect_next(struct session *s, int error)
 {
@@ -351,7 +342,6 @@ static void connect_next(struct session *s, int error)
 	                        ? session_clock(s) + s->route->group->connect_timeout_ms
 	                        : 0;
 	deadline_reset(s);
-	choose_remask(s);
 	send_request(s);
 }
 

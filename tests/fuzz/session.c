@@ -77,12 +77,15 @@ static void make_route(void)
 {
 	struct upstream_group *g = upstream_group_new("fuzz");
 	g->connect_timeout_ms = 5000;
-	address_parse(&g->server.address, "127.0.0.1:1");
+	struct upstream_server server = {.name = mem_strdup("127.0.0.1:1"), .weight = 1};
+	address_parse(&server.address, server.name);
+	upstream_group_set_members(g, upstream_members_new(g, &server, 1));
 	t.route = route_new("fuzz");
 	t.route->path = mem_strdup("");
 	t.route->prefix = true;
 	t.route->action = ROUTE_UPSTREAM;
 	t.route->group = g;
+	t.route->headers.request = rules_new(RULES_REQUEST, FORWARD_REPLACE, false);
 	t.table = route_table_new(&t.route, 1);
 }
 

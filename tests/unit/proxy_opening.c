@@ -234,10 +234,8 @@ END_TEST
 START_TEST(client_leaves)
 {
 	bool named = _i & 2;
-	if (named) {
-		t.route->group->server.host = mem_strdup("app.example");
-		t.route->group->server.port = 80;
-	}
+	if (named)
+		pair_server(t.route->group, "app.example", "0.0.0.0:80");
 	pair_request();
 	if (_i & 1)
 		sim_push_eof(t.client);
@@ -463,8 +461,7 @@ END_TEST
 
 static void use_name(void)
 {
-	t.route->group->server.host = mem_strdup("app.example");
-	t.route->group->server.port = 9000;
+	pair_server(t.route->group, "app.example", "0.0.0.0:9000");
 }
 
 static const char *const three[] = {"127.0.0.1:1", "127.0.0.2:1", "[::1]:1"};
@@ -598,7 +595,7 @@ START_TEST(nothing_left_to_connect_with)
 	static const int errors[] = {EADDRNOTAVAIL, EMFILE, ENFILE, ENOMEM, ENOBUFS};
 	t.connect_errno[0] = errors[_i];
 	pair_request();
-	refused(503, "no free port");
+	refused(503, _i == 0 ? "no free port" : "no descriptor or memory");
 	count_is(refused_503, 1);
 }
 END_TEST
@@ -650,7 +647,7 @@ START_TEST(masks)
 	b.len = 0;
 	t.route->settings.remask = _i == 0 ? REMASK_ON : REMASK_AUTO;
 	if (_i == 2)
-		ck_assert(address_parse(&t.route->group->server.address, "8.8.8.8:80"));
+		pair_server(t.route->group, NULL, "8.8.8.8:80");
 	pair_open();
 	bool fresh = _i != 1;
 	text_frame(&b, FROM_CLIENT, FIN | WS_TEXT, "hello", 5);

@@ -117,6 +117,19 @@ static inline struct stream *pair_connect(
 	return t.up;
 }
 
+/* The group's only server: a name to look up, or an address. */
+static inline void pair_server(struct upstream_group *g, const char *host, const char *address)
+{
+	struct upstream_server s = {.name = mem_strdup(host ? host : address), .weight = 1};
+	ck_assert(address_parse(&s.address, address));
+	s.port = address_port(&s.address);
+	if (host) {
+		s.host = mem_strdup(host);
+		s.address.len = 0;
+	}
+	upstream_group_set_members(g, upstream_members_new(g, &s, 1));
+}
+
 static inline void pair_setup(void)
 {
 	char path[64];
@@ -130,12 +143,13 @@ static inline void pair_setup(void)
 	((struct upstream_worker *)t.worker->layer[WORKER_UPSTREAM])->connect = pair_connect;
 	struct upstream_group *g = upstream_group_new("apps");
 	g->connect_timeout_ms = 5000;
-	ck_assert(address_parse(&g->server.address, "127.0.0.1:9000"));
+	pair_server(g, NULL, "127.0.0.1:9000");
 	t.route = route_new("chat");
 	t.route->path = mem_strdup("");
 	t.route->prefix = true;
 	t.route->action = ROUTE_UPSTREAM;
 	t.route->group = g;
+	t.route->headers.request = rules_new(RULES_REQUEST, FORWARD_OFF, false);
 	t.route->settings = (struct route_settings){
 	        .limits.max_message = 16 << 20,
 	        .send_timeout_ms = 30000,

@@ -444,7 +444,7 @@ START_TEST(memory_fails)
 {
 	bool named = _i & 1, forever = _i & 2;
 	if (named)
-		t.route->group->server.host = mem_strdup("app.example");
+		pair_server(t.route->group, "app.example", "0.0.0.0:80");
 	for (int n = 1; n < 60; n++) {
 		char plan[64];
 		snprintf(plan, sizeof plan, "alloc:%d:ENOMEM:%d", n, forever ? 1000 : 1);
