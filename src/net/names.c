@@ -162,6 +162,7 @@ bool name_learn(struct name *n, struct name_answer *a, uint64_t now_ms, uint64_t
 	bool changed = old && !says_the_same(n->kind, old, a);
 
 	n->good = a;
+	n->learnt_ms = now_ms;
 	n->refresh_ms = now_ms + ttl_ms / 4 * 3;
 	n->expires_ms = now_ms + ttl_ms;
 	n->retry_ms = 0;

@@ -31,6 +31,7 @@ struct name {
 	struct lookup *lookup; /* in flight; NULL = none */
 	size_t users;          /* pointers to it: requests, lookups */
 	struct name_answer *good;
+	uint64_t learnt_ms;  /* when `good` came */
 	uint64_t refresh_ms; /* asked for later than this, it is looked up anew meanwhile */
 	uint64_t expires_ms; /* of `good` */
 	uint64_t retry_ms;   /* after a failure, not before */

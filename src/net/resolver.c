@@ -374,19 +374,24 @@ static const char *ask_servers(struct resolver *r, struct name *n)
 
 /* ---- names that need no server ---- */
 
-/* RFC 6761 6.3: localhost and the names under it are the loopback, whether a file says
- * so or not. The name itself is never looked up (c-ares 1.18 leaks memory when the file
- * lacks it); a name under it may have a loopback address of its own in the file. */
-static bool is_localhost(const char *name, bool or_under_it)
+/* Whether the name is, or is under, that domain. */
+static bool is_in(const char *name, const char *domain, bool or_under_it)
 {
-	static const char local[] = "localhost";
-	size_t len = strlen(name), n = sizeof(local) - 1;
+	size_t len = strlen(name), n = strlen(domain);
 
 	if (len > 0 && name[len - 1] == '.')
 		len--;
 	if (len < n || (len > n && (!or_under_it || name[len - n - 1] != '.')))
 		return false;
-	return slice_equal_nocase(slice_of(name + len - n, n), slice_of(local, n));
+	return slice_equal_nocase(slice_of(name + len - n, n), slice_of(domain, n));
+}
+
+/* RFC 6761 6.3: localhost and the names under it are the loopback, whether a file says
+ * so or not. The name itself is never looked up (c-ares 1.18 leaks memory when the file
+ * lacks it); a name under it may have a loopback address of its own in the file. */
+static bool is_localhost(const char *name, bool or_under_it)
+{
+	return is_in(name, "localhost", or_under_it);
 }
 
 static struct name_answer *loopback(void)
@@ -477,7 +482,8 @@ static void begin(struct resolver *r, struct name *n)
 		learn(r, n, a, HOSTS_TTL_MS);
 		return;
 	}
-	error = ask_servers(r, n);
+	/* RFC 6761 6.4: there are no names under this one. */
+	error = is_in(n->text, "invalid", true) ? no_host : ask_servers(r, n);
 	if (error)
 		note_failure(r, n, error);
 }
@@ -534,7 +540,7 @@ static void tell_targets(struct resolving *q)
 	const struct dns_target *found[DNS_RECORDS_MAX];
 	size_t n = name_targets(q->name, found);
 
-	q->service_fn(q->owner, found, n, error_of(q->name));
+	q->service_fn(q->owner, found, n, q->name->learnt_ms, error_of(q->name));
 }
 
 static void tell(struct timer *t)

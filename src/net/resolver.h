@@ -30,9 +30,10 @@ enum { RESOLVER_FOUND_MAX = 128 };
  * or n = 0 and why not in words. Not called after resolver_cancel(). Never called before
  * resolver_start() has returned. */
 typedef void (*resolver_fn)(void *owner, const struct address *found, size_t n, const char *error);
-/* The same with the targets of a service. */
-typedef void (*resolver_service_fn)(
-        void *owner, const struct dns_target *const *found, size_t n, const char *error);
+/* The same with the targets of a service, and when these were learnt, by the worker's
+ * clock. */
+typedef void (*resolver_service_fn)(void *owner, const struct dns_target *const *found, size_t n,
+        uint64_t learnt_ms, const char *error);
 
 struct resolver *resolver_new(struct worker *w);
 void resolver_free(struct resolver *r);

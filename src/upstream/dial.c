@@ -4,13 +4,25 @@
 #include "base/mem.h"
 #include "net/plain.h"
 #include "net/resolver.h"
+#include "net/stream.h"
 #include "net/worker.h"
 #include "upstream/group.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { ADDRESSES_MAX = 16 }; /* of one name; a name with more is cut */
+enum {
+	ADDRESSES_MAX = 16, /* that one session tries of a name with more */
+	STAGGER_MS = 250,   /* RFC 8305 5 */
+};
+
+/* One of several addresses that are being connected to. */
+struct attempt {
+	struct list node;
+	struct dial *dial;
+	struct stream *stream;
+	size_t address;
+};
 
 bool upstream_worker_new(struct worker *w)
 {
@@ -40,34 +52,6 @@ static struct upstream_worker *shared(const struct dial *d)
 	return d->worker->layer[WORKER_UPSTREAM];
 }
 
-static void on_resolved(void *owner, const struct address *found, size_t n, const char *error)
-{
-	struct dial *d = owner;
-	d->resolving = NULL;
-	if (n > ADDRESSES_MAX)
-		n = ADDRESSES_MAX;
-	if (n > 0 && !(d->found = mem_try(n * sizeof *found))) {
-		d->fn(d, "out of memory");
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		d->found[i] = found[i];
-		address_set_port(&d->found[i], d->server->port);
-	}
-	d->found_n = n;
-	d->fn(d, n ? NULL : error);
-}
-
-enum dial_start dial_start(struct dial *d, struct worker *w, const struct upstream_group *g,
-        const struct upstream_server *server, dial_fn fn)
-{
-	*d = (struct dial){.worker = w, .group = g, .server = server, .fn = fn};
-	if (!server->host)
-		return DIAL_READY;
-	d->resolving = resolver_start(shared(d)->resolver, server->host, on_resolved, d);
-	return d->resolving ? DIAL_RESOLVING : DIAL_FAILED;
-}
-
 static const struct address *address_at(const struct dial *d, size_t i)
 {
 	return d->found ? &d->found[i] : &d->server->address;
@@ -75,7 +59,7 @@ static const struct address *address_at(const struct dial *d, size_t i)
 
 const struct address *dial_address(const struct dial *d)
 {
-	return address_at(d, d->next - 1);
+	return address_at(d, d->address);
 }
 
 /* The next source address for a connection to `to`, counted by *k; false when there is
@@ -115,22 +99,183 @@ static struct stream *connect_from_any(struct dial *d, const struct address *to,
 	return s;
 }
 
+/* ---- several addresses at a time ---- */
+
+static void try_more(struct dial *d);
+
+static void end_attempt(struct attempt *a)
+{
+	list_remove(&a->node);
+	if (a->stream)
+		stream_free(a->stream, false);
+	mem_free(a);
+}
+
+static void end_attempts(struct dial *d)
+{
+	timer_clear(&d->worker->wheel, &d->stagger);
+	while (!list_is_empty(&d->attempts))
+		end_attempt(list_entry(d->attempts.next, struct attempt, node));
+}
+
+/* The others are given up. */
+static void win(struct attempt *a)
+{
+	struct dial *d = a->dial;
+	d->winner = a->stream;
+	d->address = a->address;
+	a->stream = NULL;
+	end_attempts(d);
+	d->fn(d, NULL);
+}
+
+static void on_connect(struct stream *s)
+{
+	win(s->owner);
+}
+
+static void on_end(struct stream *s, enum stream_end end, int error)
+{
+	struct attempt *a = s->owner;
+	struct dial *d = a->dial;
+	if (end != STREAM_ERROR)
+		return;
+	d->error = error;
+	end_attempt(a);
+	try_more(d);
+}
+
+/* Nothing comes before the connection stands, and then the events are another's. */
+static void on_data(struct stream *s, uint8_t *buf, size_t len)
+{
+	(void)s, (void)buf, (void)len;
+}
+
+static void on_drain(struct stream *s)
+{
+	(void)s;
+}
+
+static const struct stream_events attempt_events = {
+        .on_data = on_data,
+        .on_end = on_end,
+        .on_drain = on_drain,
+        .on_connect = on_connect,
+};
+
+static void on_stagger(struct timer *t)
+{
+	try_more(list_entry(t, struct dial, stagger));
+}
+
+/* False: not this one; d->error tells why. */
+static bool begin_attempt(struct dial *d)
+{
+	struct attempt *a = mem_try(sizeof *a);
+	if (!a) {
+		d->error = ENOMEM;
+		return false;
+	}
+	*a = (struct attempt){.dial = d, .address = d->next};
+	list_init(&a->node);
+	a->stream = connect_from_any(d, address_at(d, d->next), &d->error);
+	if (!a->stream) {
+		mem_free(a);
+		return false;
+	}
+	a->stream->events = &attempt_events;
+	a->stream->owner = a;
+	list_append(&d->attempts, &a->node);
+	return true;
+}
+
+/* The last one, when no other is under way, is the caller's to await: it can be sent to
+ * while it connects. */
+static bool is_alone(const struct dial *d)
+{
+	return list_is_empty(&d->attempts) && d->next + 1 == d->found_n;
+}
+
+static void try_more(struct dial *d)
+{
+	while (d->next < d->found_n && !is_alone(d)) {
+		bool has_begun = begin_attempt(d);
+		d->next++;
+		if (!has_begun)
+			continue;
+		struct attempt *a = list_entry(d->attempts.prev, struct attempt, node);
+		if (!(a->stream->flags & STREAM_CONNECTING))
+			win(a);
+		else if (d->next < d->found_n)
+			worker_timer(d->worker, &d->stagger, d->worker->now_ms + STAGGER_MS);
+		return;
+	}
+	if (!list_is_empty(&d->attempts))
+		return;
+	timer_clear(&d->worker->wheel, &d->stagger);
+	d->fn(d, NULL);
+}
+
+/* ---- names ---- */
+
+static void on_resolved(void *owner, const struct address *found, size_t n, const char *error)
+{
+	struct dial *d = owner;
+	d->resolving = NULL;
+	if (n > ADDRESSES_MAX)
+		n = ADDRESSES_MAX;
+	if (n > 0 && !(d->found = mem_try(n * sizeof *found))) {
+		d->fn(d, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		d->found[i] = found[i];
+		address_set_port(&d->found[i], d->server->port);
+	}
+	d->found_n = n;
+	if (n > 0)
+		try_more(d);
+	else
+		d->fn(d, error);
+}
+
+enum dial_start dial_start(struct dial *d, struct worker *w, const struct upstream_group *g,
+        const struct upstream_server *server, dial_fn fn)
+{
+	*d = (struct dial){.worker = w, .group = g, .server = server, .fn = fn};
+	list_init(&d->attempts);
+	timer_init(&d->stagger, on_stagger);
+	if (server->host)
+		d->resolving = resolver_start(shared(d)->resolver, server->host, on_resolved, d);
+	else
+		d->found_n = 1;
+	return d->found_n ? DIAL_READY : d->resolving ? DIAL_RESOLVING : DIAL_FAILED;
+}
+
 struct stream *dial_next(struct dial *d, int *error)
 {
-	*error = 0;
-	while (dial_has_next(d)) {
-		struct stream *s = connect_from_any(d, address_at(d, d->next++), error);
-		if (s)
-			return s;
+	struct stream *s = d->winner;
+	d->winner = NULL;
+	if (!s && d->next < d->found_n) {
+		d->address = d->next++;
+		s = connect_from_any(d, dial_address(d), &d->error);
 	}
-	return NULL;
+	*error = s ? 0 : d->error;
+	return s;
 }
 
 void dial_end(struct dial *d)
 {
+	if (!d->worker)
+		return;
 	if (d->resolving)
 		resolver_cancel(d->resolving);
 	d->resolving = NULL;
+	end_attempts(d);
+	if (d->winner)
+		stream_free(d->winner, false);
+	d->winner = NULL;
 	mem_free(d->found);
 	d->found = NULL;
+	d->worker = NULL;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* Reaching a server of a group: its name is looked up when it has one, then its
- * addresses are tried in turn. Belongs to the opening that embeds it; one
- * worker's thread. */
+/* Reaching a server of a group. One with a known address is connected to at once. Of a
+ * name the addresses are looked up and tried in their order, a further one whenever one
+ * has failed or a quarter of a second has passed, until the first is connected (RFC
+ * 8305). Belongs to the opening that embeds it; one worker's thread. */
 
 #include "net/address.h"
+#include "net/wheel.h"
 #include "upstream/waiting.h"
 
 #include <stdbool.h>
@@ -20,7 +22,8 @@ struct upstream_group;
 struct upstream_server;
 struct worker;
 
-/* The name is known (error = NULL; dial_next() goes on), or never will be. */
+/* dial_next() has something to give, or knows why it has not; or (error) the name will
+ * never be known. */
 typedef void (*dial_fn)(struct dial *d, const char *error);
 
 struct dial {
@@ -31,6 +34,11 @@ struct dial {
 	struct resolving *resolving;
 	struct address *found; /* of a name; owned */
 	size_t found_n, next;
+	struct list attempts; /* to connect to several of them */
+	struct timer stagger;
+	struct stream *winner; /* connected; not taken yet */
+	size_t address;        /* place of the one that dial_next() gave */
+	int error;             /* of the attempt that failed last */
 };
 
 enum dial_start { DIAL_READY, DIAL_RESOLVING, DIAL_FAILED };
@@ -39,15 +47,12 @@ enum dial_start { DIAL_READY, DIAL_RESOLVING, DIAL_FAILED };
  * memory. Every start is paired with dial_end(). */
 enum dial_start dial_start(struct dial *d, struct worker *w, const struct upstream_group *g,
         const struct upstream_server *server, dial_fn fn);
-/* Begins to connect to the next address, from the group's source addresses in turn;
- * one without a free port leaves it to the next. NULL when none is left, with *error
- * the errno of the last that failed at once (0 = there was none). */
+/* The server's stream: connected, or connecting to the only address there is, which takes
+ * bytes already. From the group's source addresses in turn; one without a free port leaves
+ * it to the next. NULL when nothing is left to try, with *error the errno of what failed
+ * last (0 = nothing did). */
 struct stream *dial_next(struct dial *d, int *error);
-static inline bool dial_has_next(const struct dial *d)
-{
-	return d->next < (d->found ? d->found_n : 1);
-}
-/* The address that dial_next() took last. */
+/* The address of the stream that dial_next() gave last. */
 const struct address *dial_address(const struct dial *d);
 void dial_end(struct dial *d);
 

@@ -62,10 +62,11 @@ static void on_found(void *owner, const struct address *found, size_t n, const c
 	}
 }
 
-static void on_targets(
-        void *owner, const struct dns_target *const *found, size_t n, const char *error)
+static void on_targets(void *owner, const struct dns_target *const *found, size_t n,
+        uint64_t learnt_ms, const char *error)
 {
 	ck_assert_ptr_eq(owner, &answers);
+	ck_assert_uint_eq(learnt_ms, n ? w->now_ms : 0);
 	ck_assert((n == 0) == (error != NULL));
 	found_text[0] = '\0';
 	for (size_t i = 0; i < n; i++)
@@ -334,6 +335,8 @@ static const char *const impossible[] = {
         "..",
         "localhost..",
         "a..b",
+        "no.such.Invalid",
+        "invalid.",
         "0123456789012345678901234567890123456789012345678901234567890123456789.example",
 };
 
