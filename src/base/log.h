@@ -26,7 +26,7 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-enum { LOG_LINE_MAX = 2048, LOG_ERRNO_MAX = 64 };
+enum { LOG_LINE_MAX = 4096, LOG_ERRNO_MAX = 64 };
 
 struct log_line {
 	enum log_level level;
