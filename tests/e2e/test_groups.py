@@ -9,7 +9,7 @@ import pytest
 from helpers.apps import App
 from helpers.daemon import check_config, section, still_works, wait_until
 from helpers.frames import TEXT
-from helpers.peer import LIMIT, RawClient
+from helpers.kernel import Network
 
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"
 
@@ -211,6 +211,24 @@ def test_U_11_one_session_at_a_time_tries_a_server_that_was_down(moongate, apps,
     trial.send(trial.answer() + trial.make(TEXT, "a"))
     assert {greeted(c) for c in trials} == {"a", "b"}
     daemon.wait_line("server_up")
+
+
+def test_U_11_flapping(moongate, apps, many):
+    """However often it comes and goes: everybody is served, and few are sent there in vain."""
+    victim, _ = servers = apps("ab")
+    daemon = grouped(moongate, servers, group={"max_fails": 1, "fail_timeout": "20ms"}, process={"workers": 2})
+    flaps = many(8)
+    for i in range(flaps):
+        victim.kill()
+        assert Counter(who(daemon) for _ in range(10)) == {"b": 10}
+        daemon.wait_line("server_down", n=i + 1)
+        victim.start()
+        wait_until(lambda: who(daemon) == "a", "the server to be tried again")
+        daemon.wait_line("server_up", n=i + 1)
+    totals = daemon.stop()
+    assert len(daemon.find("server_down")) == len(daemon.find("server_up")) == flaps
+    # One finds out, and then one for each fail_timeout that passes.
+    assert totals["server_failures"] == totals["tries"] <= totals["requests"] / 2
 
 
 def test_a_trial_that_leaves_is_followed_by_another(moongate, upstream):
@@ -598,6 +616,43 @@ def test_U_04_no_free_port(moongate, upstream):
     upstream.accept_open()
     client.expect_101()
     assert daemon.stop()["no_free_port"] == 1
+
+
+@pytest.mark.skipif(Network.why_not() is not None, reason=str(Network.why_not()))
+def test_U_04_ports_used_up(moongate, upstreams, closing):
+    """For real, in a network in which there are four ports for each address."""
+    with Network() as net:
+        net.sysctl("net.ipv4.ip_local_port_range", "20000 20003")
+        with net.enter():
+            upstream = upstreams(("127.0.0.1", 9000))
+        daemon = moongate(upstream, group={"source": ["127.0.0.5", "127.0.0.6"]}, wrapper=net.wrapper)
+
+        def come(i):
+            with net.enter():  # from a port that is not one of the four
+                client = daemon.client(source=("127.0.0.1", 30000 + i))
+            client.send(client.request("/app"))
+            return client
+
+        seen, clients = Counter(), []
+        for i in range(8):
+            clients.append(come(i))
+            app = upstream.accept_open()
+            clients[-1].expect_101()
+            seen[app.sock.getpeername()[0]] += 1
+        assert seen == {"127.0.0.5": 4, "127.0.0.6": 4}
+        refused_so(daemon, come(8), 503, "no free port")
+        # The client goes, so Moongate ends the upstream's connection last and leaves no port behind.
+        clients[0].reset()
+        upstream.peers[0].expect_close(1001)
+        upstream.peers[0].close()
+        daemon.end_of(clients[0])
+        last = come(9)
+        upstream.accept_open()
+        last.expect_101()
+        while closing:
+            closing.pop(0).close()
+        daemon.settle()
+        assert daemon.stop()["no_free_port"] == 1
 
 
 def test_source_of_another_host(moongate, upstream):
