@@ -303,21 +303,6 @@ def test_answers_do_not_count(moongate, upstream):
     assert daemon.stop()["server_failures"] == 0
 
 
-def test_a_slow_client_does_not_count(moongate, upstream):
-    """What it leaves of handshake_timeout is too little to judge a server by."""
-    daemon = grouped(moongate, [upstream], group={"max_fails": 1}, listener={"handshake_timeout": "600ms"})
-    client = daemon.client()
-    other = daemon.client()  # its time began a little later and is over a little later
-    text = client.request("/app")
-    client.send(text[:-2])
-    other.expect_eof()
-    # Too late for the request now; it is refused or, at the edge, sent on and cut short.
-    client.send(text[-2:])
-    client.expect_answer(408)
-    assert not daemon.find("server_down")
-    del other
-
-
 # Tries.
 
 
