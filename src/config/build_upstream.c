@@ -53,6 +53,20 @@ static void check_repeated(struct draft *d, const struct draft_upstream *u)
 	}
 }
 
+/* The members of a service are what the name servers say. */
+static bool is_service(const struct draft_upstream *u)
+{
+	return u->server_n > 0 && u->server[0].is_service;
+}
+
+static void check_service(struct draft *d, const struct draft_upstream *u)
+{
+	for (size_t i = 0; i < u->server_n && u->server_n > 1; i++)
+		if (u->server[i].is_service)
+			draft_error(d, u->section, u->server[i].entry,
+			        "want no other server beside a service: it lists them all");
+}
+
 /* False when there are none, or too many. */
 static bool check_servers(struct draft *d, const struct draft_upstream *u)
 {
@@ -65,6 +79,7 @@ static bool check_servers(struct draft *d, const struct draft_upstream *u)
 		return false;
 	}
 	check_repeated(d, u);
+	check_service(d, u);
 	if (u->server_n > 0 && backups == u->server_n && draft_is_whole(u->section))
 		draft_error(d, u->section, u->server[0].entry,
 		        "all servers are backups: want one that is not");
@@ -87,6 +102,16 @@ static void set_members(struct draft_upstream *u)
 	        u->group, upstream_members_new(u->group, servers, (unsigned)u->server_n));
 }
 
+static void set_service(struct draft_upstream *u)
+{
+	struct upstream_server *s = &u->server[0].server;
+	u->group->service = s->host;
+	u->group->max_connections =
+	        s->max_connections ? s->max_connections : u->max_connections;
+	u->group->is_fixed = false;
+	s->host = NULL;
+}
+
 void build_upstream(struct draft *d, struct draft_upstream *u)
 {
 	struct upstream_group *g = u->group = upstream_group_new(u->section->name);
@@ -107,6 +132,10 @@ void build_upstream(struct draft *d, struct draft_upstream *u)
 	g->socket = u->socket;
 	check_keys(d, u);
 	build_sticky(d, u);
-	if (check_servers(d, u))
+	if (!check_servers(d, u))
+		return;
+	if (is_service(u))
+		set_service(u);
+	else
 		set_members(u);
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "net/listener.h"
+#include "net/resolver.h"
 #include "proxy/proxy.h"
 #include "proxy/route.h"
 
@@ -27,6 +28,7 @@ struct config {
 	char *log;        /* "stderr" or a path */
 	enum log_level log_level;
 	uint32_t drain_timeout_ms;
+	struct resolver_settings resolver; /* owns its text */
 	uint32_t address_table; /* limit_table_resize() */
 
 	struct proxy_listener *listener; /* [listener NAME] in the order of the file */

@@ -35,6 +35,7 @@ struct draft_listener {
 struct draft_server {
 	const struct reader_entry *entry;
 	struct upstream_server server; /* moves to the group when that is built */
+	bool is_service;               /* its host is a service, whose targets are the servers */
 	int listener;                  /* of ours that it is, or -1 */
 	bool is_loop_told;
 };

@@ -69,7 +69,9 @@ static uint64_t find_listeners(struct draft *d)
 	for (size_t i = 0; i < d->upstream_n; i++) {
 		struct draft_upstream *u = &d->upstream[i];
 		for (size_t k = 0; k < u->server_n; k++) {
-			int number = listener_of(d, &u->group->members->server[k]);
+			int number = u->group->members
+			                     ? listener_of(d, &u->group->members->server[k])
+			                     : NOWHERE;
 			u->server[k].listener = number;
 			if (number != NOWHERE)
 				bits |= UINT64_C(1) << number;

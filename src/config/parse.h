@@ -33,6 +33,7 @@ bool parse_on_off(struct parse *p, void *field);    /* bool */
 bool parse_remask(struct parse *p, void *field);    /* enum route_remask */
 bool parse_log_level(struct parse *p, void *field); /* enum log_level */
 bool parse_log(struct parse *p, void *field);       /* char *: owned */
+bool parse_resolver(struct parse *p, void *field);  /* struct resolver_settings: servers */
 bool parse_mode(struct parse *p, void *field);      /* mode_t */
 bool parse_owner(struct parse *p, void *field);     /* uid_t */
 bool parse_group(struct parse *p, void *field);     /* gid_t */

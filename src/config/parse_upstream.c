@@ -85,11 +85,34 @@ static bool unix_server(struct parse *p, const char *text, struct upstream_serve
 	return true;
 }
 
+static const char service_scheme[] = "ws+srv://";
+
+static bool is_service_url(const char *url)
+{
+	return strncmp(url, service_scheme, sizeof service_scheme - 1) == 0;
+}
+
+/* _SERVICE._tcp.DOMAIN (RFC 2782). */
+static bool service_server(struct parse *p, const char *text, struct upstream_server *out)
+{
+	static const char tcp[] = "._tcp.";
+	const char *dot = strchr(text, '.');
+	if (text[0] != '_' || !dot || dot == text + 1 ||
+	        strncmp(dot, tcp, sizeof tcp - 1) != 0 || !is_host_name(dot + sizeof tcp - 1) ||
+	        !is_host_name(text))
+		return parse_refuse(p, "want a service, such as ws+srv://_chat._tcp.example.com");
+	out->name = mem_strdup(text);
+	out->host = mem_strdup(text);
+	return true;
+}
+
 static bool server_url(struct parse *p, const char *url, struct upstream_server *out)
 {
 	if (strncmp(url, "wss:", 4) == 0)
 		return parse_refuse(
 		        p, "want ws://: TLS upstreams are not available yet in this version");
+	if (is_service_url(url))
+		return service_server(p, url + sizeof service_scheme - 1, out);
 	if (strncmp(url, "ws://", 5) != 0)
 		return false;
 	const char *text = url + 5;
@@ -145,14 +168,19 @@ static char *next_word(char **text)
 	return word;
 }
 
-static bool server_words(struct parse *p, char *text, struct upstream_server *out)
+static bool server_words(
+        struct parse *p, char *text, struct upstream_server *out, bool *is_service)
 {
 	const char *word = next_word(&text);
 	if (!word || !server_url(p, word, out))
 		return false;
+	*is_service = is_service_url(word);
 	while ((word = next_word(&text)))
 		if (!server_option(p, word, out))
 			return false;
+	if (*is_service && (out->weight || out->is_backup))
+		return parse_refuse(p, "want no weight and no backup here: the name servers say which "
+		                       "servers there are, with what weights, and which are backups");
 	return true;
 }
 
@@ -161,14 +189,16 @@ bool parse_server(struct parse *p, void *field)
 	struct draft_upstream *u = field;
 	struct upstream_server s = {.name = NULL};
 	char *text = mem_strdup(p->value);
-	bool is_good = server_words(p, text, &s);
+	bool is_service = false;
+	bool is_good = server_words(p, text, &s, &is_service);
 	mem_free(text);
 	if (!is_good) {
 		upstream_server_fini(&s);
 		return false;
 	}
 	u->server = mem_resize(u->server, (u->server_n + 1) * sizeof u->server[0]);
-	u->server[u->server_n++] = (struct draft_server){.entry = p->entry, .server = s};
+	u->server[u->server_n++] = (struct draft_server){
+	        .entry = p->entry, .server = s, .is_service = is_service};
 	return true;
 }
 

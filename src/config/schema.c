@@ -49,6 +49,10 @@ const struct schema_key schema_key[] = {
 	{ KIND_MOONGATE, "address_table", parse_count, PROCESS(address_table), 1000, 100000000, "100000", KEY_RELOAD, NULL,
 	  "most addresses that are remembered for limits per address, some 100 bytes each; when all of them have connections, "
 	  "further addresses are let through and not counted" },
+	{ KIND_MOONGATE, "resolver", parse_resolver, PROCESS(resolver), NO_BOUNDS, "system", KEY_RELOAD, "system | ADDRESS[:PORT] ...",
+	  "name servers to ask for the addresses of upstreams, by turns as they fail; system: those of /etc/resolv.conf. /etc/hosts comes first" },
+	{ KIND_MOONGATE, "resolver_timeout", parse_time, PROCESS(resolver.timeout_ms), 10, S(60), "2s", KEY_RELOAD, NULL,
+	  "longest wait for the addresses of a name; then the last good ones are used, if there were any" },
 	{ KIND_MOONGATE, "include", parse_include, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATTERN",
 	  "further files to read, such as conf.d/*.conf, in alphabetical order; they may hold any section" },
 
@@ -85,7 +89,7 @@ const struct schema_key schema_key[] = {
 	  "X-Forwarded-For | Forwarded | X-Real-IP", "the one header in which trusted proxies say who their client is" },
 
 	{ KIND_UPSTREAM, "server", parse_server, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_REQUIRED | KEY_RELOAD,
-	  "ws://HOST[:PORT] | ws://unix:PATH [weight=N] [backup] [max_connections=N]",
+	  "ws://HOST[:PORT] | ws://unix:PATH | ws+srv://_NAME._tcp.DOMAIN [weight=N] [backup] [max_connections=N]",
 	  "where the application listens: an address, a name or a unix socket; the port is 80 if not given. "
 	  "Of several servers (at most 64) each gets sessions by its weight (1..256, 1 if not given); a backup only while no other can be used" },
 	{ KIND_UPSTREAM, "balance", parse_balance, UPSTREAM(balance), NO_BOUNDS, "round_robin", KEY_RELOAD,

@@ -292,7 +292,9 @@ static void print_servers(FILE *out, struct upstream_group *g)
 {
 	struct upstream_members *m = upstream_group_members(g);
 	label(out, "servers");
-	for (unsigned i = 0; i < m->n; i++) {
+	if (g->service)
+		fprintf(out, "as listed by the name servers: ws+srv://%s\n", g->service);
+	for (unsigned i = 0; m && i < m->n; i++) {
 		const struct upstream_server *s = &m->server[i];
 		fprintf(out, "%*sws://%s", i > 0 ? COLUMN : 0, "", s->name);
 		if (s->weight != 1)

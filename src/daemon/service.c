@@ -162,8 +162,10 @@ static void begin(struct worker *w, void *arg)
 	struct service_worker *sw = arg;
 
 	sw->proxy = proxy_new(w);
-	if (sw->proxy)
+	if (sw->proxy) {
+		proxy_set_resolver(sw->proxy, &sw->service->config->resolver);
 		proxy_set_routes(sw->proxy, sw->service->config->routes);
+	}
 	sw->has_failed = !sw->proxy || !open_doors(sw);
 	sw->error = errno;
 	sem_post(&sw->service->begun);

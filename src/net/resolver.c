@@ -8,6 +8,7 @@
 #include "net/worker.h"
 
 #include <ares.h>
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -80,13 +81,14 @@ static uint64_t now(const struct resolver *r)
 
 static void log_addresses(struct log_line *l, const struct name *n)
 {
-	char text[400], one[ADDRESS_TEXT_MAX];
+	char text[400], one[INET6_ADDRSTRLEN];
 	size_t len = 0;
 
 	text[0] = '\0';
-	for (size_t i = 0; i < n->good->n && len + ADDRESS_TEXT_MAX < sizeof(text); i++)
+	for (size_t i = 0; i < n->good->n && len + sizeof(one) < sizeof(text); i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? "," : "",
-		        address_brief_text(&n->good->address[i], one));
+		        inet_ntop(n->good->address[i].family, n->good->address[i].ip, one,
+		                sizeof(one)));
 	log_text(l, "addresses", text);
 }
 

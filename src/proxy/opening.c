@@ -19,9 +19,13 @@
 
 static const char no_memory[] = "out of memory";
 
+static const char none_up[] = "no server of the upstream is up";
+
 static void on_dialled(struct dial *d, const char *error);
 static void connect_next(struct session *s, int error);
 static void on_place(struct waiting *w);
+static void find_members(struct session *s);
+static void on_members(struct srv *srv, const char *error);
 static void pick_server(struct session *s, unsigned status, const char *reason);
 
 static struct opening *opening_new(struct session *s)
@@ -39,6 +43,7 @@ void opening_free(struct session *s)
 	if (!o)
 		return;
 	s->opening = NULL;
+	srv_cancel(&o->srv);
 	waiting_cancel(&o->waiting, session_clock(s));
 	if (o->picked.is_trial)
 		server_state_abandon(o->picked.server->state);
@@ -119,7 +124,7 @@ void opening_start(struct session *s, struct http_head *head, struct slice key)
 	o->pick.sticky = -1;
 	if (group->balance == BALANCE_HASH)
 		o->pick.hash = hash_key_of(group, head, &s->client);
-	if (group->sticky)
+	if (group->sticky && o->members)
 		o->pick.sticky = sticky_find(group->sticky, head, o->members, time(NULL));
 	unsigned status;
 	const char *wrong = make_request(s, head, &status);
@@ -127,12 +132,58 @@ void opening_start(struct session *s, struct http_head *head, struct slice key)
 		request_refuse(s, status, wrong);
 		return;
 	}
-	bool remask = wants_remask(s, o->members->is_private);
+	bool remask = wants_remask(s, o->members && o->members->is_private);
 	endpoint_upgrade(&s->side[CLIENT].ep, WS_FROM_CLIENT | (remask ? WS_REMASK : 0));
-	pick_server(s, 503, "no server of the upstream is up");
+	if (group->service)
+		find_members(s);
+	else
+		pick_server(s, 503, none_up);
+}
+
+/* ---- the servers of a service ---- */
+
+static void find_members(struct session *s)
+{
+	struct opening *o = s->opening;
+	if (srv_start(&o->srv, s->proxy->worker, s->route->group, on_members))
+		return;
+	counter_inc(&s->proxy->counters.out_of_memory);
+	request_refuse(s, 503, no_memory);
+}
+
+/* The same server among other members; -1: it has gone. */
+static int place_of(const struct upstream_members *m, const struct server_state *state)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (m->server[i].state == state)
+			return (int)i;
+	return -1;
+}
+
+static void on_members(struct srv *srv, const char *error)
+{
+	struct opening *o = list_entry(srv, struct opening, srv);
+	struct session *s = o->session;
+	if (error) {
+		request_refuse(s, 502, error);
+		return;
+	}
+	struct upstream_members *before = o->members;
+	o->members = upstream_group_members(s->route->group);
+	if (before && o->pick.sticky >= 0)
+		o->pick.sticky = place_of(o->members, before->server[o->pick.sticky].state);
+	upstream_members_unref(before);
+	pick_server(s, 503, none_up);
 }
 
 /* ---- a server, and the next ---- */
+
+static void arm_connect_timeout(struct session *s)
+{
+	uint32_t limit = s->route->group->connect_timeout_ms;
+	s->opening->connect_ms = limit ? session_clock(s) + limit : 0;
+	deadline_reset(s);
+}
 
 static void ask_server(struct session *s)
 {
@@ -153,6 +204,7 @@ static void ask_server(struct session *s)
 		request_refuse(s, 503, "out of memory");
 		break;
 	case DIAL_RESOLVING:
+		arm_connect_timeout(s);
 		break;
 	}
 }
@@ -324,7 +376,8 @@ static void send_request(struct session *s)
 	stream_send(s->side[UPSTREAM].ep.stream, &v, 1);
 }
 
-/* `error`: why the address before failed; it is reported when it was the last. */
+/* `error`: why the address before failed, when that is known. From here on the server's
+ * name is known; the time that finding it took counts. */
 static void connect_next(struct session *s, int error)
 {
 	struct opening *o = s->opening;
@@ -332,16 +385,14 @@ static void connect_next(struct session *s, int error)
 	int now = 0;
 	struct stream *stream = dial_next(&o->dial, &now);
 	if (!stream) {
-		cannot_connect(s, now ? now : error);
+		cannot_connect(s, error ? error : now);
 		return;
 	}
 	endpoint_init(&up->ep, ENDPOINT_UPSTREAM);
 	endpoint_attach(&up->ep, stream);
 	stream_set_marks(stream, s->route->settings.max_queue, s->route->settings.max_queue / 2);
-	o->connect_ms = s->route->group->connect_timeout_ms
-	                        ? session_clock(s) + s->route->group->connect_timeout_ms
-	                        : 0;
-	deadline_reset(s);
+	if (!o->connect_ms)
+		arm_connect_timeout(s);
 	send_request(s);
 }
 
@@ -609,9 +660,10 @@ void opening_on_deadline(struct session *s, bool handshake)
 	struct side *up = &s->side[UPSTREAM];
 	if (handshake || s->opening->waiting.is_on) {
 		handshake_over(s);
-	} else if (up->ep.stream && (up->ep.stream->flags & STREAM_CONNECTING)) {
+	} else if (!up->ep.stream || (up->ep.stream->flags & STREAM_CONNECTING)) {
 		endpoint_close(&up->ep, false);
-		connect_next(s, ETIMEDOUT);
+		dial_end(&s->opening->dial);
+		cannot_connect(s, ETIMEDOUT);
 	} else {
 		s->opening->connect_ms = 0;
 		deadline_reset(s);

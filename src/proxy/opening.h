@@ -12,6 +12,7 @@
 #include "http/handshake.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
+#include "upstream/srv.h"
 #include "upstream/waiting.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
 
 struct opening {
 	struct dial dial;
+	struct srv srv;         /* whose servers the group's are */
 	struct session *session;
 	struct upstream_members *members; /* of the route's group; referenced */
 	struct pick_request pick;

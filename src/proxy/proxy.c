@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "net/plain.h"
+#include "net/resolver.h"
 #include "proxy/admit.h"
 #include "proxy/opening.h"
 #include "proxy/session.h"
@@ -83,6 +84,12 @@ static bool adopt(struct proxy *p, struct stream *stream, const struct address *
 		counter_inc(&p->counters.out_of_memory);
 	}
 	return s != NULL;
+}
+
+void proxy_set_resolver(struct proxy *p, const struct resolver_settings *s)
+{
+	struct upstream_worker *u = p->worker->layer[WORKER_UPSTREAM];
+	resolver_configure(u->resolver, s);
 }
 
 bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,

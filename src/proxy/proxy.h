@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct resolver_settings;
 struct stream;
 struct worker;
 
@@ -96,6 +97,8 @@ struct proxy *proxy_new(struct worker *w);
 void proxy_free(struct proxy *p);
 const struct proxy_counters *proxy_counters(const struct proxy *p); /* any thread may read */
 
+/* Where names are looked up from now on; the text is borrowed. */
+void proxy_set_resolver(struct proxy *p, const struct resolver_settings *s);
 /* The routes for requests from now on; takes a reference. */
 void proxy_set_routes(struct proxy *p, struct route_table *t);
 

@@ -35,6 +35,7 @@ void upstream_group_unref(struct upstream_group *g)
 	sticky_free(g->sticky);
 	mem_free(g->source);
 	mem_free(g->hash_name);
+	mem_free(g->service);
 	mem_free(g->name);
 	mem_free(g);
 }
@@ -102,7 +103,8 @@ struct upstream_members *upstream_group_members(struct upstream_group *g)
 	if (!g->is_fixed)
 		pthread_mutex_lock(&g->lock);
 	struct upstream_members *m = g->members;
-	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	if (m)
+		atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
 	if (!g->is_fixed)
 		pthread_mutex_unlock(&g->lock);
 	return m;

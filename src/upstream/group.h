@@ -54,6 +54,9 @@ struct upstream_members {
 struct upstream_group {
 	char *name;
 	atomic_uint refs;
+	char *service;               /* whose targets are the members; NULL = they are configured */
+	uint32_t max_connections;    /* of each target of a service; 0 = any number */
+	_Atomic uint64_t members_ms; /* when the service was answered so */
 	struct upstream_members *members; /* under the lock unless is_fixed */
 	bool is_fixed;                    /* the members stay as they are, once set */
 	pthread_mutex_t lock;
@@ -85,7 +88,8 @@ void upstream_members_unref(struct upstream_members *m);
 /* Takes over the reference. Sessions keep their servers; who waits in the queue keeps
  * the members that it began with. */
 void upstream_group_set_members(struct upstream_group *g, struct upstream_members *m);
-/* A reference to the present ones. Any thread. */
+/* A reference to the present ones; NULL: of a service that was not found yet. Any
+ * thread. */
 struct upstream_members *upstream_group_members(struct upstream_group *g);
 
 void upstream_server_fini(struct upstream_server *s);
