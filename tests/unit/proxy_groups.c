@@ -156,6 +156,26 @@ START_TEST(early_frames_are_masked_for_whoever_answers)
 }
 END_TEST
 
+/* U-04: a server that is filtered takes connect_timeout, and not more. */
+START_TEST(U_04_the_next_server_after_connect_timeout)
+{
+	servers(two, 2);
+	t.connecting = true;
+	pair_request();
+	struct stream *first = t.up;
+	pass(4999);
+	ck_assert(!sim_is_released(first, NULL));
+	pass(1);
+	ck_assert(sim_is_released(first, NULL));
+	ck_assert_uint_eq(t.connects, 2);
+	ck_assert(!server_state_is_up(state(0)));
+	t.up->flags &= (uint16_t)~STREAM_CONNECTING;
+	pair_answer();
+	got_status(101);
+	count_is(tries, 1);
+}
+END_TEST
+
 /* Every try fails at once: bounded, and no deeper with every one. */
 START_TEST(all_fail_at_once)
 {
@@ -208,6 +228,7 @@ static void add(TCase *c)
 	tcase_add_test(c, a_place_is_held_to_the_end);
 	tcase_add_test(c, the_next_server_at_every_split);
 	tcase_add_test(c, early_frames_are_masked_for_whoever_answers);
+	tcase_add_test(c, U_04_the_next_server_after_connect_timeout);
 	tcase_add_loop_test(c, all_fail_at_once, 0, 2);
 	tcase_add_loop_test(c, memory_fails, 0, 2);
 }
