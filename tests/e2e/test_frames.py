@@ -395,7 +395,7 @@ def skip(sink, unit):
 
 @pytest.mark.parametrize("who", BOTH)
 def test_F_16_endless_empty_fragments_are_a_trickle(moongate, upstream, who):
-    daemon = moongate(upstream, route={"message_timeout": "300ms"})
+    daemon = moongate(upstream, route={"message_timeout": "300ms", "max_control_rate": "off"})
     with Way(daemon, upstream, who) as way:
         way.source.send(way.frame(BINARY, b"", fin=False))
         sender = sending_for_ever(way.source, way.frame(CONT, b"", fin=False) * 100)
@@ -445,7 +445,7 @@ def flood_pings(client, n):
 
 
 def test_F_19_ping_flood_on_echo(moongate, many):
-    daemon = moongate(listener=SMALL)
+    daemon = moongate(listener=SMALL, defaults={"max_control_rate": "off"})
     client = daemon.client(rcvbuf=4096).open("/echo")
     client.echoes(1)
     before, n = daemon.memory(), many(10**6)
@@ -468,7 +468,7 @@ def test_F_19_ping_flood_on_echo(moongate, many):
 def test_F_19_ping_flood_to_an_upstream(moongate, upstream, closing):
     closing.insert(0, Application(upstream))
     daemon = moongate(upstream, listener=SMALL, group=SMALL,
-                      route={"send_timeout": "1s", "max_queue": "16k"})
+                      route={"send_timeout": "1s", "max_queue": "16k", "max_control_rate": "off"})
     client = daemon.client(rcvbuf=4096)
     client.send(client.request("/app"))
     client.expect_101()
@@ -486,7 +486,7 @@ def test_F_19_ping_flood_to_an_upstream(moongate, upstream, closing):
 
 
 def test_F_20_unsolicited_pongs(moongate, upstream):
-    daemon = moongate(upstream)
+    daemon = moongate(upstream, route={"max_control_rate": "off"})
     with Way(daemon, upstream, "echo") as way:
         way.source.send(way.frame(PONG, b"what?") * 10_000)
         way.goes_on()
