@@ -3,12 +3,13 @@
 
 #include <assert.h>
 
-enum { CHUNKS_PER_SLAB = 16, CHUNK_ROOM = CHUNK_SIZE - 16 };
+enum { CHUNKS_PER_SLAB = 8, CHUNK_ROOM = CHUNK_SIZE - 16 };
 _Static_assert(sizeof(struct chunk) == CHUNK_SIZE, "a chunk fills its size");
 
 void chunk_pool_init(struct pool *pool)
 {
 	pool_init(pool, sizeof(struct chunk), CHUNKS_PER_SLAB);
+	pool->is_promised = true;
 }
 
 static void chunk_unref(struct pool *pool, struct chunk *c)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/mem.h"
 
+#include "base/budget.h"
 #include "base/fault.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,31 +23,48 @@ static void *checked(void *p)
 	return p;
 }
 
+static int64_t size_of(void *p)
+{
+	return (int64_t)malloc_usable_size(p);
+}
+
+static void *counted(void *p)
+{
+	budget_take(size_of(p));
+	return p;
+}
+
 void *mem_new(size_t size)
 {
-	return checked(calloc(1, size ? size : 1));
+	return counted(checked(calloc(1, size ? size : 1)));
 }
 
 char *mem_strdup(const char *s)
 {
-	return checked(strdup(s));
+	return counted(checked(strdup(s)));
 }
 
 void *mem_resize(void *p, size_t size)
 {
-	return checked(realloc(p, size ? size : 1));
+	budget_take(-size_of(p));
+	return counted(checked(realloc(p, size ? size : 1)));
 }
 
 void *mem_try(size_t size)
 {
-	if (fault_next("alloc") != 0) {
+	void *p = fault_next("alloc") == 0 && budget_has(size) ? malloc(size ? size : 1) : NULL;
+
+	if (!p) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	return malloc(size ? size : 1);
+	return counted(p);
 }
 
 void mem_free(void *p)
 {
+	if (!p)
+		return;
+	budget_take(-size_of(p));
 	free(p);
 }

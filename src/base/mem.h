@@ -3,7 +3,8 @@
 
 /* Two kinds of allocation. Those whose size and number we decide abort when
  * they fail; those that a peer decides are checked against a setting by their
- * caller first, may fail, and then end that one session. Any thread. */
+ * caller first, may fail, and then end that one session. All are counted in the
+ * budget (budget.h), at whose limit the second kind fails. Any thread. */
 
 #include <stddef.h>
 

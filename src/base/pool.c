@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/pool.h"
 
+#include "base/budget.h"
 #include "base/fault.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -20,95 +20,171 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-enum { ALIGN = 16 };
+/* The end of each slab is malloc's, so that aligned slabs lie side by side. */
+enum { ALIGN = 16, MALLOC_OWN = 16 };
 
 /* In front of a slab's objects. */
 struct slab {
-	struct slab *next;
+	struct slab *prev, *next; /* in pool->partial */
+	void *free;               /* first free object; each holds the next */
+	char *fresh;              /* the part that was never handed out, so many objects: */
+	uint32_t fresh_n;         /* memory is first touched when it is needed */
+	uint32_t used;
 };
-_Static_assert(sizeof(struct slab) <= ALIGN, "objects follow the slab's head");
+enum { HEAD = (sizeof(struct slab) + ALIGN - 1) / ALIGN * ALIGN };
 
 /* What a free object holds. */
 struct spare {
 	struct spare *next;
 };
 
+/* Bytes of a slab for its head and its objects. */
+static size_t room(const struct pool *pool)
+{
+	return pool->slab_size - MALLOC_OWN;
+}
+
 void pool_init(struct pool *pool, size_t size, size_t per_slab)
 {
-	assert(size > 0 && per_slab > 0);
+	assert(size > 0 && per_slab > 0 && per_slab <= UINT32_MAX);
 	size = (size + ALIGN - 1) / ALIGN * ALIGN;
-	assert(size <= (SIZE_MAX - ALIGN) / per_slab);
-	*pool = (struct pool){.size = size, .per_slab = per_slab};
+	assert(size <= (SIZE_MAX / 4 - HEAD) / per_slab);
+	*pool = (struct pool){.size = size, .slab_size = 64};
+	while (room(pool) < HEAD + size || 2 * pool->slab_size <= HEAD + size * per_slab)
+		pool->slab_size *= 2;
+}
+
+static void free_slab(struct pool *pool, struct slab *slab)
+{
+	ASAN_UNPOISON_MEMORY_REGION(slab, room(pool));
+	free(slab);
+	pool->slabs--;
+	budget_take(-(int64_t)pool->slab_size);
 }
 
 void pool_fini(struct pool *pool)
 {
-	struct slab *slab = pool->slabs;
-
-	assert(pool->used == 0);
-	while (slab) {
-		struct slab *next = slab->next;
-
-		ASAN_UNPOISON_MEMORY_REGION(slab, ALIGN + pool->size * pool->per_slab);
-		free(slab);
-		slab = next;
-	}
-	*pool = (struct pool){.size = pool->size, .per_slab = pool->per_slab};
+	assert(pool->used == 0 && !pool->partial);
+	if (pool->empty)
+		free_slab(pool, pool->empty);
+	pool->empty = NULL;
+	assert(pool->slabs == 0);
 }
 
-static bool pool_grow(struct pool *pool)
+static bool may_grow(const struct pool *pool)
 {
-	size_t bytes = pool->size * pool->per_slab;
-	struct slab *slab = malloc(ALIGN + bytes);
-
-	if (!slab)
-		return false;
-	slab->next = pool->slabs;
-	pool->slabs = slab;
-	pool->fresh = (char *)slab + ALIGN;
-	pool->fresh_n = pool->per_slab;
-	ASAN_POISON_MEMORY_REGION(pool->fresh, bytes);
-	return true;
+	return pool->is_promised ? budget_has_promised(pool->slab_size)
+	                         : budget_has(pool->slab_size);
 }
 
-static void *take_spare(struct pool *pool)
+static struct slab *new_slab(struct pool *pool)
 {
-	struct spare *object = pool->free;
+	void *p;
+
+	if (!may_grow(pool) || posix_memalign(&p, pool->slab_size, room(pool)) != 0)
+		return NULL;
+	struct slab *slab = p;
+	*slab = (struct slab){
+	        .fresh = (char *)p + HEAD, .fresh_n = (uint32_t)((room(pool) - HEAD) / pool->size)};
+	ASAN_POISON_MEMORY_REGION(slab->fresh, room(pool) - HEAD);
+	pool->slabs++;
+	budget_take((int64_t)pool->slab_size);
+	return slab;
+}
+
+static void push(struct pool *pool, struct slab *slab)
+{
+	slab->prev = NULL;
+	slab->next = pool->partial;
+	if (slab->next)
+		slab->next->prev = slab;
+	pool->partial = slab;
+}
+
+static void unlink_slab(struct pool *pool, struct slab *slab)
+{
+	if (slab->prev)
+		slab->prev->next = slab->next;
+	else
+		pool->partial = slab->next;
+	if (slab->next)
+		slab->next->prev = slab->prev;
+}
+
+/* One with a free object, at the front of the partial ones; NULL when memory is short. */
+static struct slab *open_slab(struct pool *pool)
+{
+	if (pool->partial)
+		return pool->partial;
+	struct slab *slab = pool->empty ? pool->empty : new_slab(pool);
+	pool->empty = NULL;
+	if (slab)
+		push(pool, slab);
+	return slab;
+}
+
+static void *take_spare(const struct pool *pool, struct slab *slab)
+{
+	struct spare *object = slab->free;
 
 	ASAN_UNPOISON_MEMORY_REGION(object, pool->size);
-	pool->free = object->next;
+	slab->free = object->next;
 	return object;
 }
 
-static void *take_fresh(struct pool *pool)
+static void *take_fresh(const struct pool *pool, struct slab *slab)
 {
-	void *object = pool->fresh;
+	void *object = slab->fresh;
 
 	ASAN_UNPOISON_MEMORY_REGION(object, pool->size);
-	pool->fresh = (char *)object + pool->size;
-	pool->fresh_n--;
+	slab->fresh += pool->size;
+	slab->fresh_n--;
 	return object;
+}
+
+static bool is_full(const struct slab *slab)
+{
+	return !slab->free && slab->fresh_n == 0;
 }
 
 void *pool_get(struct pool *pool)
 {
-	if (fault_next("alloc") != 0) {
+	struct slab *slab = fault_next("alloc") == 0 ? open_slab(pool) : NULL;
+
+	if (!slab) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (!pool->free && pool->fresh_n == 0 && !pool_grow(pool))
-		return NULL;
+	void *object = slab->free ? take_spare(pool, slab) : take_fresh(pool, slab);
+	slab->used++;
 	pool->used++;
-	return pool->free ? take_spare(pool) : take_fresh(pool);
+	if (is_full(slab))
+		unlink_slab(pool, slab);
+	return object;
+}
+
+static void on_empty(struct pool *pool, struct slab *slab)
+{
+	unlink_slab(pool, slab);
+	if (pool->empty)
+		free_slab(pool, slab);
+	else
+		pool->empty = slab;
 }
 
 void pool_put(struct pool *pool, void *object)
 {
+	struct slab *slab = (void *)((char *)object - ((uintptr_t)object & (pool->slab_size - 1)));
 	struct spare *spare = object;
 
-	assert(pool->used > 0);
-	spare->next = pool->free;
-	pool->free = spare;
+	assert(pool->used > 0 && slab->used > 0);
+	if (is_full(slab))
+		push(pool, slab);
+	spare->next = slab->free;
+	slab->free = spare;
+	slab->used--;
 	pool->used--;
 	ASAN_POISON_MEMORY_REGION(object, pool->size);
+	if (slab->used == 0)
+		on_empty(pool, slab);
 }

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* Objects of one size from slabs, without a malloc header each. One thread.
+/* Objects of one size from slabs, without a malloc header each. One thread. A slab is
+ * given back when it is empty and another one is; slabs are counted in the budget.
  * Under AddressSanitizer a free object is poisoned. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
+struct slab;
+
 struct pool {
-	size_t size;     /* bytes of one object, rounded up to 16 */
-	size_t per_slab; /* objects allocated at once */
-	void *free;      /* first free object; each holds the next */
-	void *fresh;     /* the part of the newest slab that was never handed out, */
-	size_t fresh_n;  /* so many objects: memory is first touched when it is needed */
-	void *slabs;     /* all slabs, for pool_fini */
-	size_t used;     /* objects handed out */
+	size_t size;          /* bytes of one object, rounded up to 16 */
+	size_t slab_size;     /* a power of two, to which slabs are aligned */
+	struct slab *partial; /* those with free objects and used ones */
+	struct slab *empty;   /* one without used objects, kept for the next need */
+	size_t slabs;         /* all */
+	size_t used;          /* objects handed out */
+	bool is_promised;     /* what it takes was promised in the budget */
 };
 
+/* A slab holds about `per_slab`, at least one. */
 void pool_init(struct pool *pool, size_t size, size_t per_slab);
 /* Frees all slabs. Every object must have been put back (assert). */
 void pool_fini(struct pool *pool);
