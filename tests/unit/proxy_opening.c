@@ -508,6 +508,8 @@ START_TEST(no_address_answers)
 }
 END_TEST
 
+/* RFC 8305: one more is begun after a while; the time to connect counts for all, and from
+ * the look-up on. */
 START_TEST(connect_timeout)
 {
 	use_name();
@@ -515,15 +517,118 @@ START_TEST(connect_timeout)
 	pair_request();
 	pass(1000);
 	pair_resolve(3, three, NULL);
-	pass(4999);
+	ck_assert_uint_eq(t.connects, 1);
+	pass(249);
 	ck_assert_uint_eq(t.connects, 1);
 	pass(1);
 	ck_assert_uint_eq(t.connects, 2);
-	ck_assert(sim_is_released(t.tried[0], NULL));
-	pass(3999);
+	pass(250);
+	ck_assert_uint_eq(t.connects, 3);
+	ck_assert(!sim_is_released(t.tried[0], NULL));
+	pass(3499);
 	got_nothing(t.client);
 	pass(1);
-	refused(504, "in time");
+	for (int i = 0; i < 3; i++)
+		ck_assert(sim_is_released(t.tried[i], NULL));
+	refused(504, "did not connect in time");
+}
+END_TEST
+
+static void connected(unsigned n)
+{
+	t.up = t.tried[n];
+	t.up->flags &= (uint16_t)~STREAM_CONNECTING;
+	t.up->events->on_connect(t.up);
+}
+
+/* The request goes to nobody else. */
+START_TEST(the_first_that_is_connected)
+{
+	use_name();
+	t.connecting = true;
+	pair_request();
+	pair_resolve(3, three, NULL);
+	pass(250);
+	pass(250);
+	ck_assert_uint_eq(t.connects, 3);
+	connected((unsigned)_i);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(sim_is_released(t.tried[i], NULL) == (i != _i));
+		ck_assert((sim_sent(t.tried[i]).len > 0) == (i == _i));
+	}
+	pair_answer();
+	got_status(101);
+	pass(5000);
+	ck_assert_uint_eq(t.connects, 3);
+}
+END_TEST
+
+/* One that fails makes room at once, and the next pause begins anew. */
+START_TEST(a_failure_hurries_the_next)
+{
+	use_name();
+	t.connecting = true;
+	pair_request();
+	pair_resolve(3, three, NULL);
+	pass(100);
+	sim_push_error(t.tried[0], ECONNREFUSED);
+	ck_assert_uint_eq(t.connects, 2);
+	pass(249);
+	ck_assert_uint_eq(t.connects, 2);
+	pass(1);
+	ck_assert_uint_eq(t.connects, 3);
+	sim_push_error(t.tried[2], ECONNREFUSED);
+	got_nothing(t.client);
+	connected(1);
+	pair_answer();
+	got_status(101);
+}
+END_TEST
+
+START_TEST(all_fail_one_after_the_other)
+{
+	use_name();
+	t.connecting = true;
+	pair_request();
+	pair_resolve(3, three, NULL);
+	pass(250);
+	pass(250);
+	for (int i = 0; i < 3; i++)
+		sim_push_error(t.tried[(i + _i) % 3], ECONNREFUSED);
+	refused(502, "cannot be reached");
+}
+END_TEST
+
+START_TEST(client_leaves_while_addresses_are_tried)
+{
+	use_name();
+	t.connecting = true;
+	pair_request();
+	pair_resolve(3, three, NULL);
+	pass(250);
+	sim_push_error(t.client, ECONNRESET);
+	for (int i = 0; i < 2; i++)
+		ck_assert(sim_is_released(t.tried[i], NULL));
+	pass(250);
+	ck_assert_uint_eq(t.connects, 2);
+	ck_assert_uint_eq(sessions(), 0);
+}
+END_TEST
+
+START_TEST(no_memory_for_an_attempt)
+{
+	use_name();
+	t.connecting = true;
+	pair_request();
+	ck_assert(fault_plan("alloc:2:ENOMEM"));
+	pair_resolve(2, three, NULL);
+	fault_plan(NULL);
+	/* The last one needs none. */
+	ck_assert_uint_eq(t.connects, 1);
+	asked(0, "127.0.0.2:9000");
+	t.up->flags &= (uint16_t)~STREAM_CONNECTING;
+	pair_answer();
+	got_status(101);
 }
 END_TEST
 
@@ -566,7 +671,7 @@ START_TEST(name_is_never_known)
 {
 	use_name();
 	pair_request();
-	pass(9999);
+	pass(4999);
 	got_nothing(t.client);
 	pass(1);
 	ck_assert_uint_eq(t.cancels, 1);
@@ -722,6 +827,11 @@ static void add(TCase *c)
 	tcase_add_test(c, addresses_are_tried_in_turn);
 	tcase_add_loop_test(c, no_address_answers, 0, 2);
 	tcase_add_test(c, connect_timeout);
+	tcase_add_loop_test(c, the_first_that_is_connected, 0, 3);
+	tcase_add_test(c, a_failure_hurries_the_next);
+	tcase_add_loop_test(c, all_fail_one_after_the_other, 0, 3);
+	tcase_add_test(c, client_leaves_while_addresses_are_tried);
+	tcase_add_test(c, no_memory_for_an_attempt);
 	tcase_add_test(c, connect_timeout_of_the_only_address);
 	tcase_add_test(c, connected_in_time);
 	tcase_add_test(c, name_is_unknown);
