@@ -25,6 +25,10 @@
 
 enum { SWEEP_MS = 1000, IOV_MAX_OUT = 64, STREAMS_PER_SLAB = 64 };
 
+/* What a connection takes of memory in the kernel (socket, file, inode, watch) and in
+ * libevent; its buffers not counted. */
+enum { SOCKET_MEMORY = 4096 };
+
 struct plain {
 	struct stream stream;
 	union {
@@ -79,10 +83,15 @@ static void doubt(struct stream *s)
 		worker_timer(s->worker, &p->sweep, s->worker->now_ms + SWEEP_MS);
 }
 
-static ssize_t receive(struct stream *s)
+static size_t receive_size(void)
+{
+	return budget_is_short() ? STREAM_SHORT_READ : WORKER_RX_SIZE;
+}
+
+static ssize_t receive(struct stream *s, size_t size)
 {
 	struct net_counters *c = &s->worker->counters;
-	ssize_t n = sys_recv(fd_of(s), stream_rx_open(s->worker), WORKER_RX_SIZE);
+	ssize_t n = sys_recv(fd_of(s), stream_rx_open(s->worker), size);
 
 	counter_inc(&c->reads);
 	if (n > 0)
@@ -90,10 +99,10 @@ static ssize_t receive(struct stream *s)
 	return n;
 }
 
-/* After a receive of n > 0 bytes: will an edge tell of more? */
-static void after_bytes(struct stream *s, ssize_t n)
+/* After a receive of n > 0 bytes, into so much room: will an edge tell of more? */
+static void after_bytes(struct stream *s, size_t n, size_t size)
 {
-	bool is_emptied = n < WORKER_RX_SIZE && !sys_lied();
+	bool is_emptied = n < size && !sys_lied();
 
 	if (s->flags & STREAM_PEER_CLOSED || !is_emptied) {
 		stream_make_ready(s);
@@ -106,11 +115,12 @@ static void after_bytes(struct stream *s, ssize_t n)
 /* One receive, and the owner told. */
 static void read_once(struct stream *s)
 {
-	ssize_t n = receive(s);
+	size_t size = receive_size();
+	ssize_t n = receive(s, size);
 
 	unset(s, STREAM_DOUBTFUL);
 	if (n > 0) {
-		after_bytes(s, n);
+		after_bytes(s, (size_t)n, size);
 		stream_deliver(s, (size_t)n);
 	} else if (n == 0) {
 		unset(s, STREAM_READABLE);
@@ -131,7 +141,7 @@ static void read_last(struct stream *s)
 {
 	if (!(s->flags &
 	            (STREAM_PAUSED | STREAM_EOF_SEEN | STREAM_CONNECTING | STREAM_ERROR_TOLD))) {
-		ssize_t n = receive(s);
+		ssize_t n = receive(s, receive_size());
 		if (n > 0 || (n < 0 && sys_lied()))
 			stream_make_ready(s);
 		if (n > 0)
@@ -343,6 +353,7 @@ static void plain_release(struct stream *s, bool reset)
 		sys_close_reset(fd);
 	else
 		sys_close(fd);
+	budget_take(-SOCKET_MEMORY);
 	worker_retire(s->worker, &p->retired, free_plain);
 }
 
@@ -351,11 +362,18 @@ static bool plain_is_delivered(struct stream *s)
 	return s->flags & STREAM_FAILED || sys_unsent(fd_of(s)) == 0;
 }
 
+static bool plain_local(struct stream *s, struct address *out)
+{
+	*out = (struct address){.len = sizeof out->storage};
+	return getsockname(fd_of(s), &out->sa, &out->len) == 0;
+}
+
 static const struct stream_ops ops = {
         .send = plain_send,
         .shutdown = plain_shutdown,
         .wake = plain_wake,
         .release = plain_release,
+        .local = plain_local,
         .is_delivered = plain_is_delivered,
 };
 
@@ -370,12 +388,14 @@ static struct stream *adopt(struct worker *w, int fd, unsigned flags)
 	struct plain *p = pool_get(&w->priv->plain);
 
 	if (p) {
-		stream_init(&p->stream, &ops, w);
-		set(&p->stream, flags);
 		event_assign(&p->event, w->base, fd,
 		        EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on_event, &p->stream);
-		if (event_add(&p->event, NULL) == 0)
+		if (event_add(&p->event, NULL) == 0) {
+			stream_init(&p->stream, &ops, w);
+			set(&p->stream, flags);
+			budget_take(SOCKET_MEMORY);
 			return &p->stream;
+		}
 		pool_put(&w->priv->plain, p);
 	}
 	sys_close(fd);

@@ -16,10 +16,34 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
+/* What is left of the promise beside what the queue holds. */
+static int64_t promise_left(const struct stream *s)
+{
+	enum { ROOM = sizeof(((struct chunk *)0)->bytes) };
+	uint32_t held = (s->out.bytes + ROOM - 1) / ROOM;
+	return held < STREAM_CHUNKS ? (int64_t)(STREAM_CHUNKS - held) * CHUNK_SIZE : 0;
+}
+
+/* After a change of the queue. */
+static void settle_promise(const struct stream *s, int64_t before)
+{
+	int64_t after = promise_left(s);
+	if (after != before)
+		budget_promise(after - before);
+}
+
+static void clear_queue(struct stream *s)
+{
+	int64_t promise = promise_left(s);
+	queue_clear(&s->out, &s->worker->chunks);
+	settle_promise(s, promise);
+}
+
 void stream_init(struct stream *s, const struct stream_ops *ops, struct worker *w)
 {
 	*s = (struct stream){.ops = ops, .worker = w, .high_mark = UINT32_MAX};
 	list_init(&s->ready);
+	budget_promise(promise_left(s));
 }
 
 void stream_make_ready(struct stream *s)
@@ -60,7 +84,8 @@ void stream_free(struct stream *s, bool reset)
 	assert(!(s->flags & STREAM_RELEASED));
 	s->flags |= STREAM_RELEASED;
 	list_remove(&s->ready);
-	queue_clear(&s->out, &s->worker->chunks);
+	clear_queue(s);
+	budget_promise(-promise_left(s));
 	s->ops->release(s, reset);
 }
 
@@ -70,7 +95,7 @@ void stream_fail(struct stream *s, int error)
 		return;
 	s->flags |= STREAM_FAILED;
 	s->error = (uint16_t)error;
-	queue_clear(&s->out, &s->worker->chunks);
+	clear_queue(s);
 	stream_make_ready(s);
 }
 
@@ -111,6 +136,7 @@ bool stream_keep(struct stream *s, const struct slice *v, size_t n, size_t skip)
 {
 	struct pool *pool = &s->worker->chunks;
 	bool begins = queue_is_empty(&s->out);
+	int64_t promise = promise_left(s);
 
 	while (n > 0 && skip >= v->len) {
 		skip -= v->len;
@@ -119,7 +145,10 @@ bool stream_keep(struct stream *s, const struct slice *v, size_t n, size_t skip)
 	if (n == 0)
 		return true;
 	struct slice first = slice_of(v->at + skip, v->len - skip);
-	if (!queue_append(&s->out, pool, &first, 1) || !queue_append(&s->out, pool, v + 1, n - 1)) {
+	bool is_kept =
+	        queue_append(&s->out, pool, &first, 1) && queue_append(&s->out, pool, v + 1, n - 1);
+	settle_promise(s, promise);
+	if (!is_kept) {
 		stream_fail(s, ENOMEM);
 		return false;
 	}
@@ -132,14 +161,17 @@ bool stream_keep(struct stream *s, const struct slice *v, size_t n, size_t skip)
 
 void stream_sent(struct stream *s, size_t n)
 {
+	int64_t promise = promise_left(s);
 	queue_drop(&s->out, &s->worker->chunks, n);
+	settle_promise(s, promise);
 	s->progress_s = now_s(s);
 }
 
 void stream_drained(struct stream *s, uint32_t bytes_before)
 {
 	bool is_empty = queue_is_empty(&s->out) && bytes_before > 0;
-	bool is_low = s->flags & STREAM_ABOVE_HIGH && s->out.bytes < s->low_mark;
+	bool is_low =
+	        s->flags & STREAM_ABOVE_HIGH && s->out.bytes < s->low_mark && !budget_is_short();
 
 	if (s->flags & (STREAM_FAILED | STREAM_RELEASED) || !(is_empty || is_low))
 		return;

@@ -17,6 +17,7 @@
  * meets is told by on_end later in the turn. After stream_abort() or
  * stream_free() no callback comes. */
 
+#include "base/budget.h"
 #include "base/chunk.h"
 #include "base/list.h"
 #include "base/slice.h"
@@ -24,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct address;
 struct stream;
 struct worker;
 
@@ -40,7 +42,7 @@ struct stream_events {
 	/* Once for each of EOF and ERROR; nothing follows an ERROR. */
 	void (*on_end)(struct stream *s, enum stream_end end, int error);
 	/* The output queue, having been at or over the high mark, fell under the low
-	 * mark; or, having held anything, became empty. */
+	 * mark (not while memory is short); or, having held anything, became empty. */
 	void (*on_drain)(struct stream *s);
 	/* A stream that was connecting is connected. May be NULL. */
 	void (*on_connect)(struct stream *s);
@@ -52,6 +54,7 @@ struct stream_ops {
 	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
 	bool (*is_delivered)(struct stream *s); /* NULL: always */
+	bool (*local)(struct stream *s, struct address *out); /* NULL: nothing known */
 };
 
 enum {
@@ -70,6 +73,10 @@ enum {
 	STREAM_READY = 1 << 12,       /* on worker->ready */
 	STREAM_DOUBTFUL = 1 << 13,    /* a reset may have come with the last bytes (plain.c) */
 };
+
+/* Of memory, promised to each stream for its queue (base/budget.h), so that whoever is
+ * served can be served on. While memory is short receives are limited to that. */
+enum { STREAM_CHUNKS = 2, STREAM_SHORT_READ = 8000 };
 
 struct stream {
 	const struct stream_ops *ops;
@@ -118,11 +125,18 @@ static inline bool stream_is_delivered(struct stream *s)
 {
 	return queue_is_empty(&s->out) && (!s->ops->is_delivered || s->ops->is_delivered(s));
 }
+/* While memory is short a queue holds no more than what one read brings. */
 static inline bool stream_is_over(const struct stream *s)
 {
-	return s->out.bytes >= s->high_mark;
+	return s->out.bytes >= s->high_mark || (budget_is_short() && s->out.bytes > 0);
 }
 void stream_set_marks(struct stream *s, uint32_t high, uint32_t low);
+
+/* The address of the own end; false when there is none. */
+static inline bool stream_local_address(struct stream *s, struct address *out)
+{
+	return s->ops->local && s->ops->local(s, out);
+}
 
 /* For implementations. */
 void stream_init(struct stream *s, const struct stream_ops *ops, struct worker *w);

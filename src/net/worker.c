@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "net/worker.h"
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -311,6 +312,7 @@ static void *run(void *arg)
 		p->at_end(w, p->arg);
 	free_retired(w);
 	log_thread_fini();
+	budget_settle();
 	return NULL;
 }
 

@@ -222,6 +222,29 @@ START_TEST(full_receives)
 }
 END_TEST
 
+/* Reads are small while memory is short, and nothing is forgotten over that. */
+START_TEST(receives_while_memory_is_short)
+{
+	static uint8_t block[3 * STREAM_SHORT_READ];
+	open_pair(_i);
+	uint64_t promised = budget_promised();
+	budget_set(64 << 20);
+	budget_promise(60 << 20);
+	memset(block, 'b', sizeof(block));
+	ck_assert_int_eq(send(peer, block, sizeof(block), 0), sizeof(block));
+	UNTIL(tap.len == sizeof(block));
+	ck_assert_uint_ge(tap.datas, 3);
+	turns(3);
+	ck_assert_int_eq(send(peer, block, STREAM_SHORT_READ, 0), STREAM_SHORT_READ);
+	hang_up();
+	UNTIL(tap.eofs);
+	ck_assert_uint_eq(tap.len, sizeof(block) + STREAM_SHORT_READ);
+	budget_set(0);
+	budget_promise(-(60 << 20));
+	ck_assert_uint_eq(budget_promised(), promised);
+}
+END_TEST
+
 /* In a child: only the peer's socket stays open. */
 static void keep_peer_only(void)
 {
@@ -945,6 +968,7 @@ int main(void)
 	tcase_add_loop_test(t, end_after_its_own_edge, 0, 2);
 	tcase_add_loop_test(t, end_without_bytes, 0, 2);
 	tcase_add_loop_test(t, full_receives, 0, 2);
+	tcase_add_loop_test(t, receives_while_memory_is_short, 0, 2);
 	tcase_add_loop_test(t, a_stream_of_bytes_whatever_the_receives_do, 0, 10);
 	tcase_add_loop_test(t, a_busy_stream_does_not_starve_another, 0, 2);
 	tcase_add_loop_test(t, paused_bytes_wait, 0, 2);

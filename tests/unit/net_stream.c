@@ -88,6 +88,107 @@ START_TEST(marks)
 }
 END_TEST
 
+/* Makes memory short by what has to be promised for that, and not short again. */
+static void make_short(bool is_on)
+{
+	budget_set(is_on ? 64 << 20 : 0);
+	budget_promise(is_on ? 60 << 20 : -(60 << 20));
+	budget_settle();
+	ck_assert_int_eq(budget_is_short(), is_on);
+}
+
+START_TEST(while_memory_is_short_nothing_is_piled_up)
+{
+	uint8_t block[1000];
+	memset(block, 'm', sizeof(block));
+	stream_set_marks(far, 2000, 1000);
+	make_short(true);
+	ck_assert(!stream_is_over(far));
+	sim_set_window(far, 999);
+	ck_assert(tap_send(&tap, block, 1000));
+	ck_assert(stream_is_over(far));
+	ck_assert(tap_send(&tap, block, 1000));
+	/* Under the low mark is not enough. */
+	sim_set_window(far, 1000);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(far->out.bytes, 1);
+	ck_assert_uint_eq(tap.drains, 0);
+	sim_set_window(far, 1);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(tap.drains, 1);
+	/* It is, when there is memory again. */
+	sim_set_window(far, 0);
+	ck_assert(tap_send(&tap, block, 1000));
+	ck_assert(stream_is_over(far));
+	make_short(false);
+	ck_assert(!stream_is_over(far));
+	sim_set_window(far, 1);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(tap.drains, 2);
+}
+END_TEST
+
+/* Each stream has a promise, which what it queues uses up. */
+START_TEST(promises)
+{
+	enum { ALL = STREAM_CHUNKS * CHUNK_SIZE };
+	static uint8_t block[4 * CHUNK_SIZE];
+	uint64_t others = budget_promised() - ALL;
+	struct stream *second = sim_new(w);
+	struct tap two;
+	tap_init(&two, second);
+	ck_assert_uint_eq(budget_promised(), others + 2 * ALL);
+	sim_set_window(far, 0);
+	ck_assert(tap_send(&tap, block, 1));
+	ck_assert_uint_eq(budget_promised(), others + 2 * ALL - CHUNK_SIZE);
+	ck_assert(tap_send(&tap, block, CHUNK_SIZE - 17));
+	ck_assert_uint_eq(budget_promised(), others + 2 * ALL - CHUNK_SIZE);
+	ck_assert(tap_send(&tap, block, 1));
+	ck_assert_uint_eq(budget_promised(), others + ALL);
+	ck_assert(tap_send(&tap, block, sizeof(block)));
+	ck_assert_uint_eq(budget_promised(), others + ALL);
+	sim_set_window(far, sizeof(block) - CHUNK_SIZE);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(budget_promised(), others + ALL);
+	sim_set_window(far, SIZE_MAX);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(budget_promised(), others + 2 * ALL);
+	/* However it ends. */
+	sim_set_window(far, 0);
+	sim_set_window(second, 0);
+	ck_assert(tap_send(&tap, block, 5000));
+	ck_assert(tap_send(&two, block, 100));
+	sim_push_error(second, ECONNRESET);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(budget_promised(), others + ALL);
+	tap_free(&two);
+	ck_assert_uint_eq(budget_promised(), others);
+	tap_free(&tap);
+	ck_assert_uint_eq(budget_promised(), others);
+	worker_turn(w, 0);
+	sim_free(second);
+}
+END_TEST
+
+/* With the budget used up by others. */
+START_TEST(what_was_promised_is_kept)
+{
+	static uint8_t block[STREAM_SHORT_READ];
+	sim_set_window(far, 0);
+	budget_promise(1 << 20);
+	budget_settle();
+	budget_set(budget_taken() + budget_promised());
+	ck_assert(!budget_has(1));
+	ck_assert(budget_is_short());
+	ck_assert(tap_send(&tap, block, sizeof(block)));
+	worker_turn(w, 0);
+	ck_assert_uint_eq(tap.errors, 0);
+	ck_assert_uint_eq(far->out.bytes, sizeof(block));
+	budget_set(0);
+	budget_promise(-(1 << 20));
+}
+END_TEST
+
 START_TEST(progress)
 {
 	worker_set_time(w, w->now_ms + 5000);
@@ -241,6 +342,9 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_queue_that_becomes_empty_drains);
 	tcase_add_test(t, marks);
+	tcase_add_test(t, while_memory_is_short_nothing_is_piled_up);
+	tcase_add_test(t, promises);
+	tcase_add_test(t, what_was_promised_is_kept);
 	tcase_add_test(t, progress);
 	tcase_add_test(t, memory_that_is_short_fails_the_stream);
 	tcase_add_test(t, queued_bytes_are_gone_after_a_failure);
