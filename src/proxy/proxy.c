@@ -6,6 +6,7 @@
 #include "net/resolver.h"
 #include "proxy/admit.h"
 #include "proxy/opening.h"
+#include "proxy/preface.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
 
@@ -79,7 +80,10 @@ static bool adopt(struct proxy *p, struct stream *stream, const struct address *
 	struct session *s = session_new(p, stream, peer, l);
 	if (s) {
 		s->port = port;
-		admit_connection(s);
+		if (preface_is_due(s))
+			endpoint_expect_preface(&s->side[CLIENT].ep);
+		else
+			admit_connection(s);
 	} else {
 		counter_inc(&p->counters.out_of_memory);
 	}
