@@ -8,7 +8,6 @@
 #include "proxy/deadline.h"
 #include "proxy/hash_key.h"
 #include "proxy/headers.h"
-#include "proxy/preface.h"
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
 #include "upstream/group.h"
@@ -374,9 +373,7 @@ static void send_request(struct session *s)
 		}
 		v = slice_of(buf, w.len);
 	}
-	uint8_t preface[PROXY_HEADER_WRITE_MAX];
-	struct slice both[] = {slice_of(preface, preface_write(s, preface)), v};
-	stream_send(s->side[UPSTREAM].ep.stream, both, 2);
+	stream_send(s->side[UPSTREAM].ep.stream, &v, 1);
 }
 
 /* `error`: why the address before failed, when that is known. From here on the server's

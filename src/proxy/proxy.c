@@ -6,7 +6,6 @@
 #include "net/resolver.h"
 #include "proxy/admit.h"
 #include "proxy/opening.h"
-#include "proxy/preface.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
 
@@ -80,10 +79,7 @@ static bool adopt(struct proxy *p, struct stream *stream, const struct address *
 	struct session *s = session_new(p, stream, peer, l);
 	if (s) {
 		s->port = port;
-		if (preface_is_due(s))
-			endpoint_expect_preface(&s->side[CLIENT].ep);
-		else
-			admit_connection(s);
+		admit_connection(s);
 	} else {
 		counter_inc(&p->counters.out_of_memory);
 	}

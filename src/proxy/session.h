@@ -205,7 +205,6 @@ void session_stop(struct session *s);
 void session_log_id(const struct session *s, struct log_line *l);
 /* One log line at the end; see session_log.c. */
 void session_log_end(struct session *s);
-/* status 0: there was no answer. */
 void session_log_refused(struct session *s, unsigned status, const char *reason);
 /* A 403 for the Origin, which may be empty. */
 void session_log_origin(struct session *s, const char *reason, struct slice origin);

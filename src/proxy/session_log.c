@@ -72,8 +72,7 @@ void session_log_refused(struct session *s, unsigned status, const char *reason)
 		return;
 	struct log_line l;
 	begin(s, &l, LOG_LEVEL_INFO, "refused");
-	if (status)
-		log_num(&l, "status", status);
+	log_num(&l, "status", status);
 	log_text(&l, "reason", reason);
 	log_end(&l);
 }

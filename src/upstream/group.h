@@ -7,7 +7,6 @@
 
 #include "net/address.h"
 #include "net/plain.h"
-#include "net/proxy_header.h"
 #include "upstream/state.h"
 
 #include <stdatomic.h>
@@ -74,7 +73,6 @@ struct upstream_group {
 	size_t source_n;
 	uint32_t connect_timeout_ms;
 	struct socket_options socket;
-	enum proxy_header_version proxy_protocol; /* sent in front of each connection */
 	struct sticky *sticky; /* owned; NULL = off */
 };
 

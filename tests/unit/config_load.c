@@ -407,7 +407,8 @@ START_TEST(servers)
 	refuse_server("ws://unix:", "want a path behind unix:");
 	refuse(LISTENER "[upstream u]\n" ROUTE,
 	        "t:3: [upstream u]: server is missing: want server = ws://HOST[:PORT] | "
-	        "ws://unix:PATH [weight=N] [backup] [max_connections=N]");
+	        "ws://unix:PATH | ws+srv://_NAME._tcp.DOMAIN [weight=N] [backup] "
+	        "[max_connections=N]");
 	refuse("[listener l]\n[route r]\necho = on\n",
 	        "t:1: [listener l]: bind is missing: want bind = ADDRESS:PORT | [IPV6]:PORT | "
 	        "unix:PATH");
