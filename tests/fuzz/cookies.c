@@ -40,6 +40,7 @@ static void init(void)
 	}
 	upstream_group_set_members(g, upstream_members_new(g, servers, SERVERS));
 	members = upstream_group_members(g);
+	upstream_group_unref(g);
 	sticky = sticky_new("chat", "n", "Path=/", 0, SLICE("0123456789abcdef0123456789abcdef"));
 	REQUIRE(sticky);
 	for (unsigned i = 0; i < SERVERS; i++) {
@@ -95,7 +96,7 @@ static void check_made(const uint8_t *at, size_t len)
 {
 	size_t total = len + 3 + STICKY_VALUE_LEN;
 	uint8_t *text = malloc(total);
-	unsigned server = len % SERVERS;
+	unsigned server = (unsigned)(len % SERVERS);
 	struct http_cookies walk = {.field = 0};
 	struct slice v;
 	memcpy(text, at, len);
