@@ -60,6 +60,18 @@ static void check_unix_keys(struct draft *d, const struct draft_listener *l)
 	}
 }
 
+/* Whom to expect headers from cannot be guessed. */
+static void check_proxy_protocol(struct draft *d, const struct draft_listener *l)
+{
+	const struct reader_entry *on = reader_find(l->section, "proxy_protocol");
+	const struct reader_entry *from = reader_find(l->section, "proxy_protocol_from");
+	if (l->proxy_protocol && !from && draft_is_whole(l->section))
+		draft_error(d, l->section, on,
+		        "from nobody: want proxy_protocol_from = ADDRESS[/BITS] too");
+	if (from && !on && draft_is_whole(l->section))
+		draft_error(d, l->section, from, "does nothing: want proxy_protocol = on too");
+}
+
 static bool check_listeners(struct draft *d)
 {
 	size_t binds = 0;
@@ -76,6 +88,7 @@ static bool check_listeners(struct draft *d)
 		return false;
 	for (size_t i = 0; i < d->listener_n; i++) {
 		check_unix_keys(d, &d->listener[i]);
+		check_proxy_protocol(d, &d->listener[i]);
 		for (size_t k = 0; k < d->listener[i].bind_n; k++)
 			check_bind(d, &d->listener[i], &d->listener[i].bind[k]);
 	}
@@ -119,8 +132,11 @@ static void build_listeners(struct draft *d)
 		        .handshake_timeout_ms = l->handshake_timeout_ms,
 		        .keepalive_timeout_ms = l->keepalive_timeout_ms,
 		        .trusted = l->trusted,
-		        .trusted_header = l->trusted_header};
+		        .trusted_header = l->trusted_header,
+		        .proxy_protocol = l->proxy_protocol,
+		        .proxy_protocol_from = l->proxy_protocol_from};
 		l->trusted = (struct cidr_list){NULL, 0};
+		l->proxy_protocol_from = (struct cidr_list){NULL, 0};
 		c->listener_n++;
 		build_listener_limits(d, l, &c->listener[i]);
 		build_binds(c, l, &c->listener[i]);

@@ -129,6 +129,7 @@ void build_upstream(struct draft *d, struct draft_upstream *u)
 	g->source_n = u->source_n;
 	u->source = NULL;
 	g->connect_timeout_ms = u->connect_timeout_ms;
+	g->proxy_protocol = u->proxy_protocol;
 	g->socket = u->socket;
 	check_keys(d, u);
 	build_sticky(d, u);

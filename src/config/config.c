@@ -57,6 +57,7 @@ void config_free(struct config *c)
 	for (size_t i = 0; i < c->listener_n; i++) {
 		mem_free((char *)c->listener[i].name);
 		cidr_list_fini(&c->listener[i].trusted);
+		cidr_list_fini(&c->listener[i].proxy_protocol_from);
 		limit_exempt_unref(c->listener[i].limits.exempt);
 		limit_scope_unref(c->listener[i].scope);
 	}

@@ -297,6 +297,7 @@ static void fini_listener(struct draft_listener *l)
 		mem_free(l->bind[i].text);
 	mem_free(l->bind);
 	cidr_list_fini(&l->trusted);
+	cidr_list_fini(&l->proxy_protocol_from);
 	limit_exempt_unref(l->limits.exempt);
 }
 

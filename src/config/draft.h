@@ -29,6 +29,8 @@ struct draft_listener {
 	struct listener_settings settings; /* all but the address */
 	struct cidr_list trusted;          /* moves to the listener when that is built */
 	enum trust_header trusted_header;
+	bool proxy_protocol;
+	struct cidr_list proxy_protocol_from; /* moves as well */
 };
 
 /* One `server` of an upstream; its weight and limits are 0 when not given. */
@@ -57,6 +59,7 @@ struct draft_upstream {
 	uint32_t tries, max_fails, fail_timeout_ms, slow_start_ms;
 	uint32_t connect_timeout_ms;
 	struct socket_options socket;
+	enum proxy_header_version proxy_protocol;
 	char *sticky, *sticky_secret, *sticky_attributes; /* owned; NULL = not given */
 	uint32_t sticky_ttl_ms;
 	struct upstream_group *group; /* once built */

@@ -262,3 +262,16 @@ bool parse_hash_key(struct parse *p, void *field)
 	mem_free(text);
 	return is_good;
 }
+
+bool parse_proxy_protocol(struct parse *p, void *field)
+{
+	static const char *const words[] = {[PROXY_HEADER_OFF] = "off",
+	        [PROXY_HEADER_V1] = "v1",
+	        [PROXY_HEADER_V2] = "v2",
+	        NULL};
+	int i = parse_word(p, words);
+	if (i < 0)
+		return false;
+	*(enum proxy_header_version *)field = (enum proxy_header_version)i;
+	return true;
+}

@@ -88,6 +88,12 @@ const struct schema_key schema_key[] = {
 	{ KIND_LISTENER, "trusted_header", parse_trusted_header, LISTENER(trusted_header), NO_BOUNDS, "X-Forwarded-For", KEY_RELOAD,
 	  "X-Forwarded-For | Forwarded | X-Real-IP", "the one header in which trusted proxies say who their client is" },
 
+	{ KIND_LISTENER, "proxy_protocol", parse_on_off, LISTENER(proxy_protocol), NO_BOUNDS, "off", KEY_RELOAD, "on | off",
+	  "connections from proxy_protocol_from begin with a PROXY header (version 1 or 2) that tells the client's address, or are closed; "
+	  "all other peers are clients, whose headers are not believed" },
+	{ KIND_LISTENER, "proxy_protocol_from", parse_trusted_proxy, LISTENER(proxy_protocol_from), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD,
+	  "ADDRESS[/BITS] | unix:", "a proxy that sends PROXY headers; unix: is every peer on a unix socket" },
+
 	{ KIND_UPSTREAM, "server", parse_server, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_REQUIRED | KEY_RELOAD,
 	  "ws://HOST[:PORT] | ws://unix:PATH | ws+srv://_NAME._tcp.DOMAIN [weight=N] [backup] [max_connections=N]",
 	  "where the application listens: an address, a name or a unix socket; the port is 80 if not given. All addresses of a "
@@ -128,6 +134,8 @@ const struct schema_key schema_key[] = {
 	  "how long a cookie counts; off: until the browser ends" },
 	{ KIND_UPSTREAM, "connect_timeout", parse_time, UPSTREAM(connect_timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
 	  "longest time to find and connect to the server" },
+	{ KIND_UPSTREAM, "proxy_protocol", parse_proxy_protocol, UPSTREAM(proxy_protocol), NO_BOUNDS, "off", KEY_RELOAD, "off | v1 | v2",
+	  "tell the servers each client's address by a PROXY header of this version, in front of the request" },
 	{ KIND_UPSTREAM, "send_buffer", parse_size, UPSTREAM(socket.send_buffer), KIB(2), MIB(16), "0",
 	  KEY_ZERO | KEY_RELOAD, NULL, "the sockets' send buffer, in bytes; 0 leaves it to the kernel" },
 	{ KIND_UPSTREAM, "receive_buffer", parse_size, UPSTREAM(socket.receive_buffer), KIB(2), MIB(16), "0",

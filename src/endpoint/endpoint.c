@@ -103,6 +103,14 @@ static void await_head(struct endpoint *ep)
 	ep->http.begun = false;
 }
 
+static size_t read_preface(struct endpoint *ep, const uint8_t *buf, size_t len)
+{
+	size_t n = events_of(ep)->on_preface(ep, buf, len);
+	if (n > 0 && ep->phase == ENDPOINT_PREFACE)
+		ep->phase = ENDPOINT_HEAD;
+	return n;
+}
+
 static size_t read_head(struct endpoint *ep, uint8_t *buf, size_t len)
 {
 	struct endpoint_worker *w = ep->stream->worker->layer[WORKER_ENDPOINT];
@@ -143,6 +151,8 @@ static size_t read_body(struct endpoint *ep, uint8_t *buf, size_t len)
 static size_t read_step(struct endpoint *ep, uint8_t *buf, size_t len)
 {
 	switch ((enum endpoint_phase)ep->phase) {
+	case ENDPOINT_PREFACE:
+		return read_preface(ep, buf, len);
 	case ENDPOINT_HEAD:
 		return read_head(ep, buf, len);
 	case ENDPOINT_BODY:
@@ -259,6 +269,12 @@ void endpoint_attach(struct endpoint *ep, struct stream *s)
 	ep->stream = s;
 	ep->phase = ENDPOINT_HEAD;
 	await_head(ep);
+}
+
+void endpoint_expect_preface(struct endpoint *ep)
+{
+	assert(ep->phase == ENDPOINT_HEAD && ep->http.scan.at == 0 && !ep->rest);
+	ep->phase = ENDPOINT_PREFACE;
 }
 
 void endpoint_close(struct endpoint *ep, bool reset)

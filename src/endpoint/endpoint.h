@@ -6,6 +6,7 @@
  * bodies and frames and keeps what is unfinished; what they mean is its owner's.
  * One worker's thread.
  *
+ *     PREFACE --on_preface--> HEAD        only after endpoint_expect_preface()
  *     HEAD --on_head--> BODY --end of body--> HEAD
  *       |                 |
  *       +--endpoint_upgrade()--> FRAMES        endpoint_discard() from anywhere
@@ -24,9 +25,18 @@ struct worker;
 
 enum endpoint_role { ENDPOINT_CLIENT, ENDPOINT_UPSTREAM }; /* what the peer is */
 
-enum endpoint_phase { ENDPOINT_HEAD, ENDPOINT_BODY, ENDPOINT_FRAMES, ENDPOINT_DISCARD };
+enum endpoint_phase {
+	ENDPOINT_PREFACE,
+	ENDPOINT_HEAD,
+	ENDPOINT_BODY,
+	ENDPOINT_FRAMES,
+	ENDPOINT_DISCARD
+};
 
 struct endpoint_events {
+	/* Bytes in front of the first head. Returns how many they were, and a head is
+	 * read behind them; or 0: they come again with the next bytes behind them. */
+	size_t (*on_preface)(struct endpoint *ep, const uint8_t *buf, size_t len);
 	/* A whole head of the peer. It is the worker's scratch: gone when this returns. */
 	void (*on_head)(struct endpoint *ep, struct http_head *head);
 	/* What came is no head or no body; nothing more is read as such. */
@@ -72,6 +82,8 @@ void endpoint_worker_free(struct worker *w);
 /* Takes the stream over; begins to read a head. */
 void endpoint_init(struct endpoint *ep, enum endpoint_role role);
 void endpoint_attach(struct endpoint *ep, struct stream *s);
+/* Before anything has come: something stands in front of the first head. */
+void endpoint_expect_preface(struct endpoint *ep);
 /* Frees the stream and what was kept; no callback follows. Harmless twice. */
 void endpoint_close(struct endpoint *ep, bool reset);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/admit.h"
 
+#include "base/budget.h"
 #include "proxy/deadline.h"
 #include "proxy/request.h"
 
@@ -66,6 +67,21 @@ static void turn_away(struct session *s)
 	s->is_lingering = true;
 	s->deadline_ms = session_clock(s) + LINGER_MS;
 	deadline_reset(s);
+}
+
+/* What is told to many is not logged one by one. */
+bool admit_memory(struct session *s)
+{
+	if (!budget_is_short())
+		return true;
+	budget_settle(); /* or, where nothing else changes, it would seem short for ever */
+	if (!budget_is_short())
+		return true;
+	shortage_begin(s->proxy);
+	counter_inc(&s->proxy->counters.refused_memory);
+	request_turn_away(s, 503, "memory is short", FULL_RETRY_S);
+	turn_away(s);
+	return false;
 }
 
 bool admit_connection(struct session *s)

@@ -13,6 +13,8 @@ struct admission {
 	struct limit_place listener, route;
 };
 
+/* A new connection, before all else. False: memory is short, which it was told. */
+bool admit_memory(struct session *s);
 /* A new connection. False: it was told 429 or 503 and is on its way out, or gone. */
 bool admit_connection(struct session *s);
 /* A request that was routed, and whose client is known. False: it was refused. */

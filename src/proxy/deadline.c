@@ -3,6 +3,7 @@
 
 #include "proxy/close.h"
 #include "proxy/opening.h"
+#include "proxy/preface.h"
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
 
@@ -220,6 +221,8 @@ static void check_reading(struct session *s)
 		request_refuse(s, 408, "the request did not come in time");
 		return;
 	}
+	if (preface_cut_short(s, "the PROXY header did not come in time"))
+		return;
 	if (s->status == 0) {
 		counter_inc(&s->proxy->counters.silent);
 		session_blame(s, CAUSE_SILENT, CLOSED_BY_PROXY, 0);

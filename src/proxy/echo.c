@@ -71,7 +71,10 @@ static void send_out(struct session *s, const struct slice *v, size_t n)
 {
 	uint32_t limit = s->route->settings.send_timeout_ms;
 	stream_send(client_stream(s), v, n);
-	if (limit && !queue_is_empty(&client_stream(s)->out))
+	if (queue_is_empty(&client_stream(s)->out))
+		return;
+	shortage_look(s->proxy);
+	if (limit)
 		deadline_arm(s, session_clock(s) + limit);
 }
 

@@ -17,23 +17,29 @@ static struct address_brief peer_of(const struct session *s)
 	return peer;
 }
 
-static bool replace_note(struct session *s, struct note *n)
+/* Notes what this request tells in place of what the last one did; what a PROXY header told
+ * of the connection stays. False when memory is short. */
+static bool renew_note(
+        struct session *s, const struct address_brief *peer, struct slice id, bool own)
 {
+	struct address_brief to;
+	bool has_destination = note_destination(s->note, &to);
+	bool is_wanted = peer || has_destination || id.len > 0 || own;
+	struct note *n = is_wanted ? note_new(peer, has_destination ? &to : NULL, id, own) : NULL;
 	note_free(s->note);
 	s->note = n;
-	return n != NULL;
+	return n || !is_wanted;
 }
 
 bool headers_find_client(struct session *s, const struct http_head *head)
 {
 	struct address_brief peer = peer_of(s);
 	s->client = peer;
-	replace_note(s, NULL);
-	if (!is_trusted(s, &peer))
-		return true;
-	s->client = trust_client(&s->listener->trusted, s->listener->trusted_header, &peer, head);
-	return address_brief_equal(&s->client, &peer) ||
-	       replace_note(s, note_new(&peer, SLICE(""), false));
+	if (is_trusted(s, &peer))
+		s->client = trust_client(
+		        &s->listener->trusted, s->listener->trusted_header, &peer, head);
+	bool is_client = address_brief_equal(&s->client, &peer);
+	return (is_client && !s->note) || renew_note(s, is_client ? NULL : &peer, SLICE(""), false);
 }
 
 bool headers_name_request(struct session *s, const struct http_head *head)
@@ -46,7 +52,7 @@ bool headers_name_request(struct session *s, const struct http_head *head)
 	if (is_trusted(s, &peer))
 		id = trust_id(head, slice_str(header));
 	bool is_client = address_brief_equal(&peer, &s->client);
-	return replace_note(s, note_new(is_client ? NULL : &peer, id, id.len == 0));
+	return renew_note(s, is_client ? NULL : &peer, id, id.len == 0);
 }
 
 /* What a scope points to. */

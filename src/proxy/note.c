@@ -5,27 +5,40 @@
 #include "base/random.h"
 
 struct note {
-	bool has_peer;
+	bool has_peer, has_destination;
 	bool own;       /* the id is NOTE_ID_BYTES as they are */
 	uint8_t id_len; /* of what is kept */
-	uint8_t kept[]; /* struct address_brief, if there is one, then the id */
+	uint8_t kept[]; /* the peer and the destination, if there are any, then the id */
 };
 
-struct note *note_new(const struct address_brief *peer, struct slice id, bool own)
+enum { ADDRESS = sizeof(struct address_brief) };
+
+/* Where the id begins. */
+static size_t id_at(const struct note *n)
 {
-	size_t id_len = own ? NOTE_ID_BYTES : id.len, peer_len = peer ? sizeof *peer : 0;
-	struct note *n = mem_try(sizeof *n + peer_len + id_len);
+	return ADDRESS * ((size_t)n->has_peer + n->has_destination);
+}
+
+struct note *note_new(const struct address_brief *peer, const struct address_brief *destination,
+        struct slice id, bool own)
+{
+	size_t id_len = own ? NOTE_ID_BYTES : id.len;
+	size_t addresses = (size_t)(peer != NULL) + (destination != NULL);
+	struct note *n = mem_try(sizeof *n + ADDRESS * addresses + id_len);
 	if (!n)
 		return NULL;
 	n->has_peer = peer != NULL;
+	n->has_destination = destination != NULL;
 	n->own = own;
 	n->id_len = (uint8_t)id_len;
 	if (peer)
-		memcpy(n->kept, peer, sizeof *peer);
+		memcpy(n->kept, peer, ADDRESS);
+	if (destination)
+		memcpy(n->kept + (peer ? ADDRESS : 0), destination, ADDRESS);
 	if (own)
-		random_bytes(n->kept + peer_len, NOTE_ID_BYTES);
+		random_bytes(n->kept + id_at(n), NOTE_ID_BYTES);
 	else if (id_len > 0)
-		memcpy(n->kept + peer_len, id.at, id_len);
+		memcpy(n->kept + id_at(n), id.at, id_len);
 	return n;
 }
 
@@ -39,7 +52,7 @@ struct slice note_id(const struct note *n, char buf[NOTE_ID_TEXT])
 	static const char digits[] = "0123456789abcdef";
 	if (!n)
 		return SLICE("");
-	const uint8_t *id = n->kept + (n->has_peer ? sizeof(struct address_brief) : 0);
+	const uint8_t *id = n->kept + id_at(n);
 	if (!n->own)
 		return slice_of(id, n->id_len);
 	for (size_t i = 0; i < NOTE_ID_BYTES; i++) {
@@ -53,6 +66,14 @@ bool note_peer(const struct note *n, struct address_brief *out)
 {
 	if (!n || !n->has_peer)
 		return false;
-	memcpy(out, n->kept, sizeof *out);
+	memcpy(out, n->kept, ADDRESS);
+	return true;
+}
+
+bool note_destination(const struct note *n, struct address_brief *out)
+{
+	if (!n || !n->has_destination)
+		return false;
+	memcpy(out, n->kept + (n->has_peer ? ADDRESS : 0), ADDRESS);
 	return true;
 }

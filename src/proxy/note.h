@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* What a session remembers of its request only for the log: the request's id, and who
- * was connected when the client is somebody else. Small, since it lasts as long as the
- * session. One worker's thread. */
+/* What a session remembers of its connection and its request beside its client's address:
+ * the request's id, who was connected when the client is somebody else, and whereto, when
+ * a PROXY header told. Small, since it lasts as long as the session. One worker's
+ * thread. */
 
 #include "net/address.h"
 
@@ -13,11 +14,15 @@ enum { NOTE_ID_TEXT = 32, NOTE_ID_BYTES = 16, NOTE_ID_MAX = 128 };
 
 struct note;
 
-/* `peer` may be NULL, `id` (at most NOTE_ID_MAX bytes) empty; with `own` a fresh id of
- * NOTE_ID_TEXT hex digits that nobody can guess is made instead. NULL: out of memory. */
-struct note *note_new(const struct address_brief *peer, struct slice id, bool own);
+/* `peer` and `destination` may be NULL, `id` (at most NOTE_ID_MAX bytes) empty; with `own`
+ * a fresh id of NOTE_ID_TEXT hex digits that nobody can guess is made instead. NULL: out of
+ * memory. */
+struct note *note_new(const struct address_brief *peer, const struct address_brief *destination,
+        struct slice id, bool own);
 void note_free(struct note *n);
 /* Empty: none. The slice lies in the note or in buf. */
 struct slice note_id(const struct note *n, char buf[NOTE_ID_TEXT]);
 /* False: the peer is the client. */
 bool note_peer(const struct note *n, struct address_brief *out);
+/* False: no PROXY header told it. */
+bool note_destination(const struct note *n, struct address_brief *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/opening.h"
 
+#include "base/budget.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/answer.h"
@@ -8,6 +9,7 @@
 #include "proxy/deadline.h"
 #include "proxy/hash_key.h"
 #include "proxy/headers.h"
+#include "proxy/preface.h"
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
 #include "upstream/group.h"
@@ -373,7 +375,9 @@ static void send_request(struct session *s)
 		}
 		v = slice_of(buf, w.len);
 	}
-	stream_send(s->side[UPSTREAM].ep.stream, &v, 1);
+	uint8_t preface[PROXY_HEADER_WRITE_MAX];
+	struct slice both[] = {slice_of(preface, preface_write(s, preface)), v};
+	stream_send(s->side[UPSTREAM].ep.stream, both, 2);
 }
 
 /* `error`: why the address before failed, when that is known. From here on the server's
@@ -485,6 +489,12 @@ static void open_tunnel(struct session *s, struct http_head *answer)
 	}
 }
 
+/* Not from the memory that open sessions were promised. */
+static bool keep(struct session *s, struct queue *q, const struct slice *v, size_t n)
+{
+	return budget_has(0) && queue_append(q, &s->proxy->worker->chunks, v, n);
+}
+
 /* An answer that is no 101 and no lie is the client's: kept until it is whole. */
 static void begin_relay(struct session *s, struct http_head *answer)
 {
@@ -496,8 +506,12 @@ static void begin_relay(struct session *s, struct http_head *answer)
 	http_put_relayed(&w, answer, false);
 	rules_expand(&w, opening_lines(o), opening_server(o));
 	struct slice v = slice_of(buf, w.len);
-	if (w.overflow || !queue_append(&o->answer, &s->proxy->worker->chunks, &v, 1)) {
+	if (w.overflow) {
 		request_refuse(s, 502, "the upstream's head is too long");
+		return;
+	}
+	if (!keep(s, &o->answer, &v, 1)) {
+		request_refuse(s, 503, no_memory);
 		return;
 	}
 	o->status = (uint16_t)answer->status;
@@ -595,7 +609,7 @@ void opening_on_body(struct session *s, struct slice content, bool end)
 		request_refuse(s, 502, "the upstream's answer is over 64 KiB");
 		return;
 	}
-	if (content.len && !queue_append(&o->body, &s->proxy->worker->chunks, &content, 1)) {
+	if (content.len && !keep(s, &o->body, &content, 1)) {
 		request_refuse(s, 503, no_memory);
 		return;
 	}
@@ -673,7 +687,7 @@ void opening_on_deadline(struct session *s, bool handshake)
 void opening_keep(struct session *s, const struct slice *v, size_t n)
 {
 	struct opening *o = s->opening;
-	if (!queue_append(&o->early, &s->proxy->worker->chunks, v, n)) {
+	if (!keep(s, &o->early, v, n)) {
 		request_refuse(s, 503, no_memory);
 		return;
 	}

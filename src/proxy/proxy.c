@@ -6,6 +6,7 @@
 #include "net/resolver.h"
 #include "proxy/admit.h"
 #include "proxy/opening.h"
+#include "proxy/preface.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
 
@@ -37,6 +38,7 @@ struct proxy *proxy_new(struct worker *w)
 	pool_init(&p->opening_pool, sizeof(struct opening), OPENINGS_PER_SLAB);
 	pool_init(&p->admission_pool, sizeof(struct admission), ADMISSIONS_PER_SLAB);
 	timer_init(&p->drain.timer, drain_step);
+	shortage_init(p);
 	w->layer[WORKER_PROXY] = p;
 	return p;
 }
@@ -47,6 +49,7 @@ void proxy_free(struct proxy *p)
 		return;
 	assert(p->count == 0);
 	timer_clear(&p->worker->wheel, &p->drain.timer);
+	shortage_fini(p);
 	route_table_unref(p->routes);
 	pool_fini(&p->session_pool);
 	pool_fini(&p->opening_pool);
@@ -79,7 +82,12 @@ static bool adopt(struct proxy *p, struct stream *stream, const struct address *
 	struct session *s = session_new(p, stream, peer, l);
 	if (s) {
 		s->port = port;
-		admit_connection(s);
+		if (!admit_memory(s))
+			return true;
+		if (preface_is_due(s))
+			endpoint_expect_preface(&s->side[CLIENT].ep);
+		else
+			admit_connection(s);
 	} else {
 		counter_inc(&p->counters.out_of_memory);
 	}

@@ -26,6 +26,8 @@ struct proxy_listener {
 	uint32_t keepalive_timeout_ms;
 	struct cidr_list trusted; /* proxies that are believed about their clients */
 	enum trust_header trusted_header;
+	bool proxy_protocol;                  /* these peers begin with a PROXY header: */
+	struct cidr_list proxy_protocol_from; /* owned */
 	struct limit_settings limits; /* of connections */
 	struct limit_scope *scope;    /* referenced; NULL = nothing is limited */
 };
@@ -47,6 +49,7 @@ struct proxy_listener {
 	X(refused_431, "request heads over a limit")                                     \
 	X(refused_502, "broken, lying or missing answers of upstreams")                  \
 	X(refused_503, "requests refused for want of resources")                         \
+	X(refused_memory, "connections refused because memory was short")                \
 	X(refused_504, "upstreams that did not answer in time")                          \
 	X(refused_505, "requests in another version of HTTP")                            \
 	X(tries, "further servers asked for a session after one did not do")             \
@@ -56,6 +59,8 @@ struct proxy_listener {
 	X(queue_timeouts, "requests refused because no place became free in time")       \
 	X(no_free_port, "connects for which no local port was free")                     \
 	X(relayed, "complete answers of upstreams other than 101, relayed")              \
+	X(proxy_headers, "PROXY headers accepted from clients' proxies")                 \
+	X(proxy_headers_refused, "connections closed for want of a sound PROXY header")  \
 	X(silent, "connections that sent nothing, or no whole request, and were closed") \
 	X(messages_up, "messages from clients")                                          \
 	X(messages_down, "messages from upstreams")                                      \

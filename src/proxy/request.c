@@ -139,7 +139,7 @@ void request_refuse(struct session *s, unsigned status, const char *reason)
 	send_own(s, &a);
 }
 
-void request_refuse_for(struct session *s, unsigned status, const char *reason, uint32_t wait_s)
+void request_turn_away(struct session *s, unsigned status, const char *reason, uint32_t wait_s)
 {
 	uint8_t buf[64];
 	struct http_writer w;
@@ -148,8 +148,14 @@ void request_refuse_for(struct session *s, unsigned status, const char *reason, 
 	struct http_answer a = {
 	        .status = status, .text = slice_str(reason), .extra = slice_of(buf, w.len)};
 	session_blame(s, CAUSE_REFUSED, CLOSED_BY_PROXY, 0);
-	note_refused(s, status, reason);
+	count_refused(s, status);
 	send_own(s, &a);
+}
+
+void request_refuse_for(struct session *s, unsigned status, const char *reason, uint32_t wait_s)
+{
+	session_log_refused(s, status, reason);
+	request_turn_away(s, status, reason, wait_s);
 }
 
 /* ---- a whole head ---- */

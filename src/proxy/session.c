@@ -8,6 +8,7 @@
 #include "proxy/echo.h"
 #include "proxy/note.h"
 #include "proxy/opening.h"
+#include "proxy/preface.h"
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
 #include "upstream/balance.h"
@@ -113,6 +114,8 @@ void session_hang_up(struct session *s)
 static void client_left(struct session *s, enum stream_end end, int error)
 {
 	bool waits = s->state == SESSION_LEAVING || (s->state == SESSION_READING && !s->receiving);
+	if (preface_cut_short(s, "the connection ended within its PROXY header"))
+		return;
 	if (end == STREAM_EOF && waits && has_unsent(s)) {
 		s->side[CLIENT].flags |= SIDE_EOF;
 		if (s->state == SESSION_READING)
@@ -160,6 +163,7 @@ static void on_no_memory(struct endpoint *ep)
 }
 
 const struct endpoint_events session_events = {
+        .on_preface = preface_on_bytes,
         .on_head = on_head,
         .on_broken = on_broken,
         .on_body = on_body,

@@ -25,6 +25,7 @@
 #include "net/worker.h"
 #include "proxy/proxy.h"
 #include "proxy/route.h"
+#include "proxy/shortage.h"
 
 enum session_state {
 	SESSION_READING,
@@ -131,6 +132,7 @@ struct proxy {
 	struct list sessions;
 	struct pool session_pool, opening_pool, admission_pool;
 	size_t count;
+	struct shortage shortage;
 	unsigned lingering; /* sessions that were refused at the door and are not gone yet */
 	uint64_t serial;
 	struct proxy_counters counters;
@@ -205,6 +207,7 @@ void session_stop(struct session *s);
 void session_log_id(const struct session *s, struct log_line *l);
 /* One log line at the end; see session_log.c. */
 void session_log_end(struct session *s);
+/* status 0: there was no answer. */
 void session_log_refused(struct session *s, unsigned status, const char *reason);
 /* A 403 for the Origin, which may be empty. */
 void session_log_origin(struct session *s, const char *reason, struct slice origin);

@@ -72,7 +72,8 @@ void session_log_refused(struct session *s, unsigned status, const char *reason)
 		return;
 	struct log_line l;
 	begin(s, &l, LOG_LEVEL_INFO, "refused");
-	log_num(&l, "status", status);
+	if (status)
+		log_num(&l, "status", status);
 	log_text(&l, "reason", reason);
 	log_end(&l);
 }

@@ -60,6 +60,7 @@ static void note_queue(struct session *s, struct side *to)
 	const struct stream *out = to->ep.stream;
 	if (queue_is_empty(&out->out))
 		return;
+	shortage_look(s->proxy);
 	uint32_t limit = s->route->settings.send_timeout_ms;
 	if (limit && s->state == SESSION_OPEN)
 		deadline_arm(s, session_clock(s) + limit);

@@ -7,6 +7,7 @@
 
 #include "net/address.h"
 #include "net/plain.h"
+#include "net/proxy_header.h"
 #include "upstream/state.h"
 
 #include <stdatomic.h>
@@ -73,7 +74,8 @@ struct upstream_group {
 	size_t source_n;
 	uint32_t connect_timeout_ms;
 	struct socket_options socket;
-	struct sticky *sticky; /* owned; NULL = off */
+	enum proxy_header_version proxy_protocol; /* sent in front of each connection */
+	struct sticky *sticky;                    /* owned; NULL = off */
 };
 
 struct upstream_group *upstream_group_new(const char *name);

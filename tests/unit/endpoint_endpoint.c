@@ -52,6 +52,17 @@ static void keep(const uint8_t *at, size_t len)
 	t.bytes_n += len;
 }
 
+static size_t on_preface(struct endpoint *ep, const uint8_t *buf, size_t len)
+{
+	(void)ep;
+	ck_assert_uint_gt(len, 0);
+	if (len < 5)
+		return 0;
+	ck_assert_mem_eq(buf, "GET \n", 5);
+	note('p');
+	return 5;
+}
+
 static void on_head(struct endpoint *ep, struct http_head *head)
 {
 	if (head->framing != HTTP_BODY_NONE)
@@ -113,6 +124,7 @@ static void on_no_memory(struct endpoint *ep)
 }
 
 static const struct endpoint_events events = {
+        .on_preface = on_preface,
         .on_head = on_head,
         .on_broken = on_broken,
         .on_body = on_body,
@@ -195,6 +207,41 @@ START_TEST(requests_cut_anywhere)
 			ck_assert(!endpoint_has_rest(&t.ep));
 			finish();
 		}
+}
+END_TEST
+
+START_TEST(preface_cut_anywhere)
+{
+	static const char all[] = "GET \n" GET POST;
+	for (size_t a = 0; a < sizeof all; a++)
+		for (size_t b = a; b < sizeof all; b += 3) {
+			begin(ENDPOINT_CLIENT);
+			endpoint_expect_preface(&t.ep);
+			push(all, a);
+			ck_assert(endpoint_has_rest(&t.ep) == (t.notes_n % 2 == 0 && a > 0));
+			push(all + a, b - a);
+			push(all + b, sizeof all - 1 - b);
+			noted("p1h1h");
+			finish();
+		}
+}
+END_TEST
+
+/* The owner closes it, or has enough of it, inside the callback. */
+START_TEST(preface_is_the_end)
+{
+	static const char all[] = "GET \n" GET;
+	t.close_at = _i == 0 ? 'p' : 0;
+	t.discard_at = _i == 0 ? 0 : 'p';
+	for (size_t cut = 0; cut < sizeof all; cut++) {
+		begin(ENDPOINT_CLIENT);
+		endpoint_expect_preface(&t.ep);
+		push(all, cut);
+		if (!t.closed)
+			push(all + cut, sizeof all - 1 - cut);
+		noted("p");
+		finish();
+	}
 }
 END_TEST
 
@@ -456,6 +503,8 @@ int main(void)
 	tcase_set_timeout(c, 30);
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, requests_cut_anywhere);
+	tcase_add_test(c, preface_cut_anywhere);
+	tcase_add_loop_test(c, preface_is_the_end, 0, 2);
 	tcase_add_test(c, bodies_cut_anywhere);
 	tcase_add_test(c, body_until_the_end);
 	tcase_add_loop_test(c, body_that_is_cut_off, 0, 2);

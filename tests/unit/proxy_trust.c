@@ -221,19 +221,24 @@ END_TEST
 
 START_TEST(notes)
 {
-	struct address_brief peer, got;
+	struct address_brief peer, to, got;
 	char buf[NOTE_ID_TEXT], ip[ADDRESS_TEXT_MAX];
 	ck_assert(address_brief_parse(&peer, SLICE("[2001:db8::1]:9")));
 	ck_assert_uint_eq(note_id(NULL, buf).len, 0);
+	ck_assert(address_brief_parse(&to, SLICE("192.0.2.9:443")));
 	ck_assert(!note_peer(NULL, &got));
-	for (int i = 0; i < 8; i++) {
-		bool has_peer = i & 1, own = i & 2, has_id = i & 4;
-		struct note *n = note_new(
-		        has_peer ? &peer : NULL, has_id ? SLICE("some-id") : SLICE(""), own);
+	ck_assert(!note_destination(NULL, &got));
+	for (int i = 0; i < 16; i++) {
+		bool has_peer = i & 1, own = i & 2, has_id = i & 4, has_to = i & 8;
+		struct note *n = note_new(has_peer ? &peer : NULL, has_to ? &to : NULL,
+		        has_id ? SLICE("some-id") : SLICE(""), own);
 		ck_assert_ptr_nonnull(n);
 		ck_assert(note_peer(n, &got) == has_peer);
 		if (has_peer)
 			ck_assert_str_eq(address_brief_text(&got, ip), "[2001:db8::1]:9");
+		ck_assert(note_destination(n, &got) == has_to);
+		if (has_to)
+			ck_assert_str_eq(address_brief_text(&got, ip), "192.0.2.9:443");
 		struct slice id = note_id(n, buf);
 		if (own)
 			ck_assert_uint_eq(id.len, NOTE_ID_TEXT);
@@ -250,7 +255,8 @@ END_TEST
 START_TEST(own_ids_differ)
 {
 	char a[NOTE_ID_TEXT], b[NOTE_ID_TEXT];
-	struct note *x = note_new(NULL, SLICE(""), true), *y = note_new(NULL, SLICE(""), true);
+	struct note *x = note_new(NULL, NULL, SLICE(""), true);
+	struct note *y = note_new(NULL, NULL, SLICE(""), true);
 	ck_assert(!slice_equal(note_id(x, a), note_id(y, b)));
 	note_free(x);
 	note_free(y);
