@@ -22,6 +22,10 @@ struct config_bind { /* one `bind` of a [listener] */
 	struct proxy_listener *listener;
 };
 
+/* In place of a size. */
+#define CONFIG_MEMORY_AUTO UINT64_C(0)
+#define CONFIG_MEMORY_OFF  UINT64_MAX
+
 struct config {
 	/* [moongate] */
 	unsigned workers; /* 0 = auto: one per core */
@@ -30,6 +34,7 @@ struct config {
 	uint32_t drain_timeout_ms;
 	struct resolver_settings resolver; /* owns its text */
 	uint32_t address_table; /* limit_table_resize() */
+	uint64_t memory_max;    /* bytes; CONFIG_MEMORY_AUTO, CONFIG_MEMORY_OFF */
 
 	struct proxy_listener *listener; /* [listener NAME] in the order of the file */
 	size_t listener_n;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/slice.h"
+#include "config/config.h"
 #include "config/draft.h"
 #include "config/schema.h"
 #include "http/uri.h"
@@ -95,6 +96,14 @@ bool parse_size(struct parse *p, void *field)
 	static const struct suffix sizes[] = {{"", 1}, {"k", 1 << 10}, {"m", 1 << 20},
 	        {"g", 1 << 30}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {NULL, 0}};
 	return number(p, field, sizes);
+}
+
+bool parse_memory(struct parse *p, void *field)
+{
+	if (strcmp(p->value, "off") != 0)
+		return parse_size(p, field);
+	*(uint64_t *)field = CONFIG_MEMORY_OFF;
+	return true;
 }
 
 bool parse_time(struct parse *p, void *field)

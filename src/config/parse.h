@@ -27,6 +27,7 @@ typedef bool (*parse_fn)(struct parse *p, void *field);
 /* Numbers within the key's bounds, into unsigned fields of 4 or 8 bytes. */
 bool parse_count(struct parse *p, void *field);
 bool parse_size(struct parse *p, void *field); /* k, m, g: powers of 1024 */
+bool parse_memory(struct parse *p, void *field); /* the same, or CONFIG_MEMORY_OFF */
 bool parse_time(struct parse *p, void *field); /* ms, s, m, h; into milliseconds */
 
 bool parse_on_off(struct parse *p, void *field);    /* bool */

@@ -49,6 +49,10 @@ const struct schema_key schema_key[] = {
 	{ KIND_MOONGATE, "address_table", parse_count, PROCESS(address_table), 1000, 100000000, "100000", KEY_RELOAD, NULL,
 	  "most addresses that are remembered for limits per address, some 100 bytes each; when all of them have connections, "
 	  "further addresses are let through and not counted" },
+	{ KIND_MOONGATE, "memory_max", parse_memory, PROCESS(memory_max), MIB(8), GIB(1024), "auto", KEY_AUTO | KEY_RELOAD,
+	  "auto | off | 8m..1024g",
+	  "memory that connections may take, the kernel's part of them estimated; near it new ones get 503, and nothing is piled up for slow "
+	  "receivers. auto: three quarters of the cgroup's memory limit (half with cgroup 2, which counts socket buffers), off if there is none" },
 	{ KIND_MOONGATE, "resolver", parse_resolver, PROCESS(resolver), NO_BOUNDS, "system", KEY_RELOAD, "system | ADDRESS[:PORT] ...",
 	  "name servers to ask for the addresses of upstreams, by turns as they fail; system: those of /etc/resolv.conf. /etc/hosts comes first" },
 	{ KIND_MOONGATE, "resolver_timeout", parse_time, PROCESS(resolver.timeout_ms), 10, S(60), "2s", KEY_RELOAD, NULL,

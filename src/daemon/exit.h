@@ -3,9 +3,26 @@
 
 /* How the program ends. */
 
+#include <errno.h>
+
 enum exit_status {
 	EXIT_GOOD = 0,
 	EXIT_FAILED = 1, /* something the system would not give */
 	EXIT_USAGE = 2,
 	EXIT_CONFIG = 78, /* EX_CONFIG of sysexits.h: starting again cannot help */
 };
+
+/* For what the configuration asked for and the system refused. */
+static inline enum exit_status exit_for(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EAGAIN:
+		return EXIT_FAILED;
+	default:
+		return EXIT_CONFIG;
+	}
+}

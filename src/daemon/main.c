@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/budget.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/control.h"
@@ -65,6 +66,8 @@ static void log_limits(unsigned workers, size_t binds)
 	log_begin(&l, LOG_LEVEL_INFO, "limits");
 	log_unum(&l, "descriptors", descriptors);
 	log_unum(&l, "sessions", limits_sessions(descriptors, workers, binds));
+	if (budget_max())
+		log_unum(&l, "memory_max", budget_max());
 	log_end(&l);
 }
 
@@ -104,10 +107,11 @@ static enum exit_status start(struct control *control, const struct config *c)
 {
 	unsigned workers = c->workers ? c->workers : limits_processors();
 	struct service *s = service_new(c, workers, control_report_fd(control));
-	enum exit_status status = EXIT_CONFIG;
+	enum exit_status status;
 
 	log_limits(workers, c->bind_n);
-	if (service_open(s)) {
+	status = service_open(s);
+	if (status == EXIT_GOOD) {
 		if (log_start())
 			status = serve(control, s, c, workers);
 		else
@@ -126,8 +130,9 @@ static enum exit_status run_configured(
 	char words[LOG_ERRNO_MAX];
 
 	if (!log_open(c->log, c->log_level)) {
+		status = exit_for(errno);
 		say("%s: [moongate] log = %s: %s", path, c->log, log_errno_words(errno, words));
-		return EXIT_CONFIG;
+		return status;
 	}
 	log_event(LOG_LEVEL_INFO, "starting", "version", MOONGATE_VERSION, NULL);
 	log_warnings(warnings);

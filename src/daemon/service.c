@@ -2,9 +2,11 @@
 #include "daemon/service.h"
 
 #include "admin/totals.h"
+#include "base/budget.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "daemon/limits.h"
 #include "daemon/say.h"
 #include "net/listener.h"
 #include "net/worker.h"
@@ -54,6 +56,7 @@ struct service *service_new(const struct config *c, unsigned workers, int report
 
 	s->config = c;
 	limit_table_resize(c->address_table);
+	budget_set(limits_budget(c->memory_max));
 	s->worker_n = workers;
 	s->workers = mem_new(workers * sizeof(*s->workers));
 	s->listeners = mem_new(c->bind_n * sizeof(struct listener *));
@@ -93,9 +96,9 @@ void service_free(struct service *s)
 	mem_free(s);
 }
 
-bool service_open(struct service *s)
+enum exit_status service_open(struct service *s)
 {
-	bool good = true;
+	enum exit_status status = EXIT_GOOD;
 
 	for (size_t i = 0; i < s->config->bind_n; i++) {
 		const struct config_bind *b = &s->config->bind[i];
@@ -103,12 +106,14 @@ bool service_open(struct service *s)
 
 		s->listeners[i] = listener_open(&b->settings, s->worker_n, why);
 		if (!s->listeners[i]) {
+			enum exit_status why_not = exit_for(errno);
+
 			say("%s: [listener %s] bind = %s: %s", b->place, b->listener->name, b->text,
 			        why);
-			good = false;
+			status = status == EXIT_CONFIG ? status : why_not;
 		}
 	}
-	return good;
+	return status;
 }
 
 static void report(struct service *s, atomic_uint *count)

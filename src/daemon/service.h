@@ -4,6 +4,8 @@
 /* The listeners and the workers of a running daemon: how they start, drain and
  * stop. Control thread. */
 
+#include "daemon/exit.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,8 +18,9 @@ struct service *service_new(const struct config *c, unsigned workers, int report
 /* After service_stop(), or before service_start(). */
 void service_free(struct service *s);
 
-/* Opens every listener. False when one cannot be opened: all such were said. */
-bool service_open(struct service *s);
+/* Opens every listener. When some cannot be opened, which was said of each: EXIT_CONFIG,
+ * or EXIT_FAILED if all that was missing were the system's means. */
+enum exit_status service_open(struct service *s);
 /* Starts the workers; returns when all of them accept connections. False when one
  * could not start, which was said: service_stop() comes next. */
 bool service_start(struct service *s);

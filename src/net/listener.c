@@ -20,11 +20,12 @@ struct listener {
 
 enum { WHY_MAX = 160 };
 
-/* Returns false, for the caller to pass on. */
+/* Returns false with errno, for the caller to pass on. */
 static bool because(char why[WHY_MAX], const char *what, int error)
 {
 	char text[80];
 	snprintf(why, WHY_MAX, "%s: %s", what, strerror_r(error, text, sizeof(text)));
+	errno = error;
 	return false;
 }
 
@@ -105,6 +106,7 @@ static bool remove_stale(const struct address *a, char why[WHY_MAX])
 		return errno == ENOENT || because(why, "stat", errno);
 	if (!S_ISSOCK(st.st_mode)) {
 		snprintf(why, WHY_MAX, "the file exists and is no socket");
+		errno = EEXIST;
 		return false;
 	}
 	int error = try_connect(a);

@@ -23,7 +23,7 @@ struct listener_settings {
 
 struct listener;
 
-/* On failure NULL, and in why a few words. A
+/* On failure NULL with errno, and in why a few words. A
  * stale unix socket file (nobody answers a connect) is removed first; a file that
  * is no socket never. */
 struct listener *listener_open(const struct listener_settings *s, unsigned workers, char why[160]);

@@ -483,6 +483,21 @@ def test_K_07_log_file(write, tmp_path, port):
     assert log.read_text().startswith("before\n") and " totals " in log.read_text()
 
 
+@pytest.mark.parametrize("plan, status", [
+    ("socket:1:EMFILE", 1), ("socket:1:ENOBUFS", 1), ("listen:1:ENOBUFS", 1), ("eventfd:2:EMFILE", 1), ("log_open:1:EMFILE", 1),
+    ("bind:1:EADDRINUSE", CONFIG), ("bind:1:EACCES", CONFIG), ("bind:1:EADDRINUSE,socket:2:EMFILE", CONFIG),
+    ("socket:1:EMFILE,bind:1:EADDRINUSE", CONFIG), ("log_open:1:EACCES", CONFIG)])
+def test_R_04_exit_status_tells_whether_to_start_again(write, plan, status):
+    """What the system would not give may be had another time; a wrong configuration will not do."""
+    text = GOOD.replace("bind = 127.0.0.1:18080", "bind = 127.0.0.1:18080\nbind = 127.0.0.1:18083")
+    daemon = Daemon(write(text), faults=True, env={"MOONGATE_FAULTS": plan})
+    try:
+        daemon.wait_end(status=status)
+        assert not daemon.find("ready")
+    finally:
+        daemon.kill()
+
+
 def test_K_07_log_cannot_be_opened(write):
     text = GOOD.replace("workers = 1", "workers = 1\nlog = absent/x.log")
     daemon = Daemon(write(text))
