@@ -33,8 +33,7 @@ void echo_free(struct session *s)
 	s->echo = NULL;
 }
 
-static void put_rules(
-        const struct session *s, struct http_writer *w, const struct http_head *head)
+static void put_rules(const struct session *s, struct http_writer *w, const struct http_head *head)
 {
 	uint8_t buf[HEADERS_HEAD_MAX];
 	struct http_writer lines;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/hash_key.h"
 
+#include "http/cookie.h"
 #include "http/head.h"
 #include "upstream/ring.h"
 
@@ -26,20 +27,11 @@ static struct slice cut(struct slice *rest, uint8_t separator)
 	return part;
 }
 
-static struct slice without_blanks(struct slice s)
-{
-	while (s.len && (s.at[0] == ' ' || s.at[0] == '\t'))
-		s = slice_of(s.at + 1, s.len - 1);
-	while (s.len && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
-/* The value of `name` in name=value pairs. */
-static struct slice pair(struct slice pairs, uint8_t separator, const char *name)
+/* The value of an argument. */
+static struct slice argument(struct slice pairs, const char *name)
 {
 	while (pairs.len) {
-		struct slice value = without_blanks(cut(&pairs, separator));
+		struct slice value = cut(&pairs, '&');
 		struct slice key = cut(&value, '=');
 		if (slice_equal(key, slice_str(name)))
 			return value;
@@ -49,13 +41,11 @@ static struct slice pair(struct slice pairs, uint8_t separator, const char *name
 
 static struct slice cookie(const struct http_head *h, const char *name)
 {
-	for (size_t i = 0; i < h->n; i++) {
-		if (!slice_equal_nocase(h->field[i].name, SLICE("Cookie")))
-			continue;
-		struct slice value = pair(h->field[i].value, ';', name);
+	struct http_cookies at = {.field = 0};
+	struct slice value;
+	while (http_cookie_next(h, &at, slice_str(name), &value))
 		if (value.len)
 			return value;
-	}
 	return (struct slice){0};
 }
 
@@ -72,7 +62,7 @@ static struct slice value_of(const struct upstream_group *g, const struct http_h
 	case HASH_COOKIE:
 		return cookie(h, g->hash_name);
 	case HASH_QUERY:
-		return pair(h->query, '&', g->hash_name);
+		return argument(h->query, g->hash_name);
 	case HASH_URI:
 	case HASH_CLIENT_ADDRESS:
 		break;
