@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/headers.h"
 
+#include "base/siphash.h"
 #include "proxy/note.h"
 #include "proxy/rewrite.h"
 #include "proxy/trust.h"
@@ -19,13 +20,12 @@ static struct address_brief peer_of(const struct session *s)
 
 /* Notes what this request tells in place of what the last one did; what a PROXY header told
  * of the connection stays. False when memory is short. */
-static bool renew_note(
-        struct session *s, const struct address_brief *peer, struct slice id, bool own)
+static bool renew_note(struct session *s, const struct address_brief *peer, struct slice id)
 {
 	struct address_brief to;
 	bool has_destination = note_destination(s->note, &to);
-	bool is_wanted = peer || has_destination || id.len > 0 || own;
-	struct note *n = is_wanted ? note_new(peer, has_destination ? &to : NULL, id, own) : NULL;
+	bool is_wanted = peer || has_destination || id.len > 0;
+	struct note *n = is_wanted ? note_new(peer, has_destination ? &to : NULL, id) : NULL;
 	note_free(s->note);
 	s->note = n;
 	return n || !is_wanted;
@@ -39,7 +39,7 @@ bool headers_find_client(struct session *s, const struct http_head *head)
 		s->client = trust_client(
 		        &s->listener->trusted, s->listener->trusted_header, &peer, head);
 	bool is_client = address_brief_equal(&s->client, &peer);
-	return (is_client && !s->note) || renew_note(s, is_client ? NULL : &peer, SLICE(""), false);
+	return (is_client && !s->note) || renew_note(s, is_client ? NULL : &peer, SLICE(""));
 }
 
 bool headers_name_request(struct session *s, const struct http_head *head)
@@ -52,13 +52,37 @@ bool headers_name_request(struct session *s, const struct http_head *head)
 	if (is_trusted(s, &peer))
 		id = trust_id(head, slice_str(header));
 	bool is_client = address_brief_equal(&peer, &s->client);
-	return renew_note(s, is_client ? NULL : &peer, id, id.len == 0);
+	s->has_own_id = id.len == 0;
+	s->requests++;
+	return (id.len == 0 && !s->note) || renew_note(s, is_client ? NULL : &peer, id);
+}
+
+/* An own id is not kept: it is made of the session's id, the request's number and a key
+ * that nobody else has, whenever it is asked for. */
+static void make_id(const struct session *s, char out[HEADERS_ID_LEN])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t of[3] = {s->id, s->requests, 0};
+	for (size_t i = 0; i < HEADERS_ID_LEN; of[2] = i) {
+		uint64_t word = siphash(s->proxy->id_key, of, sizeof of);
+		for (size_t end = i + HEADERS_ID_LEN / 2; i < end; word >>= 4)
+			out[i++] = digits[word & 15];
+	}
+}
+
+struct slice headers_request_id(const struct session *s, char buf[HEADERS_ID_LEN])
+{
+	struct slice given = note_id(s->note);
+	if (given.len > 0 || !s->has_own_id)
+		return given;
+	make_id(s, buf);
+	return slice_of(buf, HEADERS_ID_LEN);
 }
 
 /* What a scope points to. */
 struct facts {
 	struct address_brief peer;
-	char id[NOTE_ID_TEXT];
+	char id[HEADERS_ID_LEN];
 	struct rules_scope scope;
 };
 
@@ -72,7 +96,7 @@ static void gather(struct facts *f, const struct session *s, const struct http_h
 	        .port = s->port,
 	        .listener = slice_str(s->listener->name),
 	        .route = slice_str(s->route->name),
-	        .request_id = note_id(s->note, f->id)};
+	        .request_id = headers_request_id(s, f->id)};
 }
 
 const char *headers_put_request(struct session *s, struct http_writer *w, struct http_head *head,

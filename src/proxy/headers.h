@@ -18,6 +18,10 @@ enum { HEADERS_HEAD_MAX = HTTP_HEAD_MAX + 2048 };
 bool headers_find_client(struct session *s, const struct http_head *head);
 /* Once the route is known: the request's id. */
 bool headers_name_request(struct session *s, const struct http_head *head);
+/* That id: given by a trusted proxy, or own, of HEADERS_ID_LEN hex digits that nobody can
+ * guess. Empty: the route wants none. The slice lies in the session or in buf. */
+enum { HEADERS_ID_LEN = 32 };
+struct slice headers_request_id(const struct session *s, char buf[HEADERS_ID_LEN]);
 
 /* Writes the request for the upstream, with RULES_SERVER where the server's name goes; the
  * fields of head that stay behind are marked. NULL; or why it cannot be sent, with

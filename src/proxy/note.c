@@ -2,11 +2,9 @@
 #include "proxy/note.h"
 
 #include "base/mem.h"
-#include "base/random.h"
 
 struct note {
 	bool has_peer, has_destination;
-	bool own;       /* the id is NOTE_ID_BYTES as they are */
 	uint8_t id_len; /* of what is kept */
 	uint8_t kept[]; /* the peer and the destination, if there are any, then the id */
 };
@@ -19,26 +17,22 @@ static size_t id_at(const struct note *n)
 	return ADDRESS * ((size_t)n->has_peer + n->has_destination);
 }
 
-struct note *note_new(const struct address_brief *peer, const struct address_brief *destination,
-        struct slice id, bool own)
+struct note *note_new(
+        const struct address_brief *peer, const struct address_brief *destination, struct slice id)
 {
-	size_t id_len = own ? NOTE_ID_BYTES : id.len;
 	size_t addresses = (size_t)(peer != NULL) + (destination != NULL);
-	struct note *n = mem_try(sizeof *n + ADDRESS * addresses + id_len);
+	struct note *n = mem_try(sizeof *n + ADDRESS * addresses + id.len);
 	if (!n)
 		return NULL;
 	n->has_peer = peer != NULL;
 	n->has_destination = destination != NULL;
-	n->own = own;
-	n->id_len = (uint8_t)id_len;
+	n->id_len = (uint8_t)id.len;
 	if (peer)
 		memcpy(n->kept, peer, ADDRESS);
 	if (destination)
 		memcpy(n->kept + (peer ? ADDRESS : 0), destination, ADDRESS);
-	if (own)
-		random_bytes(n->kept + id_at(n), NOTE_ID_BYTES);
-	else if (id_len > 0)
-		memcpy(n->kept + id_at(n), id.at, id_len);
+	if (id.len > 0)
+		memcpy(n->kept + id_at(n), id.at, id.len);
 	return n;
 }
 
@@ -47,19 +41,9 @@ void note_free(struct note *n)
 	mem_free(n);
 }
 
-struct slice note_id(const struct note *n, char buf[NOTE_ID_TEXT])
+struct slice note_id(const struct note *n)
 {
-	static const char digits[] = "0123456789abcdef";
-	if (!n)
-		return SLICE("");
-	const uint8_t *id = n->kept + id_at(n);
-	if (!n->own)
-		return slice_of(id, n->id_len);
-	for (size_t i = 0; i < NOTE_ID_BYTES; i++) {
-		buf[2 * i] = digits[id[i] >> 4];
-		buf[2 * i + 1] = digits[id[i] & 15];
-	}
-	return slice_of(buf, NOTE_ID_TEXT);
+	return n ? slice_of(n->kept + id_at(n), n->id_len) : SLICE("");
 }
 
 bool note_peer(const struct note *n, struct address_brief *out)

@@ -30,7 +30,7 @@ static bool believe(struct session *s, const struct proxy_header *h)
 	s->client = h->source;
 	address_brief_unmap(&s->client);
 	s->port = h->destination.port;
-	s->note = note_new(NULL, &h->destination, SLICE(""), false);
+	s->note = note_new(NULL, &h->destination, SLICE(""));
 	return s->note != NULL;
 }
 

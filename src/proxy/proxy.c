@@ -2,6 +2,7 @@
 #include "proxy/proxy.h"
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "net/plain.h"
 #include "net/resolver.h"
 #include "proxy/admit.h"
@@ -9,6 +10,7 @@
 #include "proxy/preface.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
+#include "upstream/health.h"
 
 #include <assert.h>
 
@@ -28,6 +30,7 @@ struct proxy *proxy_new(struct worker *w)
 {
 	struct proxy *p = mem_new(sizeof *p);
 	p->worker = w;
+	random_bytes(p->id_key, sizeof p->id_key);
 	if (!endpoint_worker_new(w, &session_events) || !upstream_worker_new(w)) {
 		endpoint_worker_free(w);
 		mem_free(p);
@@ -47,7 +50,7 @@ void proxy_free(struct proxy *p)
 {
 	if (!p)
 		return;
-	assert(p->count == 0);
+	assert(p->count == 0 && !p->health);
 	timer_clear(&p->worker->wheel, &p->drain.timer);
 	shortage_fini(p);
 	route_table_unref(p->routes);
@@ -70,6 +73,19 @@ void proxy_set_routes(struct proxy *p, struct route_table *t)
 	struct route_table *old = p->routes;
 	p->routes = route_table_ref(t);
 	route_table_unref(old);
+}
+
+void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, size_t n)
+{
+	assert(!p->health);
+	p->health = health_new(
+	        p->worker, group, n, &p->counters.health_probes, &p->counters.health_failures);
+}
+
+static void stop_checking(struct proxy *p)
+{
+	health_free(p->health);
+	p->health = NULL;
 }
 
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,
@@ -161,6 +177,7 @@ static void drain_step(struct timer *t)
 
 void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), void *arg)
 {
+	stop_checking(p);
 	p->drain.on = true;
 	p->drain.done = done;
 	p->drain.arg = arg;
@@ -173,6 +190,7 @@ void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), v
 
 void proxy_abort(struct proxy *p)
 {
+	stop_checking(p);
 	while (!list_is_empty(&p->sessions)) {
 		struct session *s = list_entry(p->sessions.next, struct session, node);
 		session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);

@@ -20,6 +20,7 @@
  *
  * One timer looks after all deadlines (deadline.h). */
 
+#include "base/siphash.h"
 #include "endpoint/endpoint.h"
 #include "net/address.h"
 #include "net/worker.h"
@@ -53,9 +54,9 @@ enum {
 struct side {
 	struct endpoint ep;
 	uint16_t flags;
-	uint16_t close_code;    /* that came from it; 0 = none, or a close frame without one */
-	uint16_t due_code;      /* CLOSE_DUE: the code to send */
-	uint16_t controls;      /* control frames, and empty fragments, in the second of received_ms */
+	uint16_t close_code; /* that came from it; 0 = none, or a close frame without one */
+	uint16_t due_code;   /* CLOSE_DUE: the code to send */
+	uint16_t controls;   /* control frames, and empty fragments, in the second of received_ms */
 	uint64_t unfinished_ms; /* when its unfinished message began; 0 = there is none */
 	uint64_t received_ms; /* when its last byte came; while PAUSED, when reading was stopped */
 };
@@ -85,6 +86,7 @@ enum session_cause {
 enum session_closer { CLOSED_BY_NOBODY, CLOSED_BY_CLIENT, CLOSED_BY_UPSTREAM, CLOSED_BY_PROXY };
 
 struct admission;
+struct health;
 struct opening;
 struct echo;
 struct log_line;
@@ -97,7 +99,7 @@ struct session {
 	struct list node; /* proxy->sessions */
 	struct proxy *proxy;
 	const struct proxy_listener *listener;
-	struct route *route; /* referenced; NULL before a request was routed */
+	struct route *route;         /* referenced; NULL before a request was routed */
 	struct server_state *server; /* where it has a place, referenced; NULL = nowhere */
 	struct admission *places;    /* by the limits on connections; NULL = none */
 	union {
@@ -115,14 +117,16 @@ struct session {
 	uint32_t messages[2];
 	struct note *note; /* of its request, for the log; NULL = there is nothing to tell */
 	struct address_brief client; /* as decided; see proxy/headers.h */
-	uint16_t status;   /* of the last answer; 0 = none */
-	uint16_t own_code; /* close code that Moongate chose */
+	uint16_t status;             /* of the last answer; 0 = none */
+	uint16_t own_code;           /* close code that Moongate chose */
 	uint8_t state;
 	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says */
 	bool echoing;
 	bool ping_forwarded; /* a forwarded ping is unanswered by the client */
 	bool is_lingering;   /* LEAVING: was refused at the door (admit.h) */
 	bool receiving;      /* READING: a request has begun */
+	bool has_own_id;     /* the request's id is made when it is asked for (headers.h) */
+	uint16_t requests;   /* that were given one */
 	uint16_t port;       /* that the client connected to; 0 = a unix socket */
 };
 
@@ -130,12 +134,14 @@ struct proxy {
 	struct worker *worker;
 	struct route_table *routes;
 	struct list sessions;
+	uint8_t id_key[SIPHASH_KEY_LEN]; /* of request ids */
 	struct pool session_pool, opening_pool, admission_pool;
 	size_t count;
 	struct shortage shortage;
 	unsigned lingering; /* sessions that were refused at the door and are not gone yet */
 	uint64_t serial;
 	struct proxy_counters counters;
+	struct health *health; /* checks of servers; NULL = another worker's business */
 	/* Whose request is looked at now, if it has a route: the head is there. */
 	const struct session *asking;
 	const struct http_head *asked;

@@ -4,6 +4,7 @@
  * a session that was open, or that went away in the middle of its opening. */
 
 #include "base/log.h"
+#include "proxy/headers.h"
 #include "proxy/note.h"
 #include "proxy/session.h"
 #include "upstream/state.h"
@@ -37,8 +38,8 @@ static const char *const causes[] = {
 
 void session_log_id(const struct session *s, struct log_line *l)
 {
-	char buf[NOTE_ID_TEXT];
-	struct slice id = note_id(s->note, buf);
+	char buf[HEADERS_ID_LEN];
+	struct slice id = headers_request_id(s, buf);
 	log_num(l, "id", (int64_t)s->id);
 	if (id.len > 0)
 		log_slice(l, "request", id);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who the client is behind proxies, the target that goes on, and what is remembered. */
+#include "proxy/headers.h"
 #include "proxy/note.h"
 #include "proxy/rewrite.h"
 #include "proxy/trust.h"
@@ -222,16 +223,16 @@ END_TEST
 START_TEST(notes)
 {
 	struct address_brief peer, to, got;
-	char buf[NOTE_ID_TEXT], ip[ADDRESS_TEXT_MAX];
+	char ip[ADDRESS_TEXT_MAX];
 	ck_assert(address_brief_parse(&peer, SLICE("[2001:db8::1]:9")));
-	ck_assert_uint_eq(note_id(NULL, buf).len, 0);
+	ck_assert_uint_eq(note_id(NULL).len, 0);
 	ck_assert(address_brief_parse(&to, SLICE("192.0.2.9:443")));
 	ck_assert(!note_peer(NULL, &got));
 	ck_assert(!note_destination(NULL, &got));
-	for (int i = 0; i < 16; i++) {
-		bool has_peer = i & 1, own = i & 2, has_id = i & 4, has_to = i & 8;
+	for (int i = 0; i < 8; i++) {
+		bool has_peer = i & 1, has_id = i & 2, has_to = i & 4;
 		struct note *n = note_new(has_peer ? &peer : NULL, has_to ? &to : NULL,
-		        has_id ? SLICE("some-id") : SLICE(""), own);
+		        has_id ? SLICE("some-id") : SLICE(""));
 		ck_assert_ptr_nonnull(n);
 		ck_assert(note_peer(n, &got) == has_peer);
 		if (has_peer)
@@ -239,13 +240,7 @@ START_TEST(notes)
 		ck_assert(note_destination(n, &got) == has_to);
 		if (has_to)
 			ck_assert_str_eq(address_brief_text(&got, ip), "192.0.2.9:443");
-		struct slice id = note_id(n, buf);
-		if (own)
-			ck_assert_uint_eq(id.len, NOTE_ID_TEXT);
-		else
-			ck_assert(slice_equal(id, has_id ? SLICE("some-id") : SLICE("")));
-		for (size_t k = 0; own && k < id.len; k++)
-			ck_assert_ptr_nonnull(strchr("0123456789abcdef", id.at[k]));
+		ck_assert(slice_equal(note_id(n), has_id ? SLICE("some-id") : SLICE("")));
 		note_free(n);
 	}
 	note_free(NULL);
@@ -254,12 +249,24 @@ END_TEST
 
 START_TEST(own_ids_differ)
 {
-	char a[NOTE_ID_TEXT], b[NOTE_ID_TEXT];
-	struct note *x = note_new(NULL, NULL, SLICE(""), true);
-	struct note *y = note_new(NULL, NULL, SLICE(""), true);
-	ck_assert(!slice_equal(note_id(x, a), note_id(y, b)));
-	note_free(x);
-	note_free(y);
+	struct proxy p = {.id_key = "a key"}, q = {.id_key = "another"};
+	struct session s = {.proxy = &p, .id = 1},
+	               other = {.proxy = &p, .id = 2, .has_own_id = true};
+	char a[HEADERS_ID_LEN], b[HEADERS_ID_LEN];
+	ck_assert_uint_eq(headers_request_id(&s, a).len, 0);
+	s.has_own_id = true;
+	struct slice id = headers_request_id(&s, a);
+	ck_assert_uint_eq(id.len, HEADERS_ID_LEN);
+	for (size_t i = 0; i < id.len; i++)
+		ck_assert_ptr_nonnull(strchr("0123456789abcdef", id.at[i]));
+	ck_assert(memcmp(a, a + HEADERS_ID_LEN / 2, HEADERS_ID_LEN / 2) != 0);
+	ck_assert(slice_equal(id, headers_request_id(&s, b)));
+	ck_assert(!slice_equal(id, headers_request_id(&other, b)));
+	s.requests = 1;
+	ck_assert(!slice_equal(id, headers_request_id(&s, b)));
+	s.requests = 0;
+	s.proxy = &q;
+	ck_assert(!slice_equal(id, headers_request_id(&s, b)));
 }
 END_TEST
 
