@@ -3,6 +3,7 @@
 
 import contextlib
 import ctypes
+import errno
 import itertools
 import os
 import socket
@@ -147,3 +148,84 @@ class Network:
                 yield
             finally:
                 assert LIBC.setns(here.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+
+
+class MemoryGroup:
+    """A memory cgroup below the one we are in, of either version. Use as `with`; `wrapper` starts a
+    program in it."""
+
+    count = itertools.count()
+
+    def __init__(self, limit):
+        self.limit = limit
+        self.version, parent = self._parent()
+        self.path = f"{parent}/moongate-{os.getpid()}-{next(self.count)}"
+        self.wrapper = ("sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', self.path)
+
+    @staticmethod
+    def _parent():
+        """(version, folder), or None and why not."""
+        with open("/proc/self/cgroup", encoding="ascii") as f:
+            groups = [line.rstrip("\n").split(":", 2) for line in f]
+        for _, controllers, path in groups:
+            if "memory" in controllers.split(","):
+                folder = "/sys/fs/cgroup/memory"
+                inside = f"{folder}{path}".rstrip("/")
+                return 1, inside if os.path.isdir(inside) else folder
+        for _, controllers, path in groups:
+            folder = f"/sys/fs/cgroup{path}".rstrip("/")
+            if not controllers and os.path.exists(f"{folder}/cgroup.subtree_control"):
+                with open(f"{folder}/cgroup.subtree_control", encoding="ascii") as f:
+                    if "memory" in f.read().split():
+                        return 2, folder
+        return None, "no cgroup that limits memory can be made here"
+
+    @classmethod
+    def why_not(cls):
+        """Why no group can be made here; None when one can."""
+        version, where = cls._parent()
+        if not version:
+            return where
+        try:
+            with cls(1 << 30):
+                return None
+        except OSError as e:
+            return f"no memory cgroup here: {e}"
+
+    def write(self, name, value):
+        with open(f"{self.path}/{name}", "w", encoding="ascii") as f:
+            f.write(str(value))
+
+    def read(self, name):
+        with open(f"{self.path}/{name}", encoding="ascii") as f:
+            return f.read()
+
+    def __enter__(self):
+        os.mkdir(self.path)
+        try:
+            self.write("memory.limit_in_bytes" if self.version == 1 else "memory.max", self.limit)
+        except OSError:
+            os.rmdir(self.path)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        wait_until(self._remove, "the group's last process to be gone")
+
+    def _remove(self):
+        try:
+            os.rmdir(self.path)
+        except OSError as e:
+            if e.errno == errno.EBUSY:
+                return False
+            raise
+        return True
+
+    def kills(self):
+        """Processes that the kernel killed for want of memory."""
+        text = self.read("memory.oom_control" if self.version == 1 else "memory.events")
+        return int(dict(line.split() for line in text.splitlines())["oom_kill"])
+
+    def most(self):
+        """Most bytes that were in use."""
+        return int(self.read("memory.max_usage_in_bytes" if self.version == 1 else "memory.peak"))
