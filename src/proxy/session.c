@@ -16,6 +16,8 @@
 #include <assert.h>
 #include <errno.h>
 
+enum { STOP_LINGER_MS = 1000 };
+
 #define TO(state) (1U << (state))
 
 static const struct {
@@ -246,6 +248,17 @@ void session_end_if_done(struct session *s)
 		session_end(s, false);
 }
 
+/* Whoever has its whole answer need not be waited for long: that it ends its connection
+ * too is all that is missing. */
+static void hurry(struct session *s)
+{
+	uint64_t soon = session_clock(s) + STOP_LINGER_MS;
+	if (has_unsent(s) || s->deadline_ms <= soon)
+		return;
+	s->deadline_ms = soon;
+	deadline_reset(s);
+}
+
 void session_stop(struct session *s)
 {
 	switch ((enum session_state)s->state) {
@@ -267,4 +280,6 @@ void session_stop(struct session *s)
 	default:
 		break; /* ends by itself, within its deadline */
 	}
+	if (s->state == SESSION_LEAVING)
+		hurry(s);
 }

@@ -203,6 +203,45 @@ START_TEST(already_leaving_and_closing)
 }
 END_TEST
 
+/* Clients that have their answer and do not go hold the stop up for a second at most. */
+START_TEST(clients_that_do_not_go)
+{
+	struct stream *refused, *asking;
+	t.route->settings.close_timeout_ms = 5000;
+	ck_assert(pair_adopt());
+	push_text(t.client, "nonsense\r\n\r\n");
+	got_status(400);
+	refused = t.client;
+	ck_assert(pair_adopt());
+	push_text(t.client, "GET /");
+	drain(0);
+	got_status(503);
+	asking = t.client;
+	pass(999);
+	ck_assert_uint_eq(dones, 0);
+	ck_assert(!sim_is_released(refused, NULL) && !sim_is_released(asking, NULL));
+	pass(1);
+	ck_assert_uint_eq(dones, 1);
+	ck_assert(has_ended(refused) && has_ended(asking));
+	sim_free(refused);
+}
+END_TEST
+
+/* A time that is shorter anyway is not made longer. */
+START_TEST(clients_about_to_be_given_up)
+{
+	t.route->settings.close_timeout_ms = 300;
+	pair_request();
+	drain(0);
+	got_status(503);
+	pass(299);
+	ck_assert_uint_eq(dones, 0);
+	pass(1);
+	ck_assert_uint_eq(dones, 1);
+	ck_assert(has_ended(t.client));
+}
+END_TEST
+
 /* The answer that a slow client is still being sent is not cut. */
 START_TEST(answer_on_its_way)
 {
@@ -249,6 +288,8 @@ static void add(TCase *c)
 	tcase_add_test(c, opening);
 	tcase_add_test(c, request_while_draining);
 	tcase_add_test(c, already_leaving_and_closing);
+	tcase_add_test(c, clients_that_do_not_go);
+	tcase_add_test(c, clients_about_to_be_given_up);
 	tcase_add_test(c, answer_on_its_way);
 	tcase_add_test(c, abort_while_draining);
 }
