@@ -310,6 +310,15 @@ static void check_missing(struct draft *d, const char *name)
 		        "echo = on");
 }
 
+static void keep_groups(struct draft *d)
+{
+	struct config *c = d->config;
+	c->group = mem_new(d->upstream_n * sizeof(struct upstream_group *));
+	for (size_t i = 0; i < d->upstream_n; i++)
+		if (d->upstream[i].is_used)
+			c->group[c->group_n++] = upstream_group_ref(d->upstream[i].group);
+}
+
 static void warn_unused(struct draft *d)
 {
 	for (size_t i = 0; i < d->upstream_n; i++) {
@@ -333,5 +342,6 @@ void build_run(struct draft *d, const char *name)
 	if (d->problems.errors == 0) {
 		loop_check(d);
 		warn_unused(d);
+		keep_groups(d);
 	}
 }

@@ -25,6 +25,17 @@ static bool has_limit(const struct draft_upstream *u)
 }
 
 /* A default that is only written down does no harm. */
+static void check_health(struct draft *d, const struct draft_upstream *u)
+{
+	static const char *const keys[] = {
+	        "health_interval", "health_timeout", "health_rise", "health_fall"};
+	bool is_off = u->health == HEALTH_OFF && !reader_find(u->section, "health");
+	for (size_t i = 0; is_off && i < sizeof keys / sizeof keys[0]; i++)
+		check_idle(d, u, keys[i], "health = connect, handshake or ping");
+	if (is_off || u->health == HEALTH_CONNECT)
+		check_idle(d, u, "health_path", "health = handshake or ping");
+}
+
 static void check_keys(struct draft *d, const struct draft_upstream *u)
 {
 	if (u->balance != BALANCE_HASH && u->hash_key.source != HASH_CLIENT_ADDRESS)
@@ -33,6 +44,7 @@ static void check_keys(struct draft *d, const struct draft_upstream *u)
 		check_idle(d, u, "queue", "max_connections");
 	if (u->queue == 0)
 		check_idle(d, u, "queue_timeout", "queue");
+	check_health(d, u);
 	if (u->max_fails == 0)
 		check_idle(d, u, "fail_timeout", "max_fails");
 }
@@ -130,6 +142,13 @@ void build_upstream(struct draft *d, struct draft_upstream *u)
 	u->source = NULL;
 	g->connect_timeout_ms = u->connect_timeout_ms;
 	g->proxy_protocol = u->proxy_protocol;
+	g->health = u->health;
+	g->health_interval_ms = u->health_interval_ms;
+	g->health_timeout_ms = u->health_timeout_ms;
+	g->health_rise = u->health_rise;
+	g->health_fall = u->health_fall;
+	g->health_path = u->health_path;
+	u->health_path = NULL;
 	g->socket = u->socket;
 	check_keys(d, u);
 	build_sticky(d, u);

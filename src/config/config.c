@@ -67,6 +67,9 @@ void config_free(struct config *c)
 	}
 	mem_free(c->listener);
 	mem_free(c->bind);
+	for (size_t i = 0; i < c->group_n; i++)
+		upstream_group_unref(c->group[i]);
+	mem_free(c->group);
 	route_table_unref(c->routes);
 	mem_free(c->log);
 	mem_free(c->resolver.servers);

@@ -40,6 +40,8 @@ struct config {
 	size_t listener_n;
 	struct config_bind *bind;
 	size_t bind_n;
+	struct upstream_group **group; /* those that routes lead to; referenced */
+	size_t group_n;
 	struct route_table *routes;
 	size_t route_n;
 };

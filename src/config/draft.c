@@ -308,6 +308,7 @@ static void fini_upstream(struct draft_upstream *u)
 	mem_free(u->server);
 	mem_free(u->source);
 	mem_free(u->hash_key.name);
+	mem_free(u->health_path);
 	mem_free(u->sticky);
 	mem_free(u->sticky_secret);
 	mem_free(u->sticky_attributes);

@@ -60,6 +60,9 @@ struct draft_upstream {
 	uint32_t connect_timeout_ms;
 	struct socket_options socket;
 	enum proxy_header_version proxy_protocol;
+	enum upstream_health health;
+	uint32_t health_interval_ms, health_timeout_ms, health_rise, health_fall;
+	char *health_path; /* owned */
 	char *sticky, *sticky_secret, *sticky_attributes; /* owned; NULL = not given */
 	uint32_t sticky_ttl_ms;
 	struct upstream_group *group; /* once built */

@@ -67,6 +67,8 @@ bool parse_request_id(struct parse *p, void *field);     /* checked; no field */
 bool parse_strip_prefix(struct parse *p, void *field);   /* checked; no field */
 bool parse_replace_prefix(struct parse *p, void *field); /* checked; no field */
 bool parse_trusted_proxy(struct parse *p, void *field);  /* struct cidr_list: one more */
+bool parse_health(struct parse *p, void *field);         /* enum upstream_health */
+bool parse_health_path(struct parse *p, void *field);    /* char *: owned */
 bool parse_proxy_protocol(struct parse *p, void *field); /* enum proxy_header_version */
 bool parse_trusted_header(struct parse *p, void *field); /* enum trust_header */
 

@@ -275,3 +275,34 @@ bool parse_proxy_protocol(struct parse *p, void *field)
 	*(enum proxy_header_version *)field = (enum proxy_header_version)i;
 	return true;
 }
+
+bool parse_health(struct parse *p, void *field)
+{
+	static const char *const words[] = {[HEALTH_OFF] = "off",
+	        [HEALTH_CONNECT] = "connect",
+	        [HEALTH_HANDSHAKE] = "handshake",
+	        [HEALTH_PING] = "ping",
+	        NULL};
+	int i = parse_word(p, words);
+	if (i < 0)
+		return false;
+	*(enum upstream_health *)field = (enum upstream_health)i;
+	return true;
+}
+
+bool parse_health_path(struct parse *p, void *field)
+{
+	char **path = field;
+	size_t n = strlen(p->value);
+	if (p->value[0] != '/')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (p->value[i] <= ' ' || p->value[i] == 0x7f || p->value[i] == '#')
+			return parse_refuse(
+			        p, "want no space, '#' nor other than ASCII in it; escape them as %20");
+	if (n > HTTP_TARGET_MAX)
+		return parse_refuse(p, "want at most 8 KiB");
+	mem_free(*path);
+	*path = mem_strdup(p->value);
+	return true;
+}

@@ -171,6 +171,9 @@ static void begin(struct worker *w, void *arg)
 		proxy_set_resolver(sw->proxy, &sw->service->config->resolver);
 		proxy_set_routes(sw->proxy, sw->service->config->routes);
 	}
+	if (sw->proxy && w->index == 0)
+		proxy_check_servers(
+		        sw->proxy, sw->service->config->group, sw->service->config->group_n);
 	sw->has_failed = !sw->proxy || !open_doors(sw);
 	sw->error = errno;
 	sem_post(&sw->service->begun);

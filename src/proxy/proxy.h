@@ -54,6 +54,8 @@ struct proxy_listener {
 	X(refused_505, "requests in another version of HTTP")                            \
 	X(tries, "further servers asked for a session after one did not do")             \
 	X(server_failures, "servers that could not be reached or gave no answer")        \
+	X(health_probes, "health checks of servers")                                     \
+	X(health_failures, "health checks that failed")                                  \
 	X(queue_waits, "requests that waited for a place at a server")                   \
 	X(queue_refused, "requests refused because servers and queue were full")         \
 	X(queue_timeouts, "requests refused because no place became free in time")       \
@@ -106,6 +108,11 @@ const struct proxy_counters *proxy_counters(const struct proxy *p); /* any threa
 void proxy_set_resolver(struct proxy *p, const struct resolver_settings *s);
 /* The routes for requests from now on; takes a reference. */
 void proxy_set_routes(struct proxy *p, struct route_table *t);
+
+/* Checks the servers of those groups that want it, for the proxies of all workers, until this
+ * one drains or ends. Once, by one of them. */
+struct upstream_group;
+void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, size_t n);
 
 /* A new connection, which came to that port (0 = none); owns fd. A listener_fn's body. */
 void proxy_accept(struct proxy *p, int fd, const struct address *peer,

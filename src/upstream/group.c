@@ -35,6 +35,7 @@ void upstream_group_unref(struct upstream_group *g)
 	sticky_free(g->sticky);
 	mem_free(g->source);
 	mem_free(g->hash_name);
+	mem_free(g->health_path);
 	mem_free(g->service);
 	mem_free(g->name);
 	mem_free(g);

@@ -27,6 +27,9 @@ enum upstream_balance {
 	BALANCE_HASH,
 };
 
+/* How servers are probed. */
+enum upstream_health { HEALTH_OFF, HEALTH_CONNECT, HEALTH_HANDSHAKE, HEALTH_PING };
+
 /* What of a request decides on the server, with BALANCE_HASH. */
 enum upstream_hash { HASH_CLIENT_ADDRESS, HASH_HEADER, HASH_COOKIE, HASH_QUERY, HASH_URI };
 
@@ -73,6 +76,10 @@ struct upstream_group {
 	struct address *source; /* to connect from, by turns; none = the kernel's choice */
 	size_t source_n;
 	uint32_t connect_timeout_ms;
+	enum upstream_health health;
+	uint32_t health_interval_ms, health_timeout_ms;
+	uint32_t health_rise, health_fall; /* probes in a row that make healthy and unhealthy */
+	char *health_path;
 	struct socket_options socket;
 	enum proxy_header_version proxy_protocol; /* sent in front of each connection */
 	struct sticky *sticky;                    /* owned; NULL = off */

@@ -192,17 +192,28 @@ void server_state_abandon(struct server_state *s)
 	pthread_mutex_unlock(&s->group->lock);
 }
 
+static void log_health(const struct server_state *s, const char *reason)
+{
+	struct log_line l;
+	log_begin(&l, s->healthy ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+	        s->healthy ? "server_healthy" : "server_unhealthy");
+	log_text(&l, "upstream", s->group->name);
+	log_text(&l, "server", s->name);
+	if (reason)
+		log_text(&l, "reason", reason);
+	log_end(&l);
+}
+
 void server_state_set_healthy(
         struct server_state *s, bool healthy, uint64_t now_ms, const char *reason)
 {
 	pthread_mutex_lock(&s->group->lock);
-	bool was_up = server_state_is_up(s);
-	if (healthy && !s->healthy)
+	bool is_change = s->healthy != healthy;
+	if (healthy && is_change)
 		s->up_since_ms = now_ms;
 	s->healthy = healthy;
-	bool is_up = server_state_is_up(s);
 	pthread_mutex_unlock(&s->group->lock);
-	if (was_up != is_up)
-		log_change(s, is_up, reason);
+	if (is_change)
+		log_health(s, reason);
 	waiting_serve(s->group, now_ms);
 }

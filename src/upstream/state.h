@@ -72,6 +72,6 @@ void server_state_fail(struct server_state *s, bool trial, uint32_t max_fails,
 void server_state_answered(struct server_state *s, uint64_t now_ms);
 /* The session on trial went away before it knew. */
 void server_state_abandon(struct server_state *s);
-/* What active health checks say. Logs server_down and server_up; wakes waiters. */
+/* What active health checks say. Logs server_unhealthy and server_healthy; wakes waiters. */
 void server_state_set_healthy(
         struct server_state *s, bool healthy, uint64_t now_ms, const char *reason);

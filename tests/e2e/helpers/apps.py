@@ -2,7 +2,7 @@
 """Applications in processes of their own, which can be killed, stalled and started again.
 
 Each connection is upgraded and greeted with a text message, the application's name; what
-comes then is thrown away, but a Close is answered. App.who(client) reads the greeting.
+comes then is thrown away, but a Ping and a Close are answered. App.who(client) reads the greeting.
 """
 
 import asyncio
@@ -67,10 +67,14 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data):
-        from .frames import TEXT, frame
+        from .frames import PONG, TEXT, frame
         from .peer import Head, accept_value
 
         if self.is_open:
+            if data[0] == 0x89:
+                n = data[1] & 127
+                self.transport.write(frame(PONG, bytes(b ^ data[2 + i % 4] for i, b in enumerate(data[6 : 6 + n]))))
+                data = data[6 + n :] or b"\0"
             if data[0] == 0x88:
                 self.transport.write(frame(8, b"\x03\xe8"))
                 self.transport.close()
