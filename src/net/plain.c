@@ -23,11 +23,13 @@
  *   not seen after a short receive. Such a stream is `doubtful` until a later send
  *   works or a sweep, once a second over all that are, has received once more. */
 
-enum { SWEEP_MS = 1000, IOV_MAX_OUT = 64, STREAMS_PER_SLAB = 64 };
+enum { SWEEP_MS = 1000, IOV_MAX_OUT = 64, STREAMS_PER_SLAB = 256 };
 
 /* What a connection takes of memory in the kernel (socket, file, inode, watch) and in
  * libevent; its buffers not counted. */
 enum { SOCKET_MEMORY = 4096 };
+
+enum { KEEPALIVE_PROBES = 3 };
 
 struct plain {
 	struct stream stream;
@@ -408,6 +410,20 @@ struct stream *plain_accepted(struct worker *w, int fd)
 	return adopt(w, fd, STREAM_WRITABLE);
 }
 
+/* The kernel counts in seconds. */
+static int seconds(uint32_t ms)
+{
+	return ms < 1000 ? 1 : (int)(ms / 1000);
+}
+
+static void set_keepalive(int fd, uint32_t idle_ms)
+{
+	sys_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds(idle_ms));
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds(idle_ms / KEEPALIVE_PROBES));
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+}
+
 void plain_set_options(int fd, int family, const struct socket_options *o)
 {
 	if (o->send_buffer)
@@ -417,11 +433,10 @@ void plain_set_options(int fd, int family, const struct socket_options *o)
 	if (family == AF_UNIX)
 		return;
 	sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	sys_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	sys_setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, 30);
-	sys_setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);
-	sys_setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
-	sys_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 30 * 1000);
+	if (o->keepalive_ms)
+		set_keepalive(fd, o->keepalive_ms);
+	if (o->user_timeout_ms)
+		sys_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)o->user_timeout_ms);
 }
 
 /* The port is chosen only when the destination is known, so that all ports can be used

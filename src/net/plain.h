@@ -8,6 +8,9 @@
 
 struct socket_options {
 	uint32_t send_buffer, receive_buffer; /* bytes; 0 = the kernel's choice */
+	uint32_t keepalive_ms;        /* of silence, until the peer is asked for life; 0 = never */
+	uint32_t user_timeout_ms;     /* for which sent bytes may lack an answer; 0 = the kernel's
+	                                 choice */
 	const struct address *source; /* to connect from; NULL = the kernel's choice. Borrowed */
 };
 
@@ -21,7 +24,7 @@ struct stream *plain_accepted(struct worker *w, int fd);
 struct stream *plain_connect(
         struct worker *w, const struct address *to, const struct socket_options *o);
 
-/* TCP_NODELAY, keepalive (30 s idle, 3 probes 10 s apart), TCP_USER_TIMEOUT 30 s and
+/* TCP_NODELAY, keepalive (3 probes, a third of the idle time apart), TCP_USER_TIMEOUT and
  * buffers. Accepted sockets inherit them from their listener. */
 void plain_set_options(int fd, int family, const struct socket_options *o);
 

@@ -937,7 +937,10 @@ static int option(int fd, int level, int name)
 
 START_TEST(options)
 {
-	struct socket_options o = {.send_buffer = 32768, .receive_buffer = 16384};
+	struct socket_options o = {.send_buffer = 32768,
+	        .receive_buffer = 16384,
+	        .keepalive_ms = 30999,
+	        .user_timeout_ms = 20500};
 	serve(_i);
 	/* The number that the next descriptor gets. */
 	int fd = dup(server);
@@ -951,8 +954,46 @@ START_TEST(options)
 		ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 30);
 		ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10);
 		ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
-		ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
+		ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 20500);
 	}
+	stop_serving();
+}
+END_TEST
+
+START_TEST(options_that_are_off)
+{
+	serve(1);
+	int fd = dup(server);
+	close(fd);
+	tap_init(&tap, plain_connect(w, &server_address, &no_options));
+	ck_assert_int_ne(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+	ck_assert_int_eq(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+	tap_free(&tap);
+	/* The kernel knows no less than a second. */
+	struct socket_options o = {.keepalive_ms = 1};
+	worker_turn(w, 0);
+	tap_init(&tap, plain_connect(w, &server_address, &o));
+	ck_assert_int_ne(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 1);
+	ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 1);
+	stop_serving();
+}
+END_TEST
+
+/* A source address does not take a port of its own for all destinations. */
+START_TEST(a_source_leaves_the_port_to_the_connect)
+{
+	struct address source;
+	address_parse(&source, "127.0.0.1:0");
+	struct socket_options o = {.source = &source};
+	serve(1);
+	int fd = dup(server);
+	close(fd);
+	tap_init(&tap, plain_connect(w, &server_address, &o));
+	ck_assert_int_eq(option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT), 1);
+	ck_assert(stream_local_address(tap.stream, &source));
+	ck_assert_uint_ne(address_port(&source), 0);
 	stop_serving();
 }
 END_TEST
@@ -1006,6 +1047,8 @@ int main(void)
 	tcase_add_loop_test(t, connects_that_fail_later, 0, 2);
 	tcase_add_test(t, an_interrupted_connect_goes_on);
 	tcase_add_loop_test(t, options, 0, 2);
+	tcase_add_test(t, options_that_are_off);
+	tcase_add_test(t, a_source_leaves_the_port_to_the_connect);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
