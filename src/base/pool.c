@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #ifndef __has_feature
 #define __has_feature(x) 0
@@ -15,13 +16,14 @@
 
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #include <sanitizer/asan_interface.h>
+#define IS_ASAN true
 #else
+#define IS_ASAN                           false
 #define ASAN_POISON_MEMORY_REGION(p, n)   ((void)(p), (void)(n))
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-/* The end of each slab is malloc's, so that aligned slabs lie side by side. */
-enum { ALIGN = 16, MALLOC_OWN = 16 };
+enum { ALIGN = 8, PAGE = 4096, MAPPED_MIN = 4 * PAGE };
 
 /* In front of a slab's objects. */
 struct slab {
@@ -38,26 +40,60 @@ struct spare {
 	struct spare *next;
 };
 
-/* Bytes of a slab for its head and its objects. */
-static size_t room(const struct pool *pool)
-{
-	return pool->slab_size - MALLOC_OWN;
-}
-
 void pool_init(struct pool *pool, size_t size, size_t per_slab)
 {
 	assert(size > 0 && per_slab > 0 && per_slab <= UINT32_MAX);
 	size = (size + ALIGN - 1) / ALIGN * ALIGN;
 	assert(size <= (SIZE_MAX / 4 - HEAD) / per_slab);
 	*pool = (struct pool){.size = size, .slab_size = 64};
-	while (room(pool) < HEAD + size || 2 * pool->slab_size <= HEAD + size * per_slab)
+	while (pool->slab_size < HEAD + size || 2 * pool->slab_size <= HEAD + size * per_slab)
 		pool->slab_size *= 2;
+}
+
+/* Slabs of some pages are mapped: malloc would leave gaps between aligned ones. Not so
+ * under AddressSanitizer, whose search for leaks looks into malloc's memory only. */
+static bool is_mapped(const struct pool *pool)
+{
+	return !IS_ASAN && pool->slab_size >= MAPPED_MIN;
+}
+
+static void *map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* The kernel lays mappings side by side, so after the first the first try fits. */
+static void *map_aligned(size_t size)
+{
+	char *p = map(size);
+	if (!p || ((uintptr_t)p & (size - 1)) == 0)
+		return p;
+	munmap(p, size);
+	p = map(2 * size);
+	if (!p)
+		return NULL;
+	size_t before = size - ((uintptr_t)p & (size - 1));
+	munmap(p, before);
+	munmap(p + before + size, size - before);
+	return p + before;
+}
+
+static void *take_memory(const struct pool *pool)
+{
+	void *p;
+	if (is_mapped(pool))
+		return map_aligned(pool->slab_size);
+	return posix_memalign(&p, pool->slab_size, pool->slab_size) == 0 ? p : NULL;
 }
 
 static void free_slab(struct pool *pool, struct slab *slab)
 {
-	ASAN_UNPOISON_MEMORY_REGION(slab, room(pool));
-	free(slab);
+	ASAN_UNPOISON_MEMORY_REGION(slab, pool->slab_size);
+	if (is_mapped(pool))
+		munmap(slab, pool->slab_size);
+	else
+		free(slab);
 	pool->slabs--;
 	budget_take(-(int64_t)pool->slab_size);
 }
@@ -79,14 +115,13 @@ static bool may_grow(const struct pool *pool)
 
 static struct slab *new_slab(struct pool *pool)
 {
-	void *p;
-
-	if (!may_grow(pool) || posix_memalign(&p, pool->slab_size, room(pool)) != 0)
+	void *p = may_grow(pool) ? take_memory(pool) : NULL;
+	if (!p)
 		return NULL;
 	struct slab *slab = p;
-	*slab = (struct slab){
-	        .fresh = (char *)p + HEAD, .fresh_n = (uint32_t)((room(pool) - HEAD) / pool->size)};
-	ASAN_POISON_MEMORY_REGION(slab->fresh, room(pool) - HEAD);
+	*slab = (struct slab){.fresh = (char *)p + HEAD,
+	        .fresh_n = (uint32_t)((pool->slab_size - HEAD) / pool->size)};
+	ASAN_POISON_MEMORY_REGION(slab->fresh, pool->slab_size - HEAD);
 	pool->slabs++;
 	budget_take((int64_t)pool->slab_size);
 	return slab;

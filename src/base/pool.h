@@ -11,7 +11,7 @@
 struct slab;
 
 struct pool {
-	size_t size;          /* bytes of one object, rounded up to 16 */
+	size_t size;          /* bytes of one object, rounded up to 8, to which it is aligned */
 	size_t slab_size;     /* a power of two, to which slabs are aligned */
 	struct slab *partial; /* those with free objects and used ones */
 	struct slab *empty;   /* one without used objects, kept for the next need */

@@ -53,7 +53,8 @@ void opening_free(struct session *s)
 	queue_clear(&o->early, chunks);
 	queue_clear(&o->answer, chunks);
 	queue_clear(&o->body, chunks);
-	mem_free(o->request);
+	if (o->request != o->room)
+		mem_free(o->request);
 	upstream_members_unref(o->members);
 	pool_put(&s->proxy->opening_pool, o);
 }
@@ -75,7 +76,8 @@ static const char *make_request(struct session *s, struct http_head *head, unsig
 	headers_put_response(s, &w, head);
 	if (w.overflow)
 		return "the headers added to the answer would be over 32 KiB";
-	if (!(o->request = mem_try(w.len))) {
+	o->request = w.len <= sizeof o->room ? o->room : mem_try(w.len);
+	if (!o->request) {
 		counter_inc(&s->proxy->counters.out_of_memory);
 		*status = 503;
 		return "out of memory";

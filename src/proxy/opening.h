@@ -45,7 +45,8 @@ struct opening {
 	bool has_length;            /* its head tells the body's length */
 	bool has_status;            /* at least a status line came before the end */
 	uint8_t interim;
-	bool early_close; /* the client's close frame is among the early ones */
+	bool early_close;   /* the client's close frame is among the early ones */
+	uint8_t room[1024]; /* for a request of the usual size */
 };
 
 void opening_start(struct session *s, struct http_head *head, struct slice key);

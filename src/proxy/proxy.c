@@ -18,7 +18,7 @@ const struct counter_info proxy_counter_info[] = {PROXY_COUNTERS(COUNTER_INFO)};
 const unsigned proxy_counter_n = sizeof proxy_counter_info / sizeof *proxy_counter_info;
 
 enum {
-	SESSIONS_PER_SLAB = 64,
+	SESSIONS_PER_SLAB = 128,
 	OPENINGS_PER_SLAB = 16,
 	ADMISSIONS_PER_SLAB = 128,
 	DRAIN_STEP_MS = 10, /* between two lots of sessions that are told */
