@@ -53,7 +53,7 @@ struct stream_ops {
 	void (*shutdown)(struct stream *s);
 	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
-	bool (*is_delivered)(struct stream *s); /* NULL: always */
+	bool (*is_delivered)(struct stream *s);               /* NULL: always */
 	bool (*local)(struct stream *s, struct address *out); /* NULL: nothing known */
 };
 
