@@ -10,6 +10,8 @@ import socket
 import struct
 import subprocess
 
+import pytest
+
 from .daemon import wait_until
 
 ESTABLISHED, TIME_WAIT, CLOSE_WAIT = 1, 6, 8
@@ -120,7 +122,8 @@ class Network:
 
     def __enter__(self):
         run("ip", "netns", "add", self.name)
-        self.ip("link", "set", "lo", "up")
+        # Packets as a wire would carry them, not many in one.
+        self.ip("link", "set", "lo", "up", "gso_max_segs", "1")
         return self
 
     def __exit__(self, *_):
@@ -138,6 +141,26 @@ class Network:
         for port in ports:
             rules += f"add rule inet lossy in tcp dport {port} drop; add rule inet lossy in tcp sport {port} drop;"
         run(*self.wrapper, "nft", rules)
+
+    def lose(self, percent):
+        """So many of a hundred packets are lost from now on: by netem, or by a filter where the
+        kernel lacks that. Skips the test where it lacks both."""
+        netem = ("tc", "-n", self.name, "qdisc", "add", "dev", "lo", "root", "netem", "loss", f"{percent}%")
+        if subprocess.run(netem, check=False, capture_output=True).returncode == 0:
+            return
+        rules = ("add table inet loss; add chain inet loss in { type filter hook input priority 0; }; "
+                 f"add rule inet loss in numgen random mod 100 < {percent} drop")
+        done = subprocess.run([*self.wrapper, "nft", rules], check=False, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no packets can be lost here: {done.stderr.strip()}")
+
+    def slow(self, rate):
+        """Packets leave at this rate from now on. Skips the test where the kernel cannot do it."""
+        tbf = ("tc", "-n", self.name, "qdisc", "add", "dev", "lo", "root", "tbf", "rate", rate,
+               "burst", "2000", "limit", "20000")
+        done = subprocess.run(tbf, check=False, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no rate can be set here: {done.stderr.strip()}")
 
     @contextlib.contextmanager
     def enter(self):
