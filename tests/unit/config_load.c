@@ -105,6 +105,9 @@ START_TEST(defaults_of_everything)
 	ck_assert_uint_eq(c->bind[0].settings.owner, (uid_t)-1);
 	ck_assert_uint_eq(c->bind[0].settings.group, (gid_t)-1);
 	ck_assert_uint_eq(c->bind[0].settings.socket.send_buffer, 0);
+	ck_assert_uint_eq(c->bind[0].settings.socket.keepalive_ms, 30000);
+	ck_assert_uint_eq(c->bind[0].settings.socket.user_timeout_ms, 30000);
+	ck_assert_uint_eq(c->memory_max, CONFIG_MEMORY_AUTO);
 	const struct route *r = route_at(c, "/x");
 	ck_assert_str_eq(r->name, "r");
 	ck_assert_int_eq(r->action, ROUTE_UPSTREAM);
@@ -112,6 +115,8 @@ START_TEST(defaults_of_everything)
 	ck_assert_str_eq(r->group->members->server[0].name, "127.0.0.1:9000");
 	ck_assert_ptr_null(r->group->members->server[0].host);
 	ck_assert_uint_eq(r->group->connect_timeout_ms, 5000);
+	ck_assert_uint_eq(r->group->socket.keepalive_ms, 30000);
+	ck_assert_uint_eq(r->group->socket.user_timeout_ms, 30000);
 	const struct route_settings *s = &r->settings;
 	ck_assert_uint_eq(s->limits.max_message, 16 << 20);
 	ck_assert_uint_eq(s->limits.max_frame, 0);
@@ -138,16 +143,19 @@ START_TEST(everything_set)
 	                    "[route t]\npath = /t\necho = on\n"
 	                    "[route v]\npath = /v\nrespond = 204\n"
 	                    "[upstream u]\nserver = ws://Host.example\nconnect_timeout = 250ms\n"
-	                    "send_buffer = 2k\nreceive_buffer = 16m\n"
+	                    "send_buffer = 2k\nreceive_buffer = 16m\ntcp_keepalive = off\n"
+	                    "tcp_user_timeout = 500ms\n"
 	                    "[listener l]\nbind = [::1]:1\nbind = unix:/run/x.sock\nmode = 0640\n"
 	                    "owner = 7\ngroup = 8\nbacklog = 1\nhandshake_timeout = 1ms\n"
 	                    "keepalive_timeout = 2m\nsend_buffer=65536\nreceive_buffer = 64k\n"
-	                    "[listener m]\nbind = 0.0.0.0:65535\n"
+	                    "[listener m]\nbind = 0.0.0.0:65535\ntcp_keepalive = 2h\n"
+	                    "tcp_user_timeout = off\n"
 	                    "[defaults]\nmax_message = 1g\nmax_frame = 125\nmax_queue = 4k\n"
 	                    "max_fragments = 7\nremask = off\n"
 	                    "[moongate]\nworkers = 64\nlog = x.log\nlog_level = debug\n"
-	                    "drain_timeout = 0s\n");
+	                    "drain_timeout = 0s\nmemory_max = 2g\n");
 	ck_assert_uint_eq(c->workers, 64);
+	ck_assert_uint_eq(c->memory_max, UINT64_C(2) << 30);
 	ck_assert_str_eq(c->log, "x.log");
 	ck_assert_int_eq(c->log_level, LOG_LEVEL_DEBUG);
 	ck_assert_uint_eq(c->drain_timeout_ms, 0);
@@ -161,6 +169,11 @@ START_TEST(everything_set)
 	ck_assert_uint_eq(c->bind[1].settings.socket.send_buffer, 65536);
 	ck_assert_uint_eq(c->bind[1].settings.socket.receive_buffer, 65536);
 	ck_assert_ptr_eq(c->bind[2].listener, &c->listener[1]);
+	ck_assert_uint_eq(c->bind[2].settings.socket.keepalive_ms, 7200000);
+	ck_assert_uint_eq(c->bind[2].settings.socket.user_timeout_ms, 0);
+	const struct upstream_group *u = route_at(c, "/a/b")->group;
+	ck_assert_uint_eq(u->socket.keepalive_ms, 0);
+	ck_assert_uint_eq(u->socket.user_timeout_ms, 500);
 	ck_assert_uint_eq(c->listener[0].handshake_timeout_ms, 1);
 	ck_assert_uint_eq(c->listener[0].keepalive_timeout_ms, 120000);
 	ck_assert_uint_eq(c->route_n, 4);
@@ -242,6 +255,29 @@ START_TEST(k03_repeated)
 }
 END_TEST
 
+START_TEST(k04_memory)
+{
+	static const char *const sound[] = {"8m", "1024g", "off", "auto", "1234567890", NULL};
+	static const char *const bad[] = {"7m", "1025g", "0", "no", "64", "64 m", "-1", NULL};
+	char text[200], want[200];
+	for (int i = 0; sound[i]; i++) {
+		snprintf(text, sizeof text, "[moongate]\nmemory_max = %s\n" LISTENER UPSTREAM ROUTE,
+		        sound[i]);
+		struct config *c = accept_text(text);
+		ck_assert(i != 2 || c->memory_max == CONFIG_MEMORY_OFF);
+		ck_assert(i != 3 || c->memory_max == CONFIG_MEMORY_AUTO);
+		config_free(c);
+	}
+	for (int i = 0; bad[i]; i++) {
+		snprintf(text, sizeof text, "[moongate]\nmemory_max = %s\n" LISTENER UPSTREAM ROUTE,
+		        bad[i]);
+		snprintf(want, sizeof want,
+		        "t:2: [moongate] memory_max = %s: want auto | off | 8m..1024g", bad[i]);
+		refuse(text, want);
+	}
+}
+END_TEST
+
 START_TEST(k04_numbers)
 {
 	static const char *const sizes[] = {"", "0", "-1", "+200", "124", "0x100", "1e3", "200 k",
@@ -275,6 +311,8 @@ START_TEST(k04_numbers)
 	refuse_line("route", "max_fragments = 1k", "want off | 1..1000000000");
 	refuse_line("listener", "send_buffer = 2047", "want 0 | 2k..16m");
 	refuse_line("listener", "send_buffer = off", "want 0 | 2k..16m");
+	refuse_line("listener", "tcp_keepalive = 999ms", "want off | 1s..2h");
+	refuse_line("listener", "tcp_user_timeout = 0s", "want off | 1ms..24h");
 	refuse_line("listener", "backlog = 65536", "want 1..65535");
 	refuse("[moongate]\nworkers = 0\n" LISTENER "[route r]\necho=on\n",
 	        "t:2: [moongate] workers = 0: want auto | 1..64");
@@ -808,6 +846,7 @@ int main(void)
 	tcase_add_test(t, k01_empty);
 	tcase_add_test(t, k02_unknown);
 	tcase_add_test(t, k03_repeated);
+	tcase_add_test(t, k04_memory);
 	tcase_add_test(t, k04_numbers);
 	tcase_add_test(t, words);
 	tcase_add_test(t, k05_binds);
