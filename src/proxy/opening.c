@@ -379,7 +379,8 @@ static void send_request(struct session *s)
 	}
 	uint8_t preface[PROXY_HEADER_WRITE_MAX];
 	struct slice both[] = {slice_of(preface, preface_write(s, preface)), v};
-	stream_send(s->side[UPSTREAM].ep.stream, both, 2);
+	size_t none = both[0].len == 0;
+	stream_send(s->side[UPSTREAM].ep.stream, both + none, 2 - none);
 }
 
 /* `error`: why the address before failed, when that is known. From here on the server's

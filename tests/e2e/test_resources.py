@@ -478,8 +478,8 @@ def test_R_12_window_closed_for_ever(moongate, upstream):
 
 
 def test_R_13_reads_after_a_pause(moongate, upstream):
-    daemon = moongate(upstream, route={"max_queue": "64k"}, group=SMALL)
-    client, app = open_pair(daemon, upstream)
+    daemon = moongate(upstream, route={"max_queue": "64k"}, listener=SMALL, group=SMALL)
+    client, app = open_pair(daemon, upstream, rcvbuf=65536)
     data = b"".join(app.make(BINARY, b"%08d" % i * 2000) for i in range(1000))  # 16 MB
     sender = sending(app, data)
     wait_stuck(app)
