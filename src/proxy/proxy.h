@@ -8,8 +8,8 @@
 #include "net/address.h"
 #include "proxy/limits.h"
 #include "proxy/route.h"
-#include "proxy/trust.h"
 #include "proxy/route_table.h"
+#include "proxy/trust.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,8 +28,8 @@ struct proxy_listener {
 	enum trust_header trusted_header;
 	bool proxy_protocol;                  /* these peers begin with a PROXY header: */
 	struct cidr_list proxy_protocol_from; /* owned */
-	struct limit_settings limits; /* of connections */
-	struct limit_scope *scope;    /* referenced; NULL = nothing is limited */
+	struct limit_settings limits;         /* of connections */
+	struct limit_scope *scope;            /* referenced; NULL = nothing is limited */
 };
 
 #define PROXY_COUNTERS(X)                                                                \
