@@ -158,6 +158,7 @@ START_TEST(at_the_limit)
 	make_short(true);
 	budget_set(budget_taken() + budget_promised());
 	push_text(t.client, REQUEST);
+	say(FROM_CLIENT, FIN | WS_TEXT, "early");
 	got_status(503);
 	struct stream *late = t.client;
 	t.client = client;
