@@ -33,8 +33,8 @@ struct config {
 	enum log_level log_level;
 	uint32_t drain_timeout_ms;
 	struct resolver_settings resolver; /* owns its text */
-	uint32_t address_table; /* limit_table_resize() */
-	uint64_t memory_max;    /* bytes; CONFIG_MEMORY_AUTO, CONFIG_MEMORY_OFF */
+	uint32_t address_table;            /* limit_table_resize() */
+	uint64_t memory_max;               /* bytes; CONFIG_MEMORY_AUTO, CONFIG_MEMORY_OFF */
 
 	struct proxy_listener *listener; /* [listener NAME] in the order of the file */
 	size_t listener_n;

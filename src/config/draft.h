@@ -62,7 +62,7 @@ struct draft_upstream {
 	enum proxy_header_version proxy_protocol;
 	enum upstream_health health;
 	uint32_t health_interval_ms, health_timeout_ms, health_rise, health_fall;
-	char *health_path; /* owned */
+	char *health_path;                                /* owned */
 	char *sticky, *sticky_secret, *sticky_attributes; /* owned; NULL = not given */
 	uint32_t sticky_ttl_ms;
 	struct upstream_group *group; /* once built */

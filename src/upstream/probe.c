@@ -137,7 +137,7 @@ static bool on_frame(struct probe *p, const struct ws_frame *f, const uint8_t *p
 /* Uses what can be used of frames; keeps the beginning of the next. */
 static void read_frames(struct probe *p, const uint8_t *at, size_t len)
 {
-	struct ws_frame f;
+	struct ws_frame f = {.len = 0};
 	while (len > 0) {
 		size_t n = p->skip < len ? (size_t)p->skip : len;
 		p->skip -= n;

@@ -17,7 +17,7 @@ VALUE = re.compile(r"node=([A-Za-z0-9_-]{43}); Path=/; HttpOnly; SameSite=Lax$")
 @pytest.fixture
 def secret(tmp_path):
     path = tmp_path / "secret"
-    path.write_bytes(os.urandom(32))
+    path.write_text(os.urandom(32).hex())
     path.chmod(0o600)
     return path
 
@@ -160,7 +160,7 @@ def test_nodes_share_the_secret(farm, moongate, tmp_path):
     for server, value in cookies.items():
         assert visit(second, [f"node={value}"]) == (server, None)
     other = tmp_path / "other"
-    other.write_bytes(os.urandom(32))
+    other.write_text(os.urandom(32).hex())
     other.chmod(0o600)
     third = moongate(farm.applications[0].upstream, group={**farm.group, "sticky_secret": other})
     assert all(visit(third, [f"node={value}"])[1] for value in cookies.values())

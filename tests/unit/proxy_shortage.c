@@ -148,6 +148,16 @@ START_TEST(an_echo_is_held_back)
 END_TEST
 
 /* At the limit: who is served is served on, what is not open yet is not opened. */
+/* Too long for the room in an opening. */
+static void push_long_request(void)
+{
+	char text[4096];
+	const char *lines = strstr(REQUEST, "\r\n");
+	snprintf(text, sizeof text, "%.*s\r\nX-Long: %02000d%s", (int)(lines - REQUEST), REQUEST, 1,
+	        lines);
+	push_text(t.client, text);
+}
+
 START_TEST(at_the_limit)
 {
 	pair_open();
@@ -157,8 +167,7 @@ START_TEST(at_the_limit)
 	ck_assert(pair_adopt());
 	make_short(true);
 	budget_set(budget_taken() + budget_promised());
-	push_text(t.client, REQUEST);
-	say(FROM_CLIENT, FIN | WS_TEXT, "early");
+	push_long_request();
 	got_status(503);
 	struct stream *late = t.client;
 	t.client = client;
