@@ -8,6 +8,8 @@
 #include "upstream/srv.h"
 
 /* One server of a group. */
+enum { LEAVING_LOOK_MS = 10 }; /* between two looks at a connection that is being ended */
+
 struct check {
 	struct list node; /* watched->checks */
 	struct watched *watched;
@@ -84,7 +86,7 @@ static void on_verdict(struct probe *p, enum probe_verdict verdict, const char *
 		counter_inc(c->watched->health->failures);
 	if (verdict != PROBE_UNKNOWN)
 		judge(c, verdict == PROBE_GOOD, reason);
-	/* A server that does not end its connection is not waited for longer. */
+	/* A server may take what is left of the probe's time to end its connection. */
 	bool waits = !probe_is_idle(p) && c->deadline_ms < c->next_ms;
 	worker_timer(worker_of(c), &c->timer, waits ? c->deadline_ms : c->next_ms);
 }
@@ -122,6 +124,10 @@ static void on_time(struct timer *t)
 {
 	struct check *c = list_entry(t, struct check, timer);
 	struct worker *w = worker_of(c);
+	if (probe_is_leaving(&c->probe) && w->now_ms < c->deadline_ms) {
+		worker_timer(w, &c->timer, w->now_ms + LEAVING_LOOK_MS);
+		return;
+	}
 	probe_time_out(&c->probe);
 	if (w->now_ms >= c->next_ms)
 		begin(c);

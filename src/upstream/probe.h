@@ -65,6 +65,11 @@ static inline bool probe_is_idle(const struct probe *p)
 {
 	return p->step == PROBE_IDLE;
 }
+/* It has its verdict, and waits for the server to end the connection. */
+static inline bool probe_is_leaving(const struct probe *p)
+{
+	return p->step == PROBE_LEAVING;
+}
 /* The time is over: a verdict if there was none, and idle. */
 void probe_time_out(struct probe *p);
 /* Idle at once; fn is not called any more. */

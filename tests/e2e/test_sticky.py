@@ -128,6 +128,7 @@ def test_a_server_that_is_down(farm, closing):
 def test_a_server_that_is_full(farm, moongate):
     daemon = farm(max_connections=1)
     cookies = visit_all(daemon)
+    daemon.settle()
     client = daemon.client().open("/app", add=[("Cookie", f"node={cookies[2]}")])
     server, value = visit(daemon, [f"node={cookies[2]}"])
     assert server != 2 and value
