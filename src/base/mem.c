@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +44,18 @@ void *mem_new(size_t size)
 char *mem_strdup(const char *s)
 {
 	return counted(checked(strdup(s)));
+}
+
+char *mem_format(const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	return counted(checked(text));
 }
 
 void *mem_resize(void *p, size_t size)

@@ -12,6 +12,8 @@
 void *mem_new(size_t size);
 /* A copy of a string; never NULL. */
 char *mem_strdup(const char *s);
+/* What printf would print; never NULL. */
+char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Like realloc; never NULL. */
 void *mem_resize(void *p, size_t size);
 /* NULL when memory is short (fault name: alloc). The bytes are not cleared. */

@@ -9,7 +9,6 @@
 #include "config/loop.h"
 #include "config/place.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -97,11 +96,7 @@ static bool check_listeners(struct draft *d)
 
 static char *place_text(const struct reader_section *section, const struct reader_entry *entry)
 {
-	char *text;
-
-	if (asprintf(&text, "%s:%u", section->file->name, entry->line) < 0)
-		abort();
-	return text;
+	return mem_format("%s:%u", section->file->name, entry->line);
 }
 
 static void build_binds(

@@ -6,7 +6,6 @@
 #include "http/find.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 /* Beside the variables of configurations, what the lines of our own consist of. */
 enum {
@@ -269,9 +268,8 @@ fail:
 /* A line of our own: a name, and what it consists of. */
 static void add_own(struct rules *r, const char *name, unsigned kind, bool yields)
 {
-	struct line l = {.name = mem_strdup(name), .yields = yields};
-	if (asprintf(&l.text, "%s: ", name) < 0)
-		abort();
+	struct line l = {
+	        .name = mem_strdup(name), .text = mem_format("%s: ", name), .yields = yields};
 	add_part(&l, TEXT, slice_str(l.text));
 	add_part(&l, kind, SLICE(""));
 	append_line(r, &l);

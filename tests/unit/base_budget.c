@@ -92,6 +92,7 @@ START_TEST(checked_allocations_fail_at_the_limit)
 	mem_free(q);
 	mem_free(p);
 	mem_free(mem_strdup("counted"));
+	mem_free(mem_format("%d %s", 10000, "counted"));
 	budget_set(0);
 	ck_assert_uint_eq(budget_taken(), base);
 }

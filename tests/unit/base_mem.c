@@ -30,6 +30,9 @@ START_TEST(strings_are_copied)
 	ck_assert_str_eq(copy, "gate");
 	copy = mem_resize(copy, 0);
 	mem_free(copy);
+	copy = mem_format("%s:%u", text, 7U);
+	ck_assert_str_eq(copy, "late:7");
+	mem_free(copy);
 }
 END_TEST
 
