@@ -17,19 +17,28 @@
 
 struct config_bind { /* one `bind` of a [listener] */
 	struct listener_settings settings;
-	char *text;  /* as configured */
+	char *text;  /* as configured; settings.passed points into it */
 	char *place; /* file:line, for messages */
 	struct proxy_listener *listener;
 };
 
+/* Who the daemon is once it has started as root. */
+struct config_identity {
+	char *user; /* as configured; NULL = it stays who it is */
+	uid_t uid;
+	gid_t gid;
+};
+
 struct config {
 	/* [moongate] */
+	struct config_identity identity;
+	bool core_dumps;
 	unsigned workers; /* 0 = auto: one per core */
 	char *log;        /* "stderr" or a path */
 	enum log_level log_level;
 	uint32_t drain_timeout_ms;
 	struct resolver_settings resolver; /* owns its text */
-	uint32_t address_table; /* limit_table_resize() */
+	uint32_t address_table;            /* limit_table_resize() */
 
 	struct proxy_listener *listener; /* [listener NAME] in the order of the file */
 	size_t listener_n;

@@ -7,6 +7,7 @@
 #include "config/draft.h"
 #include "config/schema.h"
 #include "http/uri.h"
+#include "net/passed.h"
 
 #include <assert.h>
 #include <grp.h>
@@ -207,6 +208,25 @@ bool parse_owner(struct parse *p, void *field)
 	return true;
 }
 
+/* The user's own group too, unless another one was given. */
+bool parse_user(struct parse *p, void *field)
+{
+	struct config_identity *who = field;
+	const struct passwd *found;
+	uint32_t id;
+	bool is_number = is_id(p->value, &id);
+
+	found = is_number ? getpwuid(id) : getpwnam(p->value);
+	if (!found && !is_number)
+		return parse_refuse(p, "no such user: want a name or number");
+	mem_free(who->user);
+	who->user = mem_strdup(p->value);
+	who->uid = found ? found->pw_uid : id;
+	if (found && who->gid == (gid_t)-1)
+		who->gid = found->pw_gid;
+	return true;
+}
+
 bool parse_group(struct parse *p, void *field)
 {
 	uint32_t id;
@@ -259,6 +279,11 @@ static bool bind_address(struct parse *p, struct address *out)
 {
 	if (strncmp(p->value, "unix:", 5) == 0)
 		return parse_unix_address(p, p->value + 5, out);
+	if (strncmp(p->value, "fd:", 3) == 0) {
+		*out = (struct address){.len = 0};
+		return passed_is_name(p->value + 3) ||
+		       parse_refuse(p, "want a name behind fd:, without blanks and ':'");
+	}
 	const char *colon = strrchr(p->value, ':');
 	uint16_t port;
 	if (!colon)

@@ -37,6 +37,7 @@ bool parse_resolver(struct parse *p, void *field);  /* struct resolver_settings:
 bool parse_mode(struct parse *p, void *field);      /* mode_t */
 bool parse_owner(struct parse *p, void *field);     /* uid_t */
 bool parse_group(struct parse *p, void *field);     /* gid_t */
+bool parse_user(struct parse *p, void *field);      /* struct config_identity */
 bool parse_bind(struct parse *p, void *field);      /* struct draft_listener: one more bind */
 bool parse_server(struct parse *p, void *field);    /* struct draft_upstream: one more server */
 bool parse_source(struct parse *p, void *field);    /* struct draft_upstream: one more source */

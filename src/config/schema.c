@@ -40,6 +40,12 @@ const struct schema_section schema_section[KIND_N] = {
 const struct schema_key schema_key[] = {
 	{ KIND_MOONGATE, "workers", parse_count, PROCESS(workers), 1, 64, "auto", KEY_AUTO, NULL,
 	  "threads that carry connections; auto is one per core" },
+	{ KIND_MOONGATE, "user", parse_user, PROCESS(identity), NO_BOUNDS, NULL, 0, "USER",
+	  "who to be instead of root, by name or number, before anything is opened; of root's rights only that to ports below 1024 is kept" },
+	{ KIND_MOONGATE, "group", parse_group, PROCESS(identity.gid), NO_BOUNDS, NULL, 0, "GROUP",
+	  "the group to be of, and no other; the user's own if not given" },
+	{ KIND_MOONGATE, "core_dumps", parse_on_off, PROCESS(core_dumps), NO_BOUNDS, "off", 0, "on | off",
+	  "let the kernel write a core when the daemon crashes, and its user trace it; a core holds what peers sent" },
 	{ KIND_MOONGATE, "log", parse_log, PROCESS(log), NO_BOUNDS, "stderr", KEY_RELOAD, "stderr | PATH",
 	  "where log lines go; a file is appended to" },
 	{ KIND_MOONGATE, "log_level", parse_log_level, PROCESS(log_level), NO_BOUNDS, "info", KEY_RELOAD,
@@ -57,7 +63,8 @@ const struct schema_key schema_key[] = {
 	  "further files to read, such as conf.d/*.conf, in alphabetical order; they may hold any section" },
 
 	{ KIND_LISTENER, "bind", parse_bind, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_REQUIRED | KEY_RELOAD,
-	  "ADDRESS:PORT | [IPV6]:PORT | unix:PATH", "an address to accept connections at; 0.0.0.0 and [::] are all of the host's" },
+	  "ADDRESS:PORT | [IPV6]:PORT | unix:PATH | fd:NAME", "an address to accept connections at; 0.0.0.0 and [::] are all of the host's; "
+	  "fd:NAME takes the sockets that the service manager opened and passed on by that name" },
 	{ KIND_LISTENER, "backlog", parse_count, LISTENER(settings.backlog), 1, 65535, "4096", KEY_RELOAD, NULL,
 	  "connections that may wait to be accepted; the kernel's somaxconn is a limit too" },
 	{ KIND_LISTENER, "mode", parse_mode, LISTENER(settings.mode), NO_BOUNDS, NULL, KEY_RELOAD, "octal, such as 0660",

@@ -10,6 +10,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -306,8 +307,9 @@ START_TEST(k05_binds)
 	refuse_line("listener", "bind = 127.0.0.1:", "want a port of 1..65535");
 	refuse_line("listener", "bind = 127.0.0.1:-1", "want a port of 1..65535");
 	refuse_line("listener", "bind = 127.0.0.1:80x", "want a port of 1..65535");
-	refuse_line("listener", "bind = 8081", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH");
-	refuse_line("listener", "bind =", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH");
+	refuse_line(
+	        "listener", "bind = 8081", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH | fd:NAME");
+	refuse_line("listener", "bind =", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH | fd:NAME");
 	refuse_line("listener", "bind = localhost:80", "names are not looked up here");
 	refuse_line("listener", "bind = ::1:80", "names are not looked up here");
 	refuse_line("listener", "bind = 127.0.0.1:81 127.0.0.1:82", "names are not looked up here");
@@ -329,6 +331,81 @@ START_TEST(k05_binds)
 	        "t:4: [listener b] bind = unix:/x: taken by [listener a] bind = unix:/x, at t:2");
 	config_free(accept_line(
 	        "listener", "bind = 127.0.0.2:8080\nbind = [::1]:8080\nbind = [::]:8081"));
+}
+END_TEST
+
+/* Without any that were passed, one is expected; what is missing is told at the start. */
+START_TEST(binds_that_are_passed)
+{
+	struct config *c = accept_line("listener", "bind = fd:web\nbind = fd:other");
+	ck_assert_uint_eq(c->bind_n, 3);
+	ck_assert_ptr_null(c->bind[0].settings.passed);
+	ck_assert_str_eq(c->bind[1].settings.passed, "web");
+	ck_assert_str_eq(c->bind[2].settings.passed, "other");
+	ck_assert_uint_eq(c->bind[2].settings.passed_number, 0);
+	ck_assert_uint_eq(c->bind[2].settings.address.len, 0);
+	config_free(c);
+	const char *want = "want a name behind fd:, without blanks and ':'";
+	refuse_line("listener", "bind = fd:", want);
+	refuse_line("listener", "bind = fd:a:b", want);
+	refuse_line("listener", "bind = fd:a b", want);
+	refuse_line("listener", "bind = fd:w\xc3\xa4", want);
+	refuse_line("listener", "bind = fd:web\nbind = fd:web",
+	        "t:4: [listener l] bind = fd:web: taken by [listener l] bind = fd:web, at t:3");
+	refuse("[listener l]\nbind = fd:web\nmode = 0600\n[route r]\necho = on\n",
+	        "t:3: [listener l] mode = 0600: only a unix socket has one: want a bind = "
+	        "unix:PATH");
+}
+END_TEST
+
+static void identity(const char *text, uid_t uid, gid_t gid)
+{
+	char all[1000];
+	snprintf(all, sizeof all, "[moongate]\n%s\n%s%s%s", text, LISTENER, UPSTREAM, ROUTE);
+	struct config *c = accept_text(all);
+	ck_assert_ptr_nonnull(c->identity.user);
+	ck_assert_uint_eq(c->identity.uid, uid);
+	ck_assert_uint_eq(c->identity.gid, gid);
+	config_free(c);
+}
+
+static void refuse_process(const char *text, const char *want)
+{
+	char all[1000];
+	snprintf(all, sizeof all, "[moongate]\n%s\n%s%s%s", text, LISTENER, UPSTREAM, ROUTE);
+	refuse(all, want);
+}
+
+START_TEST(users_and_groups)
+{
+	const struct passwd *nobody = getpwnam("nobody");
+	ck_assert_ptr_nonnull(nobody);
+	uid_t uid = nobody->pw_uid;
+	gid_t gid = nobody->pw_gid;
+	char text[100];
+	identity("user = nobody", uid, gid);
+	identity("user = nobody\ngroup = 23456", uid, 23456);
+	identity("group = root\nuser = nobody", uid, 0);
+	identity("user = 12345\ngroup = 23456", 12345, 23456);
+	snprintf(text, sizeof text, "user = %u", uid);
+	identity(text, uid, gid);
+	struct config *c = accept_text(LISTENER UPSTREAM ROUTE);
+	ck_assert_ptr_null(c->identity.user);
+	ck_assert(!c->core_dumps);
+	config_free(c);
+	refuse_process("user = no-such-user",
+	        "t:2: [moongate] user = no-such-user: no such user: want a name or number");
+	refuse_process("user =", "t:2: [moongate] user = : no such user: want a name or number");
+	refuse_process("user = 12345", "t:2: [moongate] user = 12345: is not listed among the "
+	                               "users, so want group = GROUP too");
+	refuse_process("user = 4294967295", "t:2: [moongate] user = 4294967295: no such user: want "
+	                                    "a name or number");
+	refuse_process("group = root",
+	        "t:2: [moongate] group = root: does nothing: want user = USER "
+	        "too");
+	refuse_process("user = nobody\ngroup = no-such", "t:3: [moongate] group = no-such: no such "
+	                                                 "group: want a name or number");
+	refuse_process("core_dumps = yes", "t:2: [moongate] core_dumps = yes: want on | off");
 }
 END_TEST
 
@@ -763,7 +840,8 @@ START_TEST(all_errors_in_order)
 	        "t:2: [route r] max_message = 1: want off | 125..1024g\n"
 	        "t:3: [route r] upstream = x: want the name of a section: there is no [upstream "
 	        "x]\n"
-	        "t:5: [listener l] bind = 1: want ADDRESS:PORT | [IPV6]:PORT | unix:PATH\n"
+	        "t:5: [listener l] bind = 1: want ADDRESS:PORT | [IPV6]:PORT | unix:PATH | "
+	        "fd:NAME\n"
 	        "t:6: [listener l] bind = 127.0.0.1:0: want a port of 1..65535\n"
 	        "t:8: [upstream u] server = wss://x: want ws://: TLS upstreams are not available "
 	        "yet in this "
@@ -823,6 +901,8 @@ int main(void)
 	tcase_add_test(t, k06_loops);
 	tcase_add_test(t, k06_loops_by_host_and_conditions);
 	tcase_add_test(t, k06_no_loops);
+	tcase_add_test(t, binds_that_are_passed);
+	tcase_add_test(t, users_and_groups);
 	tcase_add_test(t, warnings);
 	tcase_add_test(t, all_errors_in_order);
 	tcase_add_test(t, too_many);
