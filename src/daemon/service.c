@@ -34,6 +34,8 @@ struct service_worker {
 	bool has_failed;    /* to begin; `error` tells */
 	int error;
 	uint32_t spread_ms; /* for drain() */
+	uint64_t turns;     /* when it was last asked to turn */
+	bool was_asked;
 };
 
 struct service {
@@ -249,6 +251,28 @@ bool service_start(struct service *s)
 		        address_text(listener_address(s->listeners[i]), text), NULL);
 	}
 	return good;
+}
+
+static bool has_turned(struct service_worker *sw)
+{
+	uint64_t turns = worker_turns(sw->worker);
+
+	if (sw->was_asked && turns == sw->turns)
+		return false;
+	sw->was_asked = true;
+	sw->turns = turns;
+	worker_poke(sw->worker);
+	return true;
+}
+
+int service_stuck(struct service *s)
+{
+	int stuck = -1;
+
+	for (unsigned i = 0; i < s->worker_n; i++)
+		if (!has_turned(&s->workers[i]))
+			stuck = (int)i;
+	return stuck;
 }
 
 uint64_t service_sessions(const struct service *s)
