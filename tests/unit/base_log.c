@@ -216,7 +216,7 @@ END_TEST
 
 START_TEST(queue_keeps_order_and_refuses_what_does_not_fit)
 {
-	struct log_queue *q = log_queue_new();
+	struct log_queue *q = log_queue_new(LOG_QUEUE_SIZE);
 	char *out = malloc(LOG_QUEUE_SIZE);
 	char line[1000];
 	unsigned in = 0, seen = 0;
