@@ -33,8 +33,7 @@ void echo_free(struct session *s)
 	s->echo = NULL;
 }
 
-static void put_rules(
-        const struct session *s, struct http_writer *w, const struct http_head *head)
+static void put_rules(const struct session *s, struct http_writer *w, const struct http_head *head)
 {
 	uint8_t buf[HEADERS_HEAD_MAX];
 	struct http_writer lines;
@@ -71,6 +70,8 @@ static void send_out(struct session *s, const struct slice *v, size_t n)
 {
 	uint32_t limit = s->route->settings.send_timeout_ms;
 	stream_send(client_stream(s), v, n);
+	if (s->access && !queue_is_empty(&client_stream(s)->out))
+		access_queued(s->access, CLIENT, client_stream(s)->out.bytes);
 	if (limit && !queue_is_empty(&client_stream(s)->out))
 		deadline_arm(s, session_clock(s) + limit);
 }
@@ -153,14 +154,25 @@ static void answer_close(struct session *s, const struct ws_run *run)
 	close_relayed(s, client, run->close_code);
 }
 
+static void count_bytes(struct session *s, size_t bytes)
+{
+	s->bytes[CLIENT] += bytes;
+	counter_add(&s->proxy->counters.bytes_up, bytes);
+}
+
 /* True when the connection goes on. */
 static bool on_control(struct session *s, const struct ws_run *run)
 {
+	count_bytes(s, run->control_len);
+	if (s->access)
+		access_control(s->access, CLIENT, run);
 	switch (run->control_opcode) {
 	case WS_PING:
 		send_pong(s, run);
 		return true;
 	case WS_PONG:
+		if (tunnel_is_own_pong(s, run))
+			access_own_pong(s);
 		s->ping_ms = 0;
 		return true;
 	default:
@@ -186,9 +198,10 @@ static void count(struct session *s, const struct ws_piece *piece)
 {
 	bool message = piece->ends && piece->fin;
 	s->data_ms = session_clock(s);
-	s->bytes[CLIENT] += piece->len;
+	if (s->access)
+		access_piece(s->access, piece);
 	s->messages[CLIENT] += message;
-	counter_add(&s->proxy->counters.bytes_up, piece->len);
+	count_bytes(s, piece->header_len + piece->len);
 	counter_add(&s->proxy->counters.messages_up, message);
 	if (message)
 		s->side[CLIENT].unfinished_ms = 0;

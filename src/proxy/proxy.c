@@ -54,6 +54,7 @@ void proxy_free(struct proxy *p)
 	endpoint_worker_free(p->worker);
 	upstream_worker_free(p->worker);
 	p->worker->layer[WORKER_PROXY] = NULL;
+	mem_free(p->access_record);
 	mem_free(p);
 }
 
@@ -67,6 +68,13 @@ void proxy_set_routes(struct proxy *p, struct route_table *t)
 	struct route_table *old = p->routes;
 	p->routes = route_table_ref(t);
 	route_table_unref(old);
+}
+
+void proxy_set_access(struct proxy *p, const struct access_settings *s)
+{
+	p->access = *s;
+	if (s->is_on && !p->access_record)
+		p->access_record = mem_new(ACCESS_RECORD_MAX);
 }
 
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,

@@ -8,12 +8,13 @@
 #include "net/address.h"
 #include "proxy/limits.h"
 #include "proxy/route.h"
-#include "proxy/trust.h"
 #include "proxy/route_table.h"
+#include "proxy/trust.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct access_settings;
 struct resolver_settings;
 struct stream;
 struct worker;
@@ -101,6 +102,9 @@ const struct proxy_counters *proxy_counters(const struct proxy *p); /* any threa
 void proxy_set_resolver(struct proxy *p, const struct resolver_settings *s);
 /* The routes for requests from now on; takes a reference. */
 void proxy_set_routes(struct proxy *p, struct route_table *t);
+
+/* Which records of sessions go to the access log (base/log.h) from now on. */
+void proxy_set_access(struct proxy *p, const struct access_settings *s);
 
 /* A new connection, which came to that port (0 = none); owns fd. A listener_fn's body. */
 void proxy_accept(struct proxy *p, int fd, const struct address *peer,

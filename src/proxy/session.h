@@ -23,6 +23,7 @@
 #include "endpoint/endpoint.h"
 #include "net/address.h"
 #include "net/worker.h"
+#include "proxy/access.h"
 #include "proxy/proxy.h"
 #include "proxy/route.h"
 
@@ -52,9 +53,9 @@ enum {
 struct side {
 	struct endpoint ep;
 	uint16_t flags;
-	uint16_t close_code;    /* that came from it; 0 = none, or a close frame without one */
-	uint16_t due_code;      /* CLOSE_DUE: the code to send */
-	uint16_t controls;      /* control frames, and empty fragments, in the second of received_ms */
+	uint16_t close_code; /* that came from it; 0 = none, or a close frame without one */
+	uint16_t due_code;   /* CLOSE_DUE: the code to send */
+	uint16_t controls;   /* control frames, and empty fragments, in the second of received_ms */
 	uint64_t unfinished_ms; /* when its unfinished message began; 0 = there is none */
 	uint64_t received_ms; /* when its last byte came; while PAUSED, when reading was stopped */
 };
@@ -83,6 +84,7 @@ enum session_cause {
 /* Who ended it. */
 enum session_closer { CLOSED_BY_NOBODY, CLOSED_BY_CLIENT, CLOSED_BY_UPSTREAM, CLOSED_BY_PROXY };
 
+struct access;
 struct admission;
 struct opening;
 struct echo;
@@ -96,7 +98,7 @@ struct session {
 	struct list node; /* proxy->sessions */
 	struct proxy *proxy;
 	const struct proxy_listener *listener;
-	struct route *route; /* referenced; NULL before a request was routed */
+	struct route *route;         /* referenced; NULL before a request was routed */
 	struct server_state *server; /* where it has a place, referenced; NULL = nowhere */
 	struct admission *places;    /* by the limits on connections; NULL = none */
 	union {
@@ -112,10 +114,11 @@ struct session {
 	uint64_t data_ms;     /* when the last data frame passed */
 	uint64_t bytes[2];    /* of frames, from each side */
 	uint32_t messages[2];
-	struct note *note; /* of its request, for the log; NULL = there is nothing to tell */
+	struct note *note;     /* of its request, for the log; NULL = there is nothing to tell */
+	struct access *access; /* for its record; NULL = nothing was kept (access.h) */
 	struct address_brief client; /* as decided; see proxy/headers.h */
-	uint16_t status;   /* of the last answer; 0 = none */
-	uint16_t own_code; /* close code that Moongate chose */
+	uint16_t status;             /* of the last answer; 0 = none */
+	uint16_t own_code;           /* close code that Moongate chose */
 	uint8_t state;
 	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says */
 	bool echoing;
@@ -134,6 +137,8 @@ struct proxy {
 	unsigned lingering; /* sessions that were refused at the door and are not gone yet */
 	uint64_t serial;
 	struct proxy_counters counters;
+	struct access_settings access;
+	char *access_record; /* room for one */
 	/* Whose request is looked at now, if it has a route: the head is there. */
 	const struct session *asking;
 	const struct http_head *asked;
@@ -200,6 +205,10 @@ void session_blame(
         struct session *s, enum session_cause cause, enum session_closer closer, int error);
 /* The daemon stops: begins the end that suits the session's state. */
 void session_stop(struct session *s);
+
+/* What the log calls who ended it, and why. */
+const char *session_closer_name(const struct session *s);
+const char *session_cause_name(const struct session *s);
 
 /* What every line about the session begins with: its id, and its request's. */
 void session_log_id(const struct session *s, struct log_line *l);
