@@ -365,6 +365,7 @@ void build_run(struct draft *d, const char *name)
 	if (!check_listeners(d))
 		return;
 	build_identity(d);
+	d->config->access.is_on = d->config->access_log != NULL;
 	build_listeners(d);
 	if (!d->is_memory && d->problems.errors == 0)
 		check_passed(d, name);

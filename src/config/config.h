@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "net/listener.h"
 #include "net/resolver.h"
+#include "proxy/access.h"
 #include "proxy/proxy.h"
 #include "proxy/route.h"
 
@@ -34,8 +35,11 @@ struct config {
 	struct config_identity identity;
 	bool core_dumps;
 	unsigned workers; /* 0 = auto: one per core */
-	char *log;        /* "stderr" or a path */
+	char *log;        /* as log_open() takes it */
 	enum log_level log_level;
+	uint32_t log_rate; /* log_set_rate() */
+	char *access_log;  /* as log_access_open() takes it; NULL = off */
+	struct access_settings access; /* is_on says the same */
 	uint32_t drain_timeout_ms;
 	struct resolver_settings resolver; /* owns its text */
 	uint32_t address_table;            /* limit_table_resize() */

@@ -157,19 +157,6 @@ char *parse_relative(const struct reader_file *file, const char *path)
 	return out;
 }
 
-bool parse_log(struct parse *p, void *field)
-{
-	char **target = field;
-	bool is_stderr = strcmp(p->value, "stderr") == 0;
-	if (p->value[0] == '\0')
-		return false;
-	if (strcmp(p->value, "syslog") == 0 || strcmp(p->value, "journal") == 0)
-		return parse_refuse(p, "want stderr or a path: this version writes to no other");
-	mem_free(*target);
-	*target = is_stderr ? mem_strdup("stderr") : parse_relative(p->file, p->value);
-	return true;
-}
-
 bool parse_mode(struct parse *p, void *field)
 {
 	unsigned mode = 0;

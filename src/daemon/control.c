@@ -131,6 +131,8 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 			break;
 		if (signals_is_stop(signal))
 			control_stop(c, signal);
+		else if (signal == SIGUSR1)
+			log_reopen();
 		else if (signal > 0 && signal < NSIG)
 			control_ignore(c, signal);
 	}

@@ -5,6 +5,7 @@
 #include "daemon/exit.h"
 #include "daemon/explain.h"
 #include "daemon/limits.h"
+#include "daemon/logs.h"
 #include "daemon/notify.h"
 #include "daemon/openable.h"
 #include "daemon/options.h"
@@ -148,10 +149,10 @@ static enum exit_status run_configured(
 {
 	enum exit_status status;
 	struct control *control;
-	char words[LOG_ERRNO_MAX];
+	char why[LOGS_WHY_MAX];
 
-	if (!log_open(c->log, c->log_level)) {
-		say("%s: [moongate] log = %s: %s", path, c->log, log_errno_words(errno, words));
+	if (!logs_open(c, why)) {
+		say("%s: %s", path, why);
 		return EXIT_CONFIG;
 	}
 	log_event(LOG_LEVEL_INFO, "starting", "version", MOONGATE_VERSION, NULL);

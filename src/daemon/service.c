@@ -167,6 +167,7 @@ static void begin(struct worker *w, void *arg)
 	if (sw->proxy) {
 		proxy_set_resolver(sw->proxy, &sw->service->config->resolver);
 		proxy_set_routes(sw->proxy, sw->service->config->routes);
+		proxy_set_access(sw->proxy, &sw->service->config->access);
 	}
 	sw->has_failed = !sw->proxy || !open_doors(sw);
 	sw->error = errno;
