@@ -193,6 +193,70 @@ START_TEST(everything_set)
 }
 END_TEST
 
+static struct config *with_logs(const char *keys)
+{
+	char text[1024];
+	snprintf(text, sizeof text, "[moongate]\n%s\n" LISTENER "[route r]\necho=on\n", keys);
+	return accept_text(text);
+}
+
+START_TEST(logs)
+{
+	struct config *c = with_logs("");
+	ck_assert_str_eq(c->log, "stderr");
+	ck_assert_uint_eq(c->log_rate, 50);
+	ck_assert_ptr_null(c->access_log);
+	ck_assert(!c->access.is_on && !c->access.at_start);
+	ck_assert_uint_eq(c->access.sample, 100);
+	ck_assert_uint_eq(c->access.fields, ACCESS_ALL);
+	ck_assert_int_eq(c->access.format, RECORD_JSON);
+	config_free(c);
+	c = with_logs("log = journal\nlog_rate = off\naccess_log = syslog:/run/x\n"
+	              "access_log_format = text\naccess_log_fields = id \tstatus  cut\n"
+	              "access_log_sample = 1%\naccess_log_start = on");
+	ck_assert_str_eq(c->log, "journal");
+	ck_assert_uint_eq(c->log_rate, 0);
+	ck_assert_str_eq(c->access_log, "syslog:/run/x");
+	ck_assert(c->access.is_on && c->access.at_start);
+	ck_assert_uint_eq(c->access.sample, 1);
+	ck_assert_uint_eq(c->access.fields, UINT64_C(1) << ACCESS_id |
+	                                            UINT64_C(1) << ACCESS_status |
+	                                            UINT64_C(1) << ACCESS_cut);
+	ck_assert_int_eq(c->access.format, RECORD_TEXT);
+	config_free(c);
+	/* Only these words are services. */
+	c = with_logs("log = syslogd\naccess_log = journal.txt\nlog_rate = 1000000/s");
+	ck_assert_str_eq(c->log, "syslogd");
+	ck_assert_str_eq(c->access_log, "journal.txt");
+	ck_assert_uint_eq(c->log_rate, 1000000);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(bad_logs)
+{
+	static const char *const bad[][2] = {
+	        {"log_rate = 0/s", "want off | N/s, N of 1..1000000"},
+	        {"log_rate = 1000001/s", "want off | N/s, N of 1..1000000"},
+	        {"log_rate = 50", "want off | N/s, N of 1..1000000"},
+	        {"log_rate = 50/m", "want off | N/s, N of 1..1000000"},
+	        {"access_log = stderr", "want a path, as /dev/stdout: stderr is the log's"},
+	        {"access_log_format = xml", "want json | text"},
+	        {"access_log_fields = id ids", "no field ids: moongate.conf(5) lists them"},
+	        {"access_log_sample = 0%", "want 1%..100%"},
+	        {"access_log_sample = 101%", "want 1%..100%"},
+	        {"access_log_sample = 50", "want 1%..100%"},
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		char text[256], want[256];
+		snprintf(text, sizeof text, "[moongate]\n%s\n" LISTENER "[route r]\necho=on\n",
+		        bad[i][0]);
+		snprintf(want, sizeof want, "t:2: [moongate] %s: %s", bad[i][0], bad[i][1]);
+		refuse(text, want);
+	}
+}
+END_TEST
+
 START_TEST(k01_empty)
 {
 	static const char none[] = "t: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
@@ -288,11 +352,8 @@ START_TEST(words)
 {
 	refuse("[moongate]\nlog_level = loud\n" LISTENER "[route r]\necho=on\n",
 	        "t:2: [moongate] log_level = loud: want error | warn | info | debug");
-	refuse("[moongate]\nlog = syslog\n" LISTENER "[route r]\necho=on\n",
-	        "t:2: [moongate] log = syslog: want stderr or a path: this version writes to no "
-	        "other");
 	refuse("[moongate]\nlog =\n" LISTENER "[route r]\necho=on\n",
-	        "t:2: [moongate] log = : want stderr | PATH");
+	        "t:2: [moongate] log = : want stderr | syslog[:PATH] | journal[:PATH] | PATH");
 	refuse_line("route", "remask = yes", "want auto | on | off");
 	refuse("[listener l]\nbind = unix:/x\n[route r]\necho = yes\n",
 	        "t:4: [route r] echo = yes: want on | off");
@@ -882,6 +943,8 @@ int main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, defaults_of_everything);
 	tcase_add_test(t, everything_set);
+	tcase_add_test(t, logs);
+	tcase_add_test(t, bad_logs);
 	tcase_add_test(t, k01_empty);
 	tcase_add_test(t, k02_unknown);
 	tcase_add_test(t, k03_repeated);
