@@ -36,7 +36,7 @@ static int append_refuses(const char *path)
 
 static bool is_word(const char *target)
 {
-	static const char *const words[] = {"stderr", "syslog", "journal", "off"};
+	static const char *const words[] = {"stderr", "syslog", "journal"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(words[i], target) == 0)
@@ -103,6 +103,7 @@ bool openable_check(const char *path, const struct config *c)
 {
 	bool good = check_log(path, "log", c->log);
 
+	good = check_log(path, "access_log", c->access_log) && good;
 	for (size_t i = 0; i < c->bind_n; i++)
 		good = check_bind(&c->bind[i]) && good;
 	return good;
