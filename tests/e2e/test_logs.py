@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from helpers.bare import Bare
-from helpers.daemon import LINE, Line, SANITIZED, section, still_works, wait_until
+from helpers.daemon import LINE, ROOT, SANITIZED, Line, section, still_works, wait_until
 from helpers.frames import BINARY, CONT, TEXT, frame
 from helpers.kernel import wait_stuck
 from helpers.peer import LIMIT, RawClient
@@ -678,3 +678,18 @@ def test_records_of_many_sessions_are_all_there(access, upstream, closing):
         r = got[f"/app/{i}"]
         assert (r["text_up"], r["text_down"], r["binary_up"]) == (i % 5, i % 5, 0)
         assert r["client"] == clients[i].local
+
+
+def test_the_man_page_lists_the_fields(access):
+    """All of them, in the order of a record."""
+    page = (ROOT / "docs/moongate.conf.5").read_text("ascii")
+    part = page[page.index(".SH ACCESS LOG") : page.index(".SH FILES")]
+    heads = re.findall(r"\.T[PQ]\n\.BR? (.*)", part)
+    names = [name for head in heads for name in re.findall(r"[a-z_]+", head)]
+    source = (ROOT / "src/proxy/access.h").read_text("ascii")
+    fields = re.findall(r"^\tX\((\w+)\)", source, re.M)
+    assert len(names) == len(set(names)) and set(names) == set(fields)
+    daemon = access(process={"access_log_fields": "\n  ".join(names)})
+    daemon.client().open("/echo").end()
+    [r] = daemon.records(1)
+    assert list(r) == [f for f in fields if f in r]
