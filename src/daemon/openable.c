@@ -34,13 +34,18 @@ static int append_refuses(const char *path)
 	return access(path, W_OK) == 0 ? 0 : errno;
 }
 
+/* No file: a word, perhaps with the path of a socket behind it. */
 static bool is_word(const char *target)
 {
 	static const char *const words[] = {"stderr", "syslog", "journal"};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(words[i], target) == 0)
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t len = strlen(words[i]);
+
+		if (strncmp(words[i], target, len) == 0 &&
+		        (target[len] == '\0' || target[len] == ':'))
 			return true;
+	}
 	return false;
 }
 
