@@ -23,7 +23,8 @@ enum {
 	/* After it was woken a writer waits so long for more lines: under load they then share
 	 * a wake-up and a write. */
 	GATHER_MS = 2,
-	TELL_MS = 1000, /* between two lines that tell of lost records */
+	ACCESS_GATHER_MS = 20, /* nobody watches that one line by line */
+	TELL_MS = 1000,        /* between two lines that tell of lost records */
 	ACCESS_QUEUE_SIZE = 4 * LOG_QUEUE_SIZE,
 };
 
@@ -31,6 +32,7 @@ enum {
  * of every thread that has something for it. */
 struct channel {
 	const char *thread_name, *fault; /* of its start */
+	int gather_ms;
 	size_t queue_size;
 
 	/* The target and the batch that is on its way there. */
@@ -61,6 +63,7 @@ enum { LOG, ACCESS, CHANNELS };
 static struct channel channels[CHANNELS] = {
         [LOG] = {.thread_name = "moongate-log",
                 .fault = "log_start",
+                .gather_ms = GATHER_MS,
                 .queue_size = LOG_QUEUE_SIZE,
                 .batch = log_batch,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -69,6 +72,7 @@ static struct channel channels[CHANNELS] = {
                 .wake = -1},
         [ACCESS] = {.thread_name = "moongate-access",
                 .fault = "access_start",
+                .gather_ms = ACCESS_GATHER_MS,
                 .queue_size = ACCESS_QUEUE_SIZE,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .queues_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -366,7 +370,7 @@ static void sleep_until_woken(struct channel *c)
 	atomic_store(&c->is_sleeping, true);
 	if (!has_work(c) && poll(&p, 1, sleep_ms(c)) > 0 &&
 	        read(c->wake, &count, sizeof(count)) > 0 && !atomic_load(&c->is_ending))
-		poll(NULL, 0, GATHER_MS);
+		poll(NULL, 0, c->gather_ms);
 	atomic_store(&c->is_sleeping, false);
 }
 

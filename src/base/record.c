@@ -3,6 +3,10 @@
 
 #include "base/log.h"
 
+#include <assert.h>
+
+enum { KEY_MAX = 60, NUMBER_MAX = 20 };
+
 static const char hex[] = "0123456789abcdef";
 
 static void put(struct record *r, const char *text, size_t len)
@@ -111,17 +115,39 @@ static void put_quoted(struct record *r, struct slice value)
 
 /* ---- both ---- */
 
+/* Room for so many bytes more; NULL: there is not. */
+static char *room(struct record *r, size_t len)
+{
+	r->overflow = r->overflow || len > r->max - r->len;
+	return r->overflow ? NULL : r->at + r->len;
+}
+
+/* ` key=` or `,"key":`, without a comma behind the brace. Returns its end. */
+static char *write_key(const struct record *r, char *at, const char *key, size_t len)
+{
+	bool is_text = r->format == RECORD_TEXT;
+
+	if (is_text)
+		*at++ = ' ';
+	else if (r->len > 1)
+		*at++ = ',';
+	if (!is_text)
+		*at++ = '"';
+	memcpy(at, key, len);
+	at += len;
+	if (!is_text)
+		*at++ = '"';
+	*at++ = is_text ? '=' : ':';
+	return at;
+}
+
 static void put_key(struct record *r, const char *key)
 {
-	if (r->format == RECORD_TEXT) {
-		put(r, " ", 1);
-		put_str(r, key);
-		put(r, "=", 1);
-	} else {
-		put_str(r, r->len > 1 ? ",\"" : "\"");
-		put_str(r, key);
-		put(r, "\":", 2);
-	}
+	char text[KEY_MAX + 4];
+	size_t len = strlen(key);
+
+	assert(len <= KEY_MAX);
+	put(r, text, (size_t)(write_key(r, text, key, len) - text));
 }
 
 void record_begin(struct record *r, char *buf, size_t max, enum record_format format,
@@ -159,15 +185,19 @@ void record_text(struct record *r, const char *key, const char *value)
 
 void record_num(struct record *r, const char *key, uint64_t value)
 {
-	char text[20];
-	size_t at = sizeof(text);
+	char digits[NUMBER_MAX];
+	size_t at = sizeof(digits), len = strlen(key);
+	char *out = room(r, len + 4 + sizeof(digits));
 
+	if (!out)
+		return;
+	out = write_key(r, out, key, len);
 	do {
-		text[--at] = (char)('0' + value % 10);
+		digits[--at] = (char)('0' + value % 10);
 		value /= 10;
 	} while (value > 0);
-	put_key(r, key);
-	put(r, text + at, sizeof(text) - at);
+	memcpy(out, digits + at, sizeof(digits) - at);
+	r->len = (size_t)(out - r->at) + sizeof(digits) - at;
 }
 
 bool record_end(struct record *r)

@@ -6,7 +6,8 @@
  *
  * JSON: `"`, `\` and all that is not printable ASCII are escaped, characters by their code
  * points (a pair of surrogates over U+FFFF); a byte that is not part of sound UTF-8 stands as
- * \u00XX, as if it were Latin-1. Text: as log.h says. Keys are literals that need no escape. */
+ * \u00XX, as if it were Latin-1. Text: as log.h says. Keys are literals of at most 60 bytes that
+ * need no escape. */
 
 #include "base/slice.h"
 
