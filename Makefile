@@ -215,7 +215,7 @@ bench-routes: $(OUT)/bench/routes
 .PHONY: soak
 soak: deps-test
 	@$(MAKE) --no-print-directory $(parallel) $(OUT)/moongate $(OUT)/moongate-faults
-	@OUT=$(OUT) SAN=$(SAN) tests/run soak
+	@OUT=$(OUT) SAN=$(SAN) REPORT=$(REPORT) tests/run soak
 
 SYSCONFDIR ?= $(if $(filter /usr /usr/,$(PREFIX)),,$(PREFIX))/etc
 .PHONY: install
