@@ -211,7 +211,7 @@ size_t log_datagram_journal(char *out, const char *line, size_t len)
 	size_t n;
 
 	n = (size_t)sprintf(out,
-	        "PRIORITY=%u\nSYSLOG_FACILITY=%u\nSYSLOG_IDENTIFIER=moongate\nMOONGATE_EVENT=%.*s\n"
+	        "PRIORITY=%u\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=moongate\nMOONGATE_EVENT=%.*s\n"
 	        "MESSAGE=",
 	        severity[l.level], FACILITY, (int)l.event.len, (const char *)l.event.at);
 	memcpy(out + n, l.text.at, l.text.len);

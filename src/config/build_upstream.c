@@ -106,8 +106,7 @@ static void set_service(struct draft_upstream *u)
 {
 	struct upstream_server *s = &u->server[0].server;
 	u->group->service = s->host;
-	u->group->max_connections =
-	        s->max_connections ? s->max_connections : u->max_connections;
+	u->group->max_connections = s->max_connections ? s->max_connections : u->max_connections;
 	u->group->is_fixed = false;
 	s->host = NULL;
 }

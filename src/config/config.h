@@ -37,8 +37,8 @@ struct config {
 	unsigned workers; /* 0 = auto: one per core */
 	char *log;        /* as log_open() takes it */
 	enum log_level log_level;
-	uint32_t log_rate; /* log_set_rate() */
-	char *access_log;  /* as log_access_open() takes it; NULL = off */
+	uint32_t log_rate;             /* log_set_rate() */
+	char *access_log;              /* as log_access_open() takes it; NULL = off */
 	struct access_settings access; /* is_on says the same */
 	uint32_t drain_timeout_ms;
 	struct resolver_settings resolver; /* owns its text */

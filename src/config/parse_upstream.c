@@ -97,9 +97,8 @@ static bool service_server(struct parse *p, const char *text, struct upstream_se
 {
 	static const char tcp[] = "._tcp.";
 	const char *dot = strchr(text, '.');
-	if (text[0] != '_' || !dot || dot == text + 1 ||
-	        strncmp(dot, tcp, sizeof tcp - 1) != 0 || !is_host_name(dot + sizeof tcp - 1) ||
-	        !is_host_name(text))
+	if (text[0] != '_' || !dot || dot == text + 1 || strncmp(dot, tcp, sizeof tcp - 1) != 0 ||
+	        !is_host_name(dot + sizeof tcp - 1) || !is_host_name(text))
 		return parse_refuse(p, "want a service, such as ws+srv://_chat._tcp.example.com");
 	out->name = mem_strdup(text);
 	out->host = mem_strdup(text);
@@ -168,8 +167,7 @@ static char *next_word(char **text)
 	return word;
 }
 
-static bool server_words(
-        struct parse *p, char *text, struct upstream_server *out, bool *is_service)
+static bool server_words(struct parse *p, char *text, struct upstream_server *out, bool *is_service)
 {
 	const char *word = next_word(&text);
 	if (!word || !server_url(p, word, out))
@@ -179,8 +177,9 @@ static bool server_words(
 		if (!server_option(p, word, out))
 			return false;
 	if (*is_service && (out->weight || out->is_backup))
-		return parse_refuse(p, "want no weight and no backup here: the name servers say which "
-		                       "servers there are, with what weights, and which are backups");
+		return parse_refuse(p,
+		        "want no weight and no backup here: the name servers say which "
+		        "servers there are, with what weights, and which are backups");
 	return true;
 }
 
@@ -197,8 +196,8 @@ bool parse_server(struct parse *p, void *field)
 		return false;
 	}
 	u->server = mem_resize(u->server, (u->server_n + 1) * sizeof u->server[0]);
-	u->server[u->server_n++] = (struct draft_server){
-	        .entry = p->entry, .server = s, .is_service = is_service};
+	u->server[u->server_n++] =
+	        (struct draft_server){.entry = p->entry, .server = s, .is_service = is_service};
 	return true;
 }
 

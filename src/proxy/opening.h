@@ -24,7 +24,7 @@ enum {
 
 struct opening {
 	struct dial dial;
-	struct srv srv;         /* whose servers the group's are */
+	struct srv srv; /* whose servers the group's are */
 	struct session *session;
 	struct upstream_members *members; /* of the route's group; referenced */
 	struct pick_request pick;

@@ -65,8 +65,8 @@ static size_t sample_lines(struct line *out, size_t max)
 			continue;
 		if (sscanf(at, "[%31[a-z]", word) == 1)
 			kind = (enum schema_kind)(schema_find_section(word) - schema_section);
-		else if (sscanf(at + l->is_commented, "%31[a-z_0-9] = %99[^\n]", l->key, l->value) ==
-		         2)
+		else if (sscanf(at + l->is_commented, "%31[a-z_0-9] = %99[^\n]", l->key,
+		                 l->value) == 2)
 			out[n++].kind = kind;
 		else
 			ck_abort_msg("%s: %s", SAMPLE, at);
