@@ -117,7 +117,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libevent-dev libc-ares-dev libssl-dev lib
 CLANG_DEPS := clang llvm libclang-rt-14-dev
 TEST_DEPS := check cppcheck clang-format shellcheck python3-pytest python3-pytest-timeout \
 	python3-pytest-xdist python3-websockets python3-selenium nodejs node-ws chromium \
-	chromium-driver iproute2 nftables $(if $(filter clang%,$(notdir $(CC))),$(CLANG_DEPS))
+	chromium-driver iproute2 nftables systemd util-linux $(if $(filter clang%,$(notdir $(CC))),$(CLANG_DEPS))
 
 define install_missing
 @command -v dpkg-query >/dev/null || { echo "no Debian: packages are not checked"; exit 0; }; \
@@ -215,7 +215,7 @@ bench-routes: $(OUT)/bench/routes
 .PHONY: soak
 soak: deps-test
 	@$(MAKE) --no-print-directory $(parallel) $(OUT)/moongate $(OUT)/moongate-faults
-	@OUT=$(OUT) SAN=$(SAN) tests/run soak
+	@OUT=$(OUT) SAN=$(SAN) REPORT=$(REPORT) tests/run soak
 
 SYSCONFDIR ?= $(if $(filter /usr /usr/,$(PREFIX)),,$(PREFIX))/etc
 .PHONY: install

@@ -34,6 +34,7 @@ void totals_log(const struct worker *const *workers, const struct proxy *const *
 		sets[i] = (const counter *)proxy_counters(proxies[i]);
 	totals_add(&l, proxy_counter_info, proxy_counter_n, sets, n);
 	log_unum(&l, "log_lost", log_lost());
+	log_unum(&l, "access_log_lost", log_access_lost());
 	log_end(&l);
 	mem_free(sets);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* Log lines: `2026-11-21T00:35:10.123Z warn  event key=value ...`.
+/* Log lines: `2026-11-21T00:35:10.123Z warn  event key=value ...`, and the access log,
+ * whose records are made elsewhere (proxy/access.h) and go the same way.
  *
  * A line is built by key and value, so nothing a peer sends can break it: a
  * value that is empty or holds anything but letters, digits and ._-/:@%+,[]* is
@@ -16,8 +17,12 @@
  * A target that takes nothing for a second (a pipe that nobody reads, a full
  * disk) loses what was to be written; once it takes lines again, the first is
  * `log_lost lines=N`. Signals: the daemon ignores SIGPIPE.
+ *
+ * Of an event that a thread with a queue logs more often than log_set_rate() allows, the
+ * further lines of the second are only counted: `suppressed event=NAME count=N`.
+ *
  * errno is preserved by every function here, unless it says otherwise. Fault names:
- * log_open, log_write, log_start. */
+ * log_open, log_write, log_start, access_start. */
 
 #include "base/slice.h"
 
@@ -36,12 +41,17 @@ struct log_line {
 	char text[LOG_LINE_MAX];
 };
 
-/* `target` is "stderr" (the target at first) or a path, opened for appending.
- * False with errno when it cannot be opened; the old target and level stay. Control
- * thread. */
+/* `target` is "stderr" (the target at first), "syslog" or "journal", both with :PATH for
+ * another socket than the usual one, or a path, opened for appending. False with errno when it
+ * cannot be opened; the old target and level stay. Control thread. */
 bool log_open(const char *target, enum log_level level);
 bool log_level_parse(const char *name, enum log_level *out);
 bool log_is_on(enum log_level level);
+/* Lines of one event and thread in a second; 0 (at first): any number. Control thread. */
+void log_set_rate(uint32_t per_second);
+/* Opens log and access log again by their names, between two lines: after files were renamed.
+ * Says so, or why not, in the log: then the old file stays. Control thread. */
+void log_reopen(void);
 
 /* Starts and stops the writer thread; log_stop() writes all that is queued, but
  * waits for the target no longer than a second. Other threads that log should have
@@ -55,6 +65,19 @@ void log_thread_fini(void);
 /* Lines lost because a queue was full or the target refused them. Any thread. */
 uint64_t log_lost(void);
 
+/* The access log: off at first. It has its own target, as log_open() takes them, its own
+ * writer and queues; what it loses is told in the log, `access_log_lost records=N`. Control
+ * thread. False with errno: what was before stays. */
+bool log_access_open(const char *target);
+void log_access_close(void);
+bool log_access_is_on(void); /* any thread */
+/* One record, its line feed included; without an access log, none. Any thread. */
+void log_access_put(const char *record, size_t len);
+/* A record that could not even be made. Any thread. */
+void log_access_lose(void);
+uint64_t log_access_lost(void);
+
+/* `event` lives as long as the process: a literal. */
 void log_begin(struct log_line *l, enum log_level level, const char *event);
 /* NULL is written as -. */
 void log_text(struct log_line *l, const char *key, const char *value);
@@ -64,6 +87,9 @@ void log_unum(struct log_line *l, const char *key, uint64_t value);
 /* errno as words: key="connection refused" */
 void log_errno(struct log_line *l, const char *key, int error);
 void log_end(struct log_line *l);
+
+/* A value that has to be quoted. */
+bool log_needs_quotes(struct slice value);
 
 /* The words of an errno as they stand in a sentence: "connection refused", "error
  * 1234" for one without words. Returns text. */

@@ -34,7 +34,7 @@ static bool is_plain(uint8_t c)
 	       (c != '\0' && strchr("._-/:@%+,[]*", c) != NULL);
 }
 
-static bool needs_quotes(struct slice s)
+bool log_needs_quotes(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
 		if (!is_plain(s.at[i]))
@@ -73,7 +73,7 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
 	char now[25];
 
 	l->level = level;
-	l->muted = !log_is_on(level);
+	l->muted = !log_is_on(level) || !log_writer_may(level, event);
 	l->cut = false;
 	l->len = 0;
 	if (l->muted)
@@ -89,7 +89,7 @@ void log_slice(struct log_line *l, const char *key, struct slice value)
 	if (l->muted)
 		return;
 	put_key(l, key);
-	if (needs_quotes(value))
+	if (log_needs_quotes(value))
 		put_quoted(l, value);
 	else
 		put(l, (const char *)value.at, value.len);

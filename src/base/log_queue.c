@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/log_queue.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert((LOG_QUEUE_SIZE & (LOG_QUEUE_SIZE - 1)) == 0, "positions wrap by masking");
-
-struct log_queue *log_queue_new(void)
+struct log_queue *log_queue_new(size_t size)
 {
-	struct log_queue *q = aligned_alloc(64, sizeof(*q));
+	struct log_queue *q;
 
+	assert(size >= 64 && (size & (size - 1)) == 0); /* positions wrap by masking */
+	q = aligned_alloc(64, sizeof(*q) + size);
 	if (!q)
 		return NULL;
 	q->next = NULL;
+	q->rate = NULL;
+	q->size = size;
 	atomic_init(&q->closed, false);
 	atomic_init(&q->put, 0);
 	atomic_init(&q->taken, 0);
@@ -21,13 +24,14 @@ struct log_queue *log_queue_new(void)
 
 void log_queue_free(struct log_queue *q)
 {
+	free(q->rate);
 	free(q);
 }
 
 /* How many of `len` bytes at a position lie before the ring's end. */
-static size_t until_end(uint64_t position, size_t len)
+static size_t until_end(const struct log_queue *q, uint64_t position, size_t len)
 {
-	size_t left = LOG_QUEUE_SIZE - (size_t)(position % LOG_QUEUE_SIZE);
+	size_t left = q->size - (size_t)(position & (q->size - 1));
 
 	return len < left ? len : left;
 }
@@ -43,11 +47,11 @@ size_t log_queue_bytes(const struct log_queue *q)
 bool log_queue_put(struct log_queue *q, const char *line, size_t len)
 {
 	uint64_t at = atomic_load_explicit(&q->put, memory_order_relaxed);
-	size_t first = until_end(at, len);
+	size_t first = until_end(q, at, len);
 
-	if (len > LOG_QUEUE_SIZE - log_queue_bytes(q))
+	if (len > q->size - log_queue_bytes(q))
 		return false;
-	memcpy(q->ring + at % LOG_QUEUE_SIZE, line, first);
+	memcpy(q->ring + (at & (q->size - 1)), line, first);
 	memcpy(q->ring, line + first, len - first);
 	/* Sequentially consistent: the putting thread looks next whether the writer
 	 * sleeps, the writer says so and then looks here. One of them must see the other. */
@@ -58,9 +62,9 @@ bool log_queue_put(struct log_queue *q, const char *line, size_t len)
 void log_queue_take(struct log_queue *q, char *out, size_t len)
 {
 	uint64_t at = atomic_load_explicit(&q->taken, memory_order_relaxed);
-	size_t first = until_end(at, len);
+	size_t first = until_end(q, at, len);
 
-	memcpy(out, q->ring + at % LOG_QUEUE_SIZE, first);
+	memcpy(out, q->ring + (at & (q->size - 1)), first);
 	memcpy(out + first, q->ring, len - first);
 	atomic_store(&q->taken, at + len);
 }

@@ -11,17 +11,21 @@
 
 enum { LOG_QUEUE_SIZE = 256 * 1024 };
 
+struct log_rate;
+
 struct log_queue {
 	struct log_queue *next; /* the writer's list of queues */
 	atomic_bool closed;     /* its thread will put no more */
+	struct log_rate *rate;  /* its thread's; owned; NULL = its lines are not limited */
+	size_t size;            /* of the ring: a power of two */
 	/* Bytes ever put and ever taken, each on a cache line of its own. */
 	_Alignas(64) _Atomic uint64_t put;
 	_Alignas(64) _Atomic uint64_t taken;
-	_Alignas(64) char ring[LOG_QUEUE_SIZE];
+	_Alignas(64) char ring[];
 };
 
-/* NULL when memory is short. */
-struct log_queue *log_queue_new(void);
+/* `size` is a power of two. NULL when memory is short. */
+struct log_queue *log_queue_new(size_t size);
 void log_queue_free(struct log_queue *q);
 /* A whole line, its line feed included. False when it does not fit. The putting
  * thread. */

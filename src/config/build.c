@@ -3,11 +3,13 @@
 
 #include "base/mem.h"
 #include "config/build_headers.h"
+#include "config/build_identity.h"
 #include "config/build_limits.h"
 #include "config/build_upstream.h"
 #include "config/draft.h"
 #include "config/loop.h"
 #include "config/place.h"
+#include "net/passed.h"
 
 #include <stdlib.h>
 
@@ -15,6 +17,14 @@ enum {
 	LISTENERS_MAX = 64, /* bits of route->listeners */
 	BINDS_MAX = 256,
 };
+
+static bool is_same_place(const struct draft_bind *a, const struct draft_bind *b)
+{
+	const char *x = draft_passed(a), *y = draft_passed(b);
+	if (x || y)
+		return x && y && strcmp(x, y) == 0;
+	return place_overlaps(&a->address, &b->address);
+}
 
 static struct draft_bind *same_address(
         struct draft *d, const struct draft_bind *b, const struct reader_section **section)
@@ -24,7 +34,7 @@ static struct draft_bind *same_address(
 		for (size_t k = 0; k < l->bind_n; k++) {
 			if (&l->bind[k] == b)
 				return NULL;
-			if (place_overlaps(&l->bind[k].address, &b->address)) {
+			if (is_same_place(&l->bind[k], b)) {
 				*section = l->section;
 				return &l->bind[k];
 			}
@@ -99,17 +109,59 @@ static char *place_text(const struct reader_section *section, const struct reade
 	return mem_format("%s:%u", section->file->name, entry->line);
 }
 
+/* Several sockets may have been passed by one name; the one that is missing when there is
+ * none is told when it is to be opened. */
+static unsigned sockets_of(const struct draft_bind *b)
+{
+	unsigned n = draft_passed(b) ? passed_count(draft_passed(b)) : 1;
+	return n > 0 ? n : 1;
+}
+
+static void build_bind(struct config_bind *b, const struct draft_listener *l,
+        const struct draft_bind *draft, unsigned number)
+{
+	b->settings = l->settings;
+	b->settings.address = draft->address;
+	b->text = mem_strdup(draft->text);
+	b->place = place_text(l->section, draft->entry);
+	if (draft_passed(draft)) {
+		b->settings.passed = b->text + (draft_passed(draft) - draft->text);
+		b->settings.passed_number = number;
+	}
+}
+
 static void build_binds(
         struct config *c, const struct draft_listener *l, struct proxy_listener *built)
 {
 	for (size_t i = 0; i < l->bind_n; i++) {
-		struct config_bind *b = &c->bind[c->bind_n++];
-		b->settings = l->settings;
-		b->settings.address = l->bind[i].address;
-		b->text = mem_strdup(l->bind[i].text);
-		b->place = place_text(l->section, l->bind[i].entry);
-		b->listener = built;
+		for (unsigned k = 0; k < sockets_of(&l->bind[i]); k++) {
+			struct config_bind *b = &c->bind[c->bind_n++];
+			build_bind(b, l, &l->bind[i], k);
+			b->listener = built;
+		}
 	}
+}
+
+static bool is_bound(const struct draft *d, const char *passed)
+{
+	for (size_t i = 0; i < d->config->bind_n; i++) {
+		const char *name = d->config->bind[i].settings.passed;
+		if (name && strcmp(name, passed) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Clients that connect to it would wait for ever. */
+static void check_passed(struct draft *d, const char *file)
+{
+	struct problem_place whole = {file, 0, 0};
+	for (unsigned i = 0; i < passed_n(); i++)
+		if (!is_bound(d, passed_name(i)))
+			problem_error(&d->problems, whole,
+			        "descriptor %d was passed by the name of %s, which no listener "
+			        "takes: want bind = fd:%s",
+			        passed_fd(i), passed_name(i), passed_name(i));
 }
 
 static void build_listeners(struct draft *d)
@@ -117,7 +169,8 @@ static void build_listeners(struct draft *d)
 	struct config *c = d->config;
 	size_t binds = 0;
 	for (size_t i = 0; i < d->listener_n; i++)
-		binds += d->listener[i].bind_n;
+		for (size_t k = 0; k < d->listener[i].bind_n; k++)
+			binds += sockets_of(&d->listener[i].bind[k]);
 	c->listener = mem_new(d->listener_n * sizeof c->listener[0]);
 	c->bind = mem_new(binds * sizeof c->bind[0]);
 	for (size_t i = 0; i < d->listener_n; i++) {
@@ -331,7 +384,11 @@ void build_run(struct draft *d, const char *name)
 		check_missing(d, name);
 	if (!check_listeners(d))
 		return;
+	build_identity(d);
+	d->config->access.is_on = d->config->access_log != NULL;
 	build_listeners(d);
+	if (!d->is_memory && d->problems.errors == 0)
+		check_passed(d, name);
 	build_upstreams(d);
 	build_routes(d);
 	if (d->problems.errors == 0) {

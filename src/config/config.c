@@ -72,6 +72,8 @@ void config_free(struct config *c)
 	mem_free(c->group);
 	route_table_unref(c->routes);
 	mem_free(c->log);
+	mem_free(c->access_log);
+	mem_free(c->identity.user);
 	mem_free(c->resolver.servers);
 	mem_free(c);
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "net/listener.h"
 #include "net/resolver.h"
+#include "proxy/access.h"
 #include "proxy/proxy.h"
 #include "proxy/route.h"
 
@@ -17,7 +18,7 @@
 
 struct config_bind { /* one `bind` of a [listener] */
 	struct listener_settings settings;
-	char *text;  /* as configured */
+	char *text;  /* as configured; settings.passed points into it */
 	char *place; /* file:line, for messages */
 	struct proxy_listener *listener;
 };
@@ -26,11 +27,23 @@ struct config_bind { /* one `bind` of a [listener] */
 #define CONFIG_MEMORY_AUTO UINT64_C(0)
 #define CONFIG_MEMORY_OFF  UINT64_MAX
 
+/* Who the daemon is once it has started as root. */
+struct config_identity {
+	char *user; /* as configured; NULL = it stays who it is */
+	uid_t uid;
+	gid_t gid;
+};
+
 struct config {
 	/* [moongate] */
+	struct config_identity identity;
+	bool core_dumps;
 	unsigned workers; /* 0 = auto: one per core */
-	char *log;        /* "stderr" or a path */
+	char *log;        /* as log_open() takes it */
 	enum log_level log_level;
+	uint32_t log_rate;             /* log_set_rate() */
+	char *access_log;              /* as log_access_open() takes it; NULL = off */
+	struct access_settings access; /* is_on says the same */
 	uint32_t drain_timeout_ms;
 	struct resolver_settings resolver; /* owns its text */
 	uint32_t address_table;            /* limit_table_resize() */

@@ -262,6 +262,7 @@ void draft_init(struct draft *d)
 {
 	*d = (struct draft){.config = mem_new(sizeof *d->config)};
 	problems_init(&d->problems);
+	d->config->identity.gid = (gid_t)-1;
 	apply_initial(KIND_MOONGATE, d->config, NULL);
 	apply_initial(KIND_DEFAULTS, NULL, &d->defaults);
 }

@@ -17,8 +17,14 @@ struct draft_names {
 struct draft_bind {
 	const struct reader_entry *entry;
 	char *text;
-	struct address address;
+	struct address address; /* len 0: one that was passed to us */
 };
+
+/* The NAME of fd:NAME; NULL for other binds. */
+static inline const char *draft_passed(const struct draft_bind *b)
+{
+	return b->address.len == 0 ? b->text + 3 : NULL;
+}
 
 struct draft_listener {
 	const struct reader_section *section;

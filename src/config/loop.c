@@ -28,6 +28,8 @@ static struct address destination(const struct address *server)
 /* Whether a connection to `to` may be accepted by a socket bound to `bind`. */
 static bool reaches(const struct draft *d, const struct address *to, const struct address *bind)
 {
+	if (bind->len == 0)
+		return false;
 	if (address_equal(to, bind))
 		return true;
 	if (to->len == 0 || !place_is_any(bind) || !place_overlaps(to, bind))

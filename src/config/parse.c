@@ -8,6 +8,7 @@
 #include "config/draft.h"
 #include "config/schema.h"
 #include "http/uri.h"
+#include "net/passed.h"
 
 #include <assert.h>
 #include <grp.h>
@@ -165,19 +166,6 @@ char *parse_relative(const struct reader_file *file, const char *path)
 	return out;
 }
 
-bool parse_log(struct parse *p, void *field)
-{
-	char **target = field;
-	bool is_stderr = strcmp(p->value, "stderr") == 0;
-	if (p->value[0] == '\0')
-		return false;
-	if (strcmp(p->value, "syslog") == 0 || strcmp(p->value, "journal") == 0)
-		return parse_refuse(p, "want stderr or a path: this version writes to no other");
-	mem_free(*target);
-	*target = is_stderr ? mem_strdup("stderr") : parse_relative(p->file, p->value);
-	return true;
-}
-
 bool parse_mode(struct parse *p, void *field)
 {
 	unsigned mode = 0;
@@ -213,6 +201,25 @@ bool parse_owner(struct parse *p, void *field)
 		id = found->pw_uid;
 	}
 	*(uid_t *)field = id;
+	return true;
+}
+
+/* The user's own group too, unless another one was given. */
+bool parse_user(struct parse *p, void *field)
+{
+	struct config_identity *who = field;
+	const struct passwd *found;
+	uint32_t id;
+	bool is_number = is_id(p->value, &id);
+
+	found = is_number ? getpwuid(id) : getpwnam(p->value);
+	if (!found && !is_number)
+		return parse_refuse(p, "no such user: want a name or number");
+	mem_free(who->user);
+	who->user = mem_strdup(p->value);
+	who->uid = found ? found->pw_uid : id;
+	if (found && who->gid == (gid_t)-1)
+		who->gid = found->pw_gid;
 	return true;
 }
 
@@ -268,6 +275,11 @@ static bool bind_address(struct parse *p, struct address *out)
 {
 	if (strncmp(p->value, "unix:", 5) == 0)
 		return parse_unix_address(p, p->value + 5, out);
+	if (strncmp(p->value, "fd:", 3) == 0) {
+		*out = (struct address){.len = 0};
+		return passed_is_name(p->value + 3) ||
+		       parse_refuse(p, "want a name behind fd:, without blanks and ':'");
+	}
 	const char *colon = strrchr(p->value, ':');
 	uint16_t port;
 	if (!colon)

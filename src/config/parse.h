@@ -30,29 +30,35 @@ bool parse_size(struct parse *p, void *field);   /* k, m, g: powers of 1024 */
 bool parse_memory(struct parse *p, void *field); /* the same, or CONFIG_MEMORY_OFF */
 bool parse_time(struct parse *p, void *field);   /* ms, s, m, h; into milliseconds */
 
-bool parse_on_off(struct parse *p, void *field);     /* bool */
-bool parse_remask(struct parse *p, void *field);     /* enum route_remask */
-bool parse_log_level(struct parse *p, void *field);  /* enum log_level */
-bool parse_log(struct parse *p, void *field);        /* char *: owned */
-bool parse_resolver(struct parse *p, void *field);   /* struct resolver_settings: servers */
-bool parse_mode(struct parse *p, void *field);       /* mode_t */
-bool parse_owner(struct parse *p, void *field);      /* uid_t */
-bool parse_group(struct parse *p, void *field);      /* gid_t */
-bool parse_bind(struct parse *p, void *field);       /* struct draft_listener: one more bind */
-bool parse_server(struct parse *p, void *field);     /* struct draft_upstream: one more server */
-bool parse_source(struct parse *p, void *field);     /* struct draft_upstream: one more source */
-bool parse_balance(struct parse *p, void *field);    /* enum upstream_balance */
-bool parse_hash_key(struct parse *p, void *field);   /* struct draft_hash_key */
-bool parse_sticky(struct parse *p, void *field);     /* char *: owned; NULL = off */
-bool parse_file(struct parse *p, void *field);       /* char *: owned; a path */
-bool parse_attributes(struct parse *p, void *field); /* char *: owned */
-bool parse_path(struct parse *p, void *field);       /* struct draft_path */
-bool parse_respond(struct parse *p, void *field);    /* struct draft_respond */
-bool parse_name(struct parse *p, void *field);       /* const struct reader_entry * */
-bool parse_host(struct parse *p, void *field);       /* struct draft_route: one more host */
-bool parse_header(struct parse *p, void *field);     /* struct draft_route: one more condition */
-bool parse_query(struct parse *p, void *field);      /* struct draft_route: one more condition */
-bool parse_origin(struct parse *p, void *field);     /* struct origin_list *: one more */
+bool parse_on_off(struct parse *p, void *field);        /* bool */
+bool parse_remask(struct parse *p, void *field);        /* enum route_remask */
+bool parse_log_level(struct parse *p, void *field);     /* enum log_level */
+bool parse_log(struct parse *p, void *field);           /* char *: owned */
+bool parse_log_rate(struct parse *p, void *field);      /* uint32_t: lines a second; 0 = off */
+bool parse_access_log(struct parse *p, void *field);    /* char *: owned; NULL = off */
+bool parse_access_format(struct parse *p, void *field); /* enum record_format */
+bool parse_access_fields(struct parse *p, void *field); /* uint64_t: bits */
+bool parse_access_sample(struct parse *p, void *field); /* uint32_t: of a hundred */
+bool parse_resolver(struct parse *p, void *field);      /* struct resolver_settings: servers */
+bool parse_mode(struct parse *p, void *field);          /* mode_t */
+bool parse_owner(struct parse *p, void *field);         /* uid_t */
+bool parse_group(struct parse *p, void *field);         /* gid_t */
+bool parse_user(struct parse *p, void *field);          /* struct config_identity */
+bool parse_bind(struct parse *p, void *field);          /* struct draft_listener: one more bind */
+bool parse_server(struct parse *p, void *field);        /* struct draft_upstream: one more server */
+bool parse_source(struct parse *p, void *field);        /* struct draft_upstream: one more source */
+bool parse_balance(struct parse *p, void *field);       /* enum upstream_balance */
+bool parse_hash_key(struct parse *p, void *field);      /* struct draft_hash_key */
+bool parse_sticky(struct parse *p, void *field);        /* char *: owned; NULL = off */
+bool parse_file(struct parse *p, void *field);          /* char *: owned; a path */
+bool parse_attributes(struct parse *p, void *field);    /* char *: owned */
+bool parse_path(struct parse *p, void *field);          /* struct draft_path */
+bool parse_respond(struct parse *p, void *field);       /* struct draft_respond */
+bool parse_name(struct parse *p, void *field);          /* const struct reader_entry * */
+bool parse_host(struct parse *p, void *field);          /* struct draft_route: one more host */
+bool parse_header(struct parse *p, void *field);        /* struct draft_route: one more condition */
+bool parse_query(struct parse *p, void *field);         /* struct draft_route: one more condition */
+bool parse_origin(struct parse *p, void *field);        /* struct origin_list *: one more */
 bool parse_origin_missing(struct parse *p, void *field); /* enum origin_missing */
 bool parse_subprotocol(struct parse *p, void *field);    /* struct token_list *: one more */
 bool parse_rate(struct parse *p, void *field);           /* struct limit_rate */

@@ -5,12 +5,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/exit.h"
+#include "daemon/notify.h"
 #include "daemon/say.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
+#include "daemon/watchdog.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -20,6 +23,8 @@ enum {
 	CLOSE_GRACE_MS = 6000,   /* after drain_timeout: close_timeout's default and some air */
 	IGNORED_QUIET_MS = 1000, /* between two lines of one ignored signal */
 	SIGNALS_PER_TURN = 16,
+	DRAIN_TOLD_S = 5,      /* between two words to the service manager while draining */
+	DRAIN_MORE_MS = 20000, /* what each of them asks for */
 };
 
 enum control_state { RUNNING, DRAINING, ENDED };
@@ -32,7 +37,8 @@ struct ignored {
 
 struct control {
 	struct event_base *base;
-	struct event *signal, *report, *deadline;
+	struct event *signal, *report, *deadline, *progress;
+	struct watchdog *watchdog; /* or NULL */
 	int signal_fd, report_fd;
 	enum control_state state;
 	struct service *service;
@@ -44,6 +50,22 @@ static void control_end(struct control *c)
 {
 	c->state = ENDED;
 	event_base_loopbreak(c->base);
+}
+
+/* Without it the manager ends a long drain by SIGKILL. */
+static void tell_progress(struct control *c)
+{
+	const struct timeval again = {DRAIN_TOLD_S, 0};
+
+	notify_stopping(
+	        DRAIN_MORE_MS, "stopping: %" PRIu64 " sessions left", service_sessions(c->service));
+	event_add(c->progress, &again);
+}
+
+static void on_progress(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	tell_progress(arg);
 }
 
 /* Whatever a peer or a worker does, the end comes: the deadline counts from now. */
@@ -62,6 +84,7 @@ static void control_drain(struct control *c, int signal)
 	log_unum(&l, "spread_ms", spread_ms);
 	log_end(&l);
 	c->state = DRAINING;
+	tell_progress(c);
 	event_add(c->deadline, &wait);
 	service_drain(c->service, spread_ms);
 }
@@ -108,6 +131,8 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 			break;
 		if (signals_is_stop(signal))
 			control_stop(c, signal);
+		else if (signal == SIGUSR1)
+			log_reopen();
 		else if (signal > 0 && signal < NSIG)
 			control_ignore(c, signal);
 	}
@@ -162,8 +187,9 @@ static bool open_events(struct control *c)
 	c->signal = event_new(c->base, c->signal_fd, EV_READ | EV_PERSIST, on_signal, c);
 	c->report = event_new(c->base, c->report_fd, EV_READ | EV_PERSIST, on_report, c);
 	c->deadline = event_new(c->base, -1, 0, on_deadline, c);
-	return c->signal && c->report && c->deadline && event_add(c->signal, NULL) == 0 &&
-	       event_add(c->report, NULL) == 0;
+	c->progress = event_new(c->base, -1, 0, on_progress, c);
+	return c->signal && c->report && c->deadline && c->progress &&
+	       event_add(c->signal, NULL) == 0 && event_add(c->report, NULL) == 0;
 }
 
 struct control *control_new(void)
@@ -195,6 +221,8 @@ void control_free(struct control *c)
 	free_event(c->signal);
 	free_event(c->report);
 	free_event(c->deadline);
+	free_event(c->progress);
+	watchdog_free(c->watchdog);
 	if (c->base)
 		event_base_free(c->base);
 	if (c->signal_fd >= 0)
@@ -214,5 +242,9 @@ void control_run(struct control *c, struct service *s, uint32_t drain_timeout_ms
 {
 	c->service = s;
 	c->drain_timeout_ms = drain_timeout_ms;
+	if (notify_watchdog_us() > 0)
+		c->watchdog = watchdog_new(c->base, s, notify_watchdog_us());
 	event_base_dispatch(c->base);
+	watchdog_free(c->watchdog);
+	c->watchdog = NULL;
 }

@@ -6,10 +6,15 @@
 #include "daemon/exit.h"
 #include "daemon/explain.h"
 #include "daemon/limits.h"
+#include "daemon/logs.h"
+#include "daemon/notify.h"
+#include "daemon/openable.h"
 #include "daemon/options.h"
+#include "daemon/privileges.h"
 #include "daemon/say.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
+#include "net/passed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,6 +63,26 @@ static struct config *load(const char *path, struct config_errors *problems)
 	return c;
 }
 
+/* Root reads the file to learn who to be, and then reads it once more as that user: what a
+ * reload could not read is found now. */
+static struct config *load_as_user(
+        const char *path, struct config_errors *problems, enum exit_status *status)
+{
+	struct config *c = load(path, problems);
+	bool has_become;
+
+	*status = EXIT_CONFIG;
+	if (!c || !privileges_are_too_many(&c->identity))
+		return c;
+	has_become = privileges_drop(&c->identity);
+	config_free(c);
+	config_errors_free(problems);
+	if (has_become)
+		return load(path, problems);
+	*status = EXIT_FAILED;
+	return NULL;
+}
+
 static void log_limits(unsigned workers, size_t binds)
 {
 	uint64_t descriptors = limits_raise_descriptors();
@@ -97,6 +122,7 @@ static enum exit_status serve(
 
 	if (good) {
 		log_ready(workers);
+		notify_ready("serving with %u workers", workers);
 		control_run(control, s, c->drain_timeout_ms);
 	}
 	service_stop(s);
@@ -127,15 +153,18 @@ static enum exit_status run_configured(
 {
 	enum exit_status status;
 	struct control *control;
-	char words[LOG_ERRNO_MAX];
+	char why[LOGS_WHY_MAX];
 
-	if (!log_open(c->log, c->log_level)) {
+	if (!logs_open(c, why)) {
 		status = exit_for(errno);
-		say("%s: [moongate] log = %s: %s", path, c->log, log_errno_words(errno, words));
+		say("%s: %s", path, why);
 		return status;
 	}
 	log_event(LOG_LEVEL_INFO, "starting", "version", MOONGATE_VERSION, NULL);
 	log_warnings(warnings);
+	if (geteuid() == 0 && !c->identity.user)
+		log_event(
+		        LOG_LEVEL_WARN, "running_as_root", "hint", "set user in [moongate]", NULL);
 	control = control_new();
 	if (!control)
 		return failed("cannot start");
@@ -144,14 +173,33 @@ static enum exit_status run_configured(
 	return status;
 }
 
+/* What came along from whoever started the process. */
+static bool take_environment(void)
+{
+	char why[160];
+	bool good = passed_init(why) && notify_init(why);
+
+	if (!good)
+		say("%s", why);
+	return good;
+}
+
 static enum exit_status run(const char *path)
 {
 	struct config_errors problems = {0};
-	struct config *c = load(path, &problems);
-	enum exit_status status = c ? run_configured(path, c, &problems) : EXIT_CONFIG;
+	enum exit_status status;
+	struct config *c;
 
+	if (!take_environment())
+		return EXIT_FAILED;
+	c = load_as_user(path, &problems, &status);
+	if (c) {
+		privileges_allow_core_dumps(c->core_dumps);
+		status = run_configured(path, c, &problems);
+	}
 	config_errors_free(&problems);
 	config_free(c);
+	notify_fini();
 	return status;
 }
 
@@ -166,14 +214,16 @@ static enum exit_status printed(void)
 static enum exit_status check(const char *path)
 {
 	struct config_errors problems = {0};
-	struct config *c = load(path, &problems);
-	enum exit_status status = EXIT_CONFIG;
+	enum exit_status status;
+	struct config *c = load_as_user(path, &problems, &status);
 
 	if (c) {
 		if (problems.text)
 			say_lines(problems.text);
-		printf("%s: ok\n", path);
-		status = printed();
+		if (openable_check(path, c)) {
+			printf("%s: ok\n", path);
+			status = printed();
+		}
 	}
 	config_errors_free(&problems);
 	config_free(c);

@@ -36,6 +36,8 @@ struct service_worker {
 	bool has_failed;    /* to begin; `error` tells */
 	int error;
 	uint32_t spread_ms; /* for drain() */
+	uint64_t turns;     /* when it was last asked to turn */
+	bool was_asked;
 };
 
 struct service {
@@ -170,6 +172,7 @@ static void begin(struct worker *w, void *arg)
 	if (sw->proxy) {
 		proxy_set_resolver(sw->proxy, &sw->service->config->resolver);
 		proxy_set_routes(sw->proxy, sw->service->config->routes);
+		proxy_set_access(sw->proxy, &sw->service->config->access);
 	}
 	if (sw->proxy && w->index == 0)
 		proxy_check_servers(
@@ -257,6 +260,28 @@ bool service_start(struct service *s)
 		        address_text(listener_address(s->listeners[i]), text), NULL);
 	}
 	return good;
+}
+
+static bool has_turned(struct service_worker *sw)
+{
+	uint64_t turns = worker_turns(sw->worker);
+
+	if (sw->was_asked && turns == sw->turns)
+		return false;
+	sw->was_asked = true;
+	sw->turns = turns;
+	worker_poke(sw->worker);
+	return true;
+}
+
+int service_stuck(struct service *s)
+{
+	int stuck = -1;
+
+	for (unsigned i = 0; i < s->worker_n; i++)
+		if (!has_turned(&s->workers[i]))
+			stuck = (int)i;
+	return stuck;
 }
 
 uint64_t service_sessions(const struct service *s)

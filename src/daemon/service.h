@@ -25,6 +25,10 @@ enum exit_status service_open(struct service *s);
  * could not start, which was said: service_stop() comes next. */
 bool service_start(struct service *s);
 
+/* A worker whose loop has not turned since it was last asked to, or -1; those that have are
+ * asked again. */
+int service_stuck(struct service *s);
+
 /* Sessions that have begun and not ended. */
 uint64_t service_sessions(const struct service *s);
 /* Stops accepting and begins to end all sessions, spread over spread_ms. */

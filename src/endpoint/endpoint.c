@@ -250,10 +250,18 @@ static void on_drain(struct stream *s)
 	events_of(ep)->on_drain(ep);
 }
 
+static void on_connect(struct stream *s)
+{
+	struct endpoint *ep = s->owner;
+	if (events_of(ep)->on_connect)
+		events_of(ep)->on_connect(ep);
+}
+
 static const struct stream_events stream_events = {
         .on_data = on_data,
         .on_end = on_end,
         .on_drain = on_drain,
+        .on_connect = on_connect,
 };
 
 void endpoint_init(struct endpoint *ep, enum endpoint_role role)

@@ -50,6 +50,8 @@ struct endpoint_events {
 	void (*on_first_byte)(struct endpoint *ep);
 	void (*on_end)(struct endpoint *ep, enum stream_end end, int error);
 	void (*on_drain)(struct endpoint *ep);
+	/* The stream, which was connecting, is connected. May be NULL. */
+	void (*on_connect)(struct endpoint *ep);
 	/* There was no memory for what is unfinished; nothing more is read. */
 	void (*on_no_memory)(struct endpoint *ep);
 };

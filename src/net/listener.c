@@ -2,9 +2,11 @@
 #include "net/listener.h"
 
 #include "base/mem.h"
+#include "net/passed.h"
 #include "net/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -146,15 +148,65 @@ static bool open_unix(struct listener *l, const struct listener_settings *s, cha
 	return set_access(s, why) && start_listening(l, 0, s, why);
 }
 
+/* Whether it is what a worker can accept from; its address goes to *a. */
+static bool inspect_passed(int fd, struct address *a, char why[WHY_MAX])
+{
+	int type = 0, listens = 0;
+	socklen_t len = sizeof(type);
+
+	a->len = sizeof(a->storage);
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 ||
+	        getsockname(fd, &a->sa, &a->len) < 0)
+		return because(why, "what was passed", errno);
+	bool is_known = a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6 || is_unix(a);
+	if (type != SOCK_STREAM || !listens || !is_known) {
+		snprintf(why, WHY_MAX,
+		        "what was passed is no listening stream socket (a socket unit with "
+		        "Accept=yes?)");
+		return false;
+	}
+	return true;
+}
+
+/* A descriptor of our own for it, so that the one that was passed stays. Its backlog
+ * and, of a unix socket, its file are the business of whoever opened it. */
+static bool open_passed(struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
+{
+	int fd = passed_find(s->passed, s->passed_number);
+
+	if (fd < 0) {
+		snprintf(why, WHY_MAX, "no socket of that name was passed to this process");
+		return false;
+	}
+	l->fd[0] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (l->fd[0] < 0)
+		return because(why, "dup", errno);
+	if (!inspect_passed(l->fd[0], &l->address, why))
+		return false;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return because(why, "fcntl", errno);
+	plain_set_options(l->fd[0], l->address.sa.sa_family, &s->socket);
+	return true;
+}
+
+static bool open_sockets(struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
+{
+	if (s->passed)
+		return open_passed(l, s, why);
+	return is_unix(&s->address) ? open_unix(l, s, why) : open_tcp(l, s, why);
+}
+
 struct listener *listener_open(const struct listener_settings *s, unsigned workers, char why[160])
 {
-	unsigned n = is_unix(&s->address) ? 1 : workers;
+	unsigned n = s->passed || is_unix(&s->address) ? 1 : workers;
 	struct listener *l = mem_new(sizeof(*l) + n * sizeof(l->fd[0]));
 
 	l->n = n;
 	for (unsigned i = 0; i < n; i++)
 		l->fd[i] = -1;
-	if (is_unix(&s->address) ? open_unix(l, s, why) : open_tcp(l, s, why))
+	if (open_sockets(l, s, why))
 		return l;
 	int error = errno;
 	listener_close(l);

@@ -3,7 +3,8 @@
 
 /* Listening sockets: opened, owned and closed by the control thread, watched by
  * the workers. TCP: one socket per worker with SO_REUSEPORT, after a probe bind
- * without it, or a second daemon would bind silently. Unix: one, watched by all. */
+ * without it, or a second daemon would bind silently. Unix, or passed to us by whoever
+ * started the process: one, watched by all. */
 
 #include "net/address.h"
 #include "net/plain.h"
@@ -14,6 +15,8 @@ struct worker;
 
 struct listener_settings {
 	struct address address;
+	const char *passed;     /* the name of a socket of net/passed.h, instead of an address */
+	unsigned passed_number; /* among those of that name */
 	int backlog;
 	mode_t mode; /* unix; 0 = as the umask says */
 	uid_t owner; /* unix; (uid_t)-1 = unchanged */
@@ -31,7 +34,8 @@ struct listener *listener_open(const struct listener_settings *s, unsigned worke
 const struct address *listener_address(const struct listener *l);
 /* The socket that a worker of this number watches. */
 int listener_fd(const struct listener *l, unsigned worker);
-/* Closes the sockets and removes a unix socket's file. No worker may watch it. */
+/* Closes the sockets and removes a unix socket's file, if it was made here. No worker may
+ * watch it. */
 void listener_close(struct listener *l);
 
 /* Gets a connected descriptor, which it owns, and the peer's address. */

@@ -3,6 +3,7 @@
 
 #include "base/budget.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/plain.h"
@@ -274,6 +275,17 @@ static bool may_wait(struct worker *w, int wait_ms)
 	return set_alarm(w, until);
 }
 
+/* What the watchdog is for: a turn that never ends (turn:N:EDEADLK), and one that ends
+ * the process (turn:N:EFAULT). */
+static void fail_turn(void)
+{
+	int error = fault_next("turn");
+
+	assert(error != EFAULT);
+	while (error != 0)
+		pause();
+}
+
 void worker_turn(struct worker *w, int wait_ms)
 {
 	struct worker_private *p = w->priv;
@@ -281,6 +293,7 @@ void worker_turn(struct worker *w, int wait_ms)
 	bool was_behind = p->is_behind;
 
 	p->has_clock = false;
+	fail_turn();
 	event_base_loop(w->base, flags);
 	bool is_quiet = !p->has_clock && list_is_empty(&w->ready);
 	worker_read_clock(w);
@@ -329,7 +342,9 @@ bool worker_start(struct worker *w, worker_fn first, worker_fn last, void *arg)
 	atomic_store(&p->stopping, false);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int error = pthread_create(&p->thread, NULL, run, w);
+	int error = fault_next("thread");
+	if (!error)
+		error = pthread_create(&p->thread, NULL, run, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error) {
 		errno = error;
@@ -374,6 +389,11 @@ void worker_retire(struct worker *w, struct retired *r, void (*free_fn)(struct r
 	r->free = free_fn;
 	r->next = w->retired;
 	w->retired = r;
+}
+
+void worker_poke(struct worker *w)
+{
+	ring(w);
 }
 
 uint64_t worker_turns(const struct worker *w)

@@ -98,5 +98,7 @@ static inline void worker_timer(struct worker *w, struct timer *t, uint64_t dead
 {
 	timer_set(&w->wheel, t, deadline_ms);
 }
+/* Makes a loop that waits turn once; needs no memory. Any thread. */
+void worker_poke(struct worker *w);
 /* Counts turns; the watchdog of the control thread looks at it. Any thread. */
 uint64_t worker_turns(const struct worker *w);

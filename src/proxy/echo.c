@@ -73,6 +73,8 @@ static void send_out(struct session *s, const struct slice *v, size_t n)
 	if (queue_is_empty(&client_stream(s)->out))
 		return;
 	shortage_look(s->proxy);
+	if (s->access)
+		access_queued(s->access, CLIENT, client_stream(s)->out.bytes);
 	if (limit)
 		deadline_arm(s, session_clock(s) + limit);
 }
@@ -155,14 +157,25 @@ static void answer_close(struct session *s, const struct ws_run *run)
 	close_relayed(s, client, run->close_code);
 }
 
+static void count_bytes(struct session *s, size_t bytes)
+{
+	s->bytes[CLIENT] += bytes;
+	counter_add(&s->proxy->counters.bytes_up, bytes);
+}
+
 /* True when the connection goes on. */
 static bool on_control(struct session *s, const struct ws_run *run)
 {
+	count_bytes(s, run->control_len);
+	if (s->access)
+		access_control(s->access, CLIENT, run);
 	switch (run->control_opcode) {
 	case WS_PING:
 		send_pong(s, run);
 		return true;
 	case WS_PONG:
+		if (tunnel_is_own_pong(s, run))
+			access_own_pong(s);
 		s->ping_ms = 0;
 		return true;
 	default:
@@ -188,9 +201,10 @@ static void count(struct session *s, const struct ws_piece *piece)
 {
 	bool message = piece->ends && piece->fin;
 	s->data_ms = session_clock(s);
-	s->bytes[CLIENT] += piece->len;
+	if (s->access)
+		access_piece(s->access, piece);
 	s->messages[CLIENT] += message;
-	counter_add(&s->proxy->counters.bytes_up, piece->len);
+	count_bytes(s, piece->header_len + piece->len);
 	counter_add(&s->proxy->counters.messages_up, message);
 	if (message)
 		s->side[CLIENT].unfinished_ms = 0;

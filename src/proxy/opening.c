@@ -196,6 +196,7 @@ static void ask_server(struct session *s)
 	s->server = server->state;
 	o->pick.tried |= UINT64_C(1) << o->picked.index;
 	o->picked_ms = session_clock(s);
+	access_picked(s);
 	o->connect_ms = 0;
 	if (o->tries++)
 		counter_inc(&s->proxy->counters.tries);
@@ -400,6 +401,8 @@ static void connect_next(struct session *s, int error)
 	stream_set_marks(stream, s->route->settings.max_queue, s->route->settings.max_queue / 2);
 	if (!o->connect_ms)
 		arm_connect_timeout(s);
+	if (!(stream->flags & STREAM_CONNECTING))
+		access_connected(s);
 	send_request(s);
 }
 
@@ -600,6 +603,7 @@ static void finish_relay(struct session *s)
 	endpoint_send_queue(client, &o->body);
 	s->status = o->status;
 	counter_inc(&s->proxy->counters.relayed);
+	access_answered(s);
 	counter_inc(&s->proxy->counters.responses);
 	session_log_refused(s, o->status, "answered so by the upstream");
 	request_leave(s);

@@ -60,6 +60,7 @@ void proxy_free(struct proxy *p)
 	endpoint_worker_free(p->worker);
 	upstream_worker_free(p->worker);
 	p->worker->layer[WORKER_PROXY] = NULL;
+	mem_free(p->access_record);
 	mem_free(p);
 }
 
@@ -86,6 +87,13 @@ static void stop_checking(struct proxy *p)
 {
 	health_free(p->health);
 	p->health = NULL;
+}
+
+void proxy_set_access(struct proxy *p, const struct access_settings *s)
+{
+	p->access = *s;
+	if (s->is_on && !p->access_record)
+		p->access_record = mem_new(ACCESS_RECORD_MAX);
 }
 
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,

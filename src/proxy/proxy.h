@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct access_settings;
 struct resolver_settings;
 struct stream;
 struct worker;
@@ -113,6 +114,9 @@ void proxy_set_routes(struct proxy *p, struct route_table *t);
  * one drains or ends. Once, by one of them. */
 struct upstream_group;
 void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, size_t n);
+
+/* Which records of sessions go to the access log (base/log.h) from now on. */
+void proxy_set_access(struct proxy *p, const struct access_settings *s);
 
 /* A new connection, which came to that port (0 = none); owns fd. A listener_fn's body. */
 void proxy_accept(struct proxy *p, int fd, const struct address *peer,

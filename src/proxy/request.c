@@ -110,6 +110,7 @@ static void send_answer(struct session *s, struct http_writer *w, unsigned statu
 	struct slice v = slice_of(w->buf, w->len);
 	s->status = (uint16_t)status;
 	counter_inc(&s->proxy->counters.responses);
+	access_answered(s);
 	stream_send(s->side[CLIENT].ep.stream, &v, 1);
 	if (!keep_alive)
 		request_leave(s);
@@ -178,6 +179,7 @@ static void go_on(struct session *s, const struct http_head *head)
 	if (head->framing != HTTP_BODY_NONE)
 		endpoint_read_body(&s->side[CLIENT].ep, head, false);
 	s->receiving = false;
+	access_request_end(s);
 	s->deadline_ms = session_clock(s) + s->listener->keepalive_timeout_ms;
 	deadline_reset(s);
 }
@@ -310,6 +312,7 @@ void request_on_head(struct session *s, struct http_head *head)
 {
 	bool sound;
 	counter_inc(&s->proxy->counters.requests);
+	access_begin(s, head);
 	if (!headers_find_client(s, head)) {
 		refuse_memory(s);
 		return;

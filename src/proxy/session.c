@@ -145,6 +145,13 @@ static void on_end(struct endpoint *ep, enum stream_end end, int error)
 		client_left(s, end, error);
 }
 
+static void on_connect(struct endpoint *ep)
+{
+	struct session *s = session_of(ep);
+	if (s->state == SESSION_OPENING)
+		access_connected(s);
+}
+
 static void on_drain(struct endpoint *ep)
 {
 	struct session *s = session_of(ep);
@@ -174,6 +181,7 @@ const struct endpoint_events session_events = {
         .on_end = on_end,
         .on_no_memory = on_no_memory,
         .on_drain = on_drain,
+        .on_connect = on_connect,
 };
 
 /* ---- life ---- */
@@ -205,13 +213,16 @@ static void session_free(struct retired *r)
 {
 	struct session *s = list_entry(r, struct session, retired);
 	note_free(s->note);
+	access_free(s);
 	pool_put(&s->proxy->session_pool, s);
 }
 
 void session_leave_server(struct session *s)
 {
-	if (s->server)
-		upstream_give_back(s->server, session_clock(s));
+	if (!s->server)
+		return;
+	access_left_server(s);
+	upstream_give_back(s->server, session_clock(s));
 	s->server = NULL;
 }
 
@@ -229,6 +240,7 @@ void session_end(struct session *s, bool reset)
 	if (s->cause == CAUSE_CLOSE)
 		counter_inc(&p->counters.closed_normally);
 	session_log_end(s);
+	access_end(s);
 	session_leave_server(s);
 	admit_release(s);
 	timer_clear(&p->worker->wheel, &s->timer);

@@ -24,6 +24,7 @@
 #include "endpoint/endpoint.h"
 #include "net/address.h"
 #include "net/worker.h"
+#include "proxy/access.h"
 #include "proxy/proxy.h"
 #include "proxy/route.h"
 #include "proxy/shortage.h"
@@ -85,6 +86,7 @@ enum session_cause {
 /* Who ended it. */
 enum session_closer { CLOSED_BY_NOBODY, CLOSED_BY_CLIENT, CLOSED_BY_UPSTREAM, CLOSED_BY_PROXY };
 
+struct access;
 struct admission;
 struct health;
 struct opening;
@@ -115,7 +117,8 @@ struct session {
 	uint64_t data_ms;     /* when the last data frame passed */
 	uint64_t bytes[2];    /* of frames, from each side */
 	uint32_t messages[2];
-	struct note *note; /* of its request, for the log; NULL = there is nothing to tell */
+	struct note *note;     /* of its request, for the log; NULL = there is nothing to tell */
+	struct access *access; /* for its record; NULL = nothing was kept (access.h) */
 	struct address_brief client; /* as decided; see proxy/headers.h */
 	uint16_t status;             /* of the last answer; 0 = none */
 	uint16_t own_code;           /* close code that Moongate chose */
@@ -142,6 +145,8 @@ struct proxy {
 	uint64_t serial;
 	struct proxy_counters counters;
 	struct health *health; /* checks of servers; NULL = another worker's business */
+	struct access_settings access;
+	char *access_record; /* room for one */
 	/* Whose request is looked at now, if it has a route: the head is there. */
 	const struct session *asking;
 	const struct http_head *asked;
@@ -208,6 +213,10 @@ void session_blame(
         struct session *s, enum session_cause cause, enum session_closer closer, int error);
 /* The daemon stops: begins the end that suits the session's state. */
 void session_stop(struct session *s);
+
+/* What the log calls who ended it, and why. */
+const char *session_closer_name(const struct session *s);
+const char *session_cause_name(const struct session *s);
 
 /* What every line about the session begins with: its id, and its request's. */
 void session_log_id(const struct session *s, struct log_line *l);

@@ -4,6 +4,7 @@
  * a session that was open, or that went away in the middle of its opening. */
 
 #include "base/log.h"
+#include "proxy/access.h"
 #include "proxy/headers.h"
 #include "proxy/note.h"
 #include "proxy/session.h"
@@ -35,6 +36,16 @@ static const char *const causes[] = {
         [CAUSE_SILENT] = "silent",
         [CAUSE_ANSWERED] = "answered",
 };
+
+const char *session_closer_name(const struct session *s)
+{
+	return closers[s->closer];
+}
+
+const char *session_cause_name(const struct session *s)
+{
+	return causes[s->cause];
+}
 
 void session_log_id(const struct session *s, struct log_line *l)
 {
@@ -69,6 +80,7 @@ static void begin(
 
 void session_log_refused(struct session *s, unsigned status, const char *reason)
 {
+	access_refused(s, reason);
 	if (!log_is_on(LOG_LEVEL_INFO))
 		return;
 	struct log_line l;
@@ -81,6 +93,7 @@ void session_log_refused(struct session *s, unsigned status, const char *reason)
 
 void session_log_origin(struct session *s, const char *reason, struct slice origin)
 {
+	access_refused(s, reason);
 	if (!log_is_on(LOG_LEVEL_INFO))
 		return;
 	struct log_line l;
@@ -94,8 +107,8 @@ void session_log_origin(struct session *s, const char *reason, struct slice orig
 
 static void log_why(const struct session *s, struct log_line *l)
 {
-	log_text(l, "closed_by", closers[s->closer]);
-	log_text(l, "cause", causes[s->cause]);
+	log_text(l, "closed_by", session_closer_name(s));
+	log_text(l, "cause", session_cause_name(s));
 	if (s->cause == CAUSE_PROTOCOL)
 		log_text(l, "reason", ws_error_reason((enum ws_error)s->error));
 	if (s->cause == CAUSE_ERROR)

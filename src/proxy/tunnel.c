@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/tunnel.h"
 
+#include "proxy/access.h"
 #include "proxy/close.h"
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
@@ -32,6 +33,8 @@ void tunnel_pause(struct session *s, struct side *side)
 	side->flags |= SIDE_PAUSED;
 	side_heard(side, session_clock(s));
 	counter_inc(&s->proxy->counters.pauses);
+	if (s->access)
+		access_paused(s->access, side->ep.role);
 	stream_pause(side->ep.stream);
 }
 
@@ -61,6 +64,8 @@ static void note_queue(struct session *s, struct side *to)
 	if (queue_is_empty(&out->out))
 		return;
 	shortage_look(s->proxy);
+	if (s->access)
+		access_queued(s->access, to->ep.role, out->out.bytes);
 	uint32_t limit = s->route->settings.send_timeout_ms;
 	if (limit && s->state == SESSION_OPEN)
 		deadline_arm(s, session_clock(s) + limit);
@@ -103,7 +108,7 @@ static void own_ping(const struct session *s, uint8_t payload[PING_LEN])
 	memcpy(payload + 8, &s->id, 8);
 }
 
-static bool is_own_pong(const struct session *s, const struct ws_run *run)
+bool tunnel_is_own_pong(const struct session *s, const struct ws_run *run)
 {
 	uint8_t own[PING_LEN];
 	own_ping(s, own);
@@ -114,7 +119,8 @@ static enum control on_pong(struct session *s, const struct side *from, const st
 {
 	if (from->ep.role != ENDPOINT_CLIENT)
 		return CONTROL_PASS;
-	if (is_own_pong(s, run)) {
+	if (tunnel_is_own_pong(s, run)) {
+		access_own_pong(s);
 		s->ping_ms = 0;
 		return CONTROL_TAKE;
 	}
@@ -230,7 +236,8 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	const struct ws_limits *limits = &s->route->settings.limits;
 	struct runs runs = {.n = 0};
 	size_t at = 0, start = 0;
-	uint32_t messages = 0;
+	uint32_t messages = 0, texts = 0;
+	size_t text_bytes = 0;
 	bool data = false;
 	bool flood = false;
 	enum control control = CONTROL_PASS;
@@ -238,6 +245,8 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 		ws_reader_run(&ep->in, limits, buf + at, len - at, run);
 		at += run->pass;
 		messages += run->messages;
+		texts += run->texts;
+		text_bytes += run->text_bytes;
 		data |= run->pass > 0;
 		if (run->empty)
 			flood = tunnel_is_flood(s, from, run->empty);
@@ -252,11 +261,15 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 			start = at + run->control_len;
 		}
 		at += run->control_len;
+		if (s->access)
+			access_control(s->access, ep->role, run);
 		if (control == CONTROL_CLOSE)
 			break;
 	}
 	add_run(s, to, &runs, buf + start, at - start);
 	count(s, from, messages, at);
+	if (s->access)
+		access_data(s->access, ep->role, texts, text_bytes);
 	if (data)
 		s->data_ms = from->received_ms;
 	deliver(s, to, &runs);
@@ -309,6 +322,8 @@ void tunnel_ping(struct session *s)
 	struct slice v =
 	        slice_of(frame, ws_control_write(frame, WS_PING, payload, PING_LEN, false));
 	counter_inc(&s->proxy->counters.pings_sent);
+	if (s->access)
+		access_pinged(s->access);
 	stream_send(client->ep.stream, &v, 1);
 	deadline_reset(s);
 }
@@ -319,6 +334,7 @@ void tunnel_open(struct session *s)
 	counter_inc(&s->proxy->counters.opened);
 	uint64_t now = session_clock(s);
 	s->status = 101;
+	access_answered(s);
 	s->deadline_ms = deadline_lifetime(s, now);
 	s->data_ms = now;
 	side_heard(&s->side[CLIENT], now);
@@ -326,6 +342,7 @@ void tunnel_open(struct session *s)
 	if (s->side[CLIENT].unfinished_ms)
 		s->side[CLIENT].unfinished_ms = now;
 	deadline_reset(s);
+	access_opened(s);
 }
 
 void tunnel_on_drain(struct session *s, struct side *side)

@@ -19,6 +19,8 @@ void tunnel_resume(struct session *s, struct side *side);
 void tunnel_send_due(struct session *s, struct side *side);
 /* Sends an own ping to the client, now or after the half-sent frame. */
 void tunnel_ping(struct session *s);
+/* A pong that answers an own ping. */
+bool tunnel_is_own_pong(const struct session *s, const struct ws_run *run);
 /* `n` frames more that cost their sender nothing: pings, pongs, empty fragments. True when
  * they are too many; tunnel_on_flood() ends the session then, once all before went out. */
 bool tunnel_is_flood(struct session *s, struct side *from, uint32_t n);

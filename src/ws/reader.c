@@ -221,10 +221,15 @@ static void describe_control(const uint8_t *buf, const struct item *item, struct
 		run->close_code = (uint16_t)(run->payload[0] << 8 | run->payload[1]);
 }
 
+struct tally {
+	uint32_t messages, texts;
+	size_t text_bytes;
+};
+
 /* The way of most traffic: whole messages of up to 125 bytes, while they are
  * sound. All else, faults too, is left to judge(). Returns the bytes passed. */
 static size_t run_small(const struct ws_reader *r, const struct ws_limits *limits, uint8_t *buf,
-        size_t len, uint32_t *count)
+        size_t len, struct tally *tally)
 {
 	bool masked = r->flags & WS_FROM_CLIENT, twists = r->flags & WS_REMASK;
 	size_t header = masked ? 6 : 2, most = 125, pos = 0;
@@ -249,7 +254,10 @@ static size_t run_small(const struct ws_reader *r, const struct ws_limits *limit
 			remask(p, header, n, twist);
 		}
 		pos += header + n;
-		++*count;
+		bool is_text = p[0] == (WS_FIN | WS_TEXT);
+		tally->messages++;
+		tally->texts += is_text;
+		tally->text_bytes += is_text ? header + n : 0;
 	}
 	return pos;
 }
@@ -267,10 +275,11 @@ void ws_reader_run(struct ws_reader *r, const struct ws_limits *limits, uint8_t 
 	struct item item;
 	enum ws_item kind;
 	size_t pos = 0;
-	uint32_t messages = 0, others = 0, empty = 0; /* others: frames that end no message */
+	struct tally tally = {.messages = 0};
+	uint32_t others = 0, empty = 0; /* others: frames that end no message */
 	for (;;) {
 		if (r->opcode == 0)
-			pos += run_small(r, limits, buf + pos, len - pos, &messages);
+			pos += run_small(r, limits, buf + pos, len - pos, &tally);
 		kind = judge(r, limits, buf + pos, len - pos, &item);
 		if (kind != WS_ITEM_PIECE)
 			break;
@@ -278,14 +287,21 @@ void ws_reader_run(struct ws_reader *r, const struct ws_limits *limits, uint8_t 
 			remask_piece(r, buf + pos, &item);
 		pos += item.header_len + item.len;
 		empty += r->frame == 0 && !r->fin;
-		if (advance(r, item.len))
-			++*(r->opcode == 0 ? &messages : &others);
+		bool is_text = r->opcode == WS_TEXT;
+		tally.text_bytes += is_text ? item.header_len + item.len : 0;
+		if (!advance(r, item.len))
+			continue;
+		others += r->opcode != 0;
+		tally.messages += r->opcode == 0;
+		tally.texts += r->opcode == 0 && is_text;
 	}
 	run->pass = pos;
 	run->stop = stops[kind];
 	run->error = item.error;
-	run->messages = messages;
-	run->frames = messages + others;
+	run->messages = tally.messages;
+	run->frames = tally.messages + others;
+	run->texts = tally.texts;
+	run->text_bytes = tally.text_bytes;
 	run->empty = empty;
 	if (kind != WS_ITEM_CONTROL)
 		return;
@@ -321,7 +337,8 @@ enum ws_item ws_reader_next(struct ws_reader *r, const struct ws_limits *limits,
 	run->pass = *used = 0;
 	run->stop = stops[kind];
 	run->error = item.error;
-	run->messages = run->frames = run->empty = 0;
+	run->messages = run->frames = run->empty = run->texts = 0;
+	run->text_bytes = 0;
 	if (kind == WS_ITEM_PIECE) {
 		describe_piece(r, buf, &item, piece);
 		ws_mask(piece->payload, piece->len, r->key, r->phase);

@@ -66,6 +66,8 @@ struct ws_run {
 	uint32_t messages;   /* messages whose last byte is among the passed */
 	uint32_t frames;     /* data frames whose last byte is among the passed */
 	uint32_t empty;      /* of these: without payload, and ending no message */
+	uint32_t texts;      /* of the messages: those of text */
+	size_t text_bytes;   /* of the passed: those of frames of text messages */
 	/* WS_STOP_CONTROL: */
 	uint8_t control_opcode;
 	uint8_t control_len; /* of the whole frame */

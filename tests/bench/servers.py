@@ -126,6 +126,9 @@ path = /*
 upstream = bench
 """
 
+# The same with an access log.
+ACCESS = MOONGATE.replace("log_level", "access_log = {folder}/{name}.access\nlog_level")
+
 NGINX = """\
 daemon off;
 worker_processes {workers};
@@ -224,6 +227,8 @@ def kinds(root, base, folder):
         if program and os.access(program, os.X_OK):
             program = shutil.copy(program, f"{folder}/{name}")
             found.append(Kind(name, program, MOONGATE, ("-c", "{path}")))
+            if name == "moongate":
+                found.append(Kind("access", program, ACCESS, ("-c", "{path}")))
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
         found.append(Kind("nginx", nginx_binary(), NGINX, arguments, buffer=4, busy=8))

@@ -180,7 +180,7 @@ def moongate(daemons, clients, tmp_path):
     def make(upstream=None, *, listener=None, route=None, defaults=None, process=None, group=None,
              extra="", faults=None, env=None, may_fail=False, **how):
         main, inner = PORTS.take(), PORTS.take()
-        text = section("moongate", "", {"workers": 1, "drain_timeout": "1s", **(process or {})})
+        text = section("moongate", "", {"workers": 1, "drain_timeout": "1s", "log_rate": "off", **(process or {})})
         text += section("defaults", "", defaults) if defaults else ""
         text += section("listener", "main", {"bind": f"127.0.0.1:{main}", **(listener or {})})
         text += section("listener", "inner", {"bind": f"127.0.0.1:{inner}"})

@@ -276,7 +276,7 @@ def bare(closing, tmp_path, port):
     def make(process="", **how):
         n = port()
         config = tmp_path / f"bare-{n}.conf"
-        config.write_text(f"[moongate]\nworkers = 1\n{process}"
+        config.write_text(f"[moongate]\nworkers = 1\nlog_rate = off\n{process}"
                           f"\n[listener main]\nbind = 127.0.0.1:{n}\n[route echo]\npath = /x\necho = on\n")
         closing.append(Bare(config, ("127.0.0.1", n), **how))
         return closing[-1].wait_ready()

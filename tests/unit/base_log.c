@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/moongate-log-XXXXXX";
@@ -216,7 +218,7 @@ END_TEST
 
 START_TEST(queue_keeps_order_and_refuses_what_does_not_fit)
 {
-	struct log_queue *q = log_queue_new();
+	struct log_queue *q = log_queue_new(LOG_QUEUE_SIZE);
 	char *out = malloc(LOG_QUEUE_SIZE);
 	char line[1000];
 	unsigned in = 0, seen = 0;
@@ -559,6 +561,290 @@ START_TEST(a_new_target_takes_over_while_running)
 }
 END_TEST
 
+/* under load, renamed and opened anew between two lines. */
+START_TEST(A_12_files_are_reopened_between_lines)
+{
+	enum { ROUNDS = 20 };
+	static char name[] = "t0";
+	char old[ROUNDS][100], *text;
+	uint64_t lost = log_lost();
+	pthread_t t;
+	unsigned next = 0;
+
+	ck_assert(log_start());
+	ck_assert_int_eq(pthread_create(&t, NULL, log_many, name), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		snprintf(old[i], sizeof(old[i]), "%s/old%d", dir, i);
+		ck_assert_int_eq(rename(path, old[i]), 0);
+		log_reopen();
+		while (access(path, F_OK) < 0)
+			sched_yield();
+	}
+	pthread_join(t, NULL);
+	log_stop();
+	for (int i = 0; i <= ROUNDS; i++) {
+		char *rest;
+
+		FILE *f = fopen(i < ROUNDS ? old[i] : path, "r");
+		size_t size = 0;
+
+		ck_assert_ptr_nonnull(f);
+		text = NULL;
+		if (getdelim(&text, &size, '\0', f) < 0) {
+			free(text);
+			text = strdup("");
+		}
+		fclose(f);
+		rest = text;
+		for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+			unsigned n;
+
+			if (sscanf(line, "%*24s info t0 i=%u", &n) != 1)
+				continue;
+			ck_assert_uint_eq(n, next); /* none lost, none twice, in order */
+			next++;
+		}
+		free(text);
+		if (i < ROUNDS)
+			unlink(old[i]);
+	}
+	ck_assert_uint_eq(next + (log_lost() - lost), LINES);
+	ck_assert_uint_eq(log_lost() - lost, 0);
+}
+END_TEST
+
+START_TEST(A_12_what_cannot_be_reopened_stays)
+{
+	char moved[100], *text;
+
+	snprintf(moved, sizeof(moved), "%s/moved", dir);
+	ck_assert(log_start());
+	log_event(LOG_LEVEL_INFO, "before", NULL);
+	fault_plan("log_open:1:EACCES");
+	ck_assert_int_eq(rename(path, moved), 0);
+	log_reopen();
+	log_stop();
+	log_event(LOG_LEVEL_INFO, "after", NULL);
+	ck_assert_int_eq(rename(moved, path), 0);
+	text = content();
+	ck_assert_uint_eq(count_of(text, "before\n"), 1);
+	ck_assert_uint_eq(count_of(text, "log_reopen_failed target="), 1);
+	ck_assert_uint_eq(count_of(text, "error=\"permission denied\"\n"), 1);
+	ck_assert_uint_eq(count_of(text, "after\n"), 1);
+	free(text);
+}
+END_TEST
+
+static uint64_t sum_of(const char *text, const char *before)
+{
+	uint64_t sum = 0;
+
+	for (const char *at = text; (at = strstr(at, before)) != NULL; at++)
+		sum += strtoull(at + strlen(before), NULL, 10);
+	return sum;
+}
+
+/* 100 000 lines of an event, as fast as they come: each is written or counted. */
+START_TEST(A_11_a_flood_of_an_event)
+{
+	uint64_t lost = log_lost();
+	char *text;
+
+	log_set_rate(50);
+	ck_assert(log_start());
+	for (int i = 0; i < 100000; i++) {
+		log_event(LOG_LEVEL_INFO, "flood", NULL);
+		if (i % 1000 == 0)
+			log_event(LOG_LEVEL_INFO, "listening", NULL);
+	}
+	log_event(LOG_LEVEL_ERROR, "serious", NULL);
+	log_stop();
+	log_set_rate(0);
+	text = content();
+	ck_assert_uint_eq(log_lost() - lost, 0);
+	ck_assert_uint_le(count_of(text, "info  flood\n"), 50 * 30);
+	ck_assert_uint_eq(count_of(text, "info  flood\n") +
+	                          sum_of(text, "info  suppressed event=flood count="),
+	        100000);
+	ck_assert_uint_eq(count_of(text, "info  listening\n"), 100);
+	ck_assert_uint_eq(count_of(text, "error serious\n"), 1);
+	free(text);
+}
+END_TEST
+
+/* The count is told though nothing more is logged. */
+START_TEST(A_11_the_count_comes_at_the_seconds_end)
+{
+	char *text;
+	bool is_told = false;
+
+	log_set_rate(1);
+	ck_assert(log_start());
+	for (int i = 0; i < 3; i++)
+		log_event(LOG_LEVEL_WARN, "twice", NULL);
+	while (!is_told) {
+		text = content();
+		is_told = strstr(text, "warn  suppressed event=twice count=2\n") != NULL;
+		free(text);
+		poll(NULL, 0, 1);
+	}
+	log_set_rate(0);
+}
+END_TEST
+
+/* The access log: beside the log, with its own target. */
+START_TEST(records_have_their_own_file)
+{
+	char second[80], *text;
+
+	snprintf(second, sizeof(second), "%s/access", dir);
+	log_access_put("none\n", 5);
+	ck_assert(!log_access_open("/nonexistent/x"));
+	ck_assert(!log_access_is_on());
+	ck_assert(log_access_open(second));
+	ck_assert(log_start());
+	log_event(LOG_LEVEL_INFO, "line", NULL);
+	for (int i = 0; i < 1000; i++)
+		log_access_put("record\n", 7);
+	log_stop();
+	log_access_close();
+	log_access_put("late\n", 5);
+	text = content();
+	ck_assert_uint_eq(count_of(text, "record"), 0);
+	ck_assert_uint_eq(count_of(text, "line\n"), 1);
+	free(text);
+	ck_assert_int_eq(rename(second, path), 0);
+	text = content();
+	ck_assert_uint_eq(count_of(text, "record\n"), 1000);
+	ck_assert_uint_eq(strlen(text), 7000);
+	free(text);
+}
+END_TEST
+
+/* */
+START_TEST(R_07_lost_records_are_told_in_the_log)
+{
+	uint64_t lost = log_access_lost();
+	char *text;
+
+	ck_assert(log_access_open("/dev/full"));
+	ck_assert(log_start());
+	for (int i = 0; i < 1000; i++)
+		log_access_put("record\n", 7);
+	log_access_lose();
+	log_stop();
+	log_access_close();
+	ck_assert_uint_eq(log_access_lost() - lost, 1001);
+	text = content();
+	ck_assert_uint_eq(sum_of(text, "warn  access_log_lost records="), 1001);
+	free(text);
+}
+END_TEST
+
+START_TEST(no_thread_for_records_no_start)
+{
+	fault_plan("access_start:1:EAGAIN");
+	ck_assert(log_access_open(path));
+	ck_assert(!log_start());
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert(log_start());
+	log_stop();
+	log_access_close();
+}
+END_TEST
+
+/* A service's socket at `name`; what it got so far. */
+static int listen_at(const char *name)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", name);
+	unlink(name);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void next_is(int fd, const char *what)
+{
+	char got[8192];
+	ssize_t n = recv(fd, got, sizeof(got) - 1, 0);
+
+	ck_assert_int_gt(n, 0);
+	got[n] = '\0';
+	ck_assert_msg(strstr(got, what) != NULL, "%s, wanted %s", got, what);
+}
+
+/* A service that is started anew is found again; what came meanwhile is counted. */
+static void log_to_a_service(const char *word)
+{
+	uint64_t lost = log_lost();
+	char name[80], target[100];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/socket", dir);
+	snprintf(target, sizeof(target), "%s:%s", word, name);
+	unlink(name);
+	ck_assert(!log_open(target, LOG_LEVEL_INFO));
+	ck_assert_int_eq(errno, ENOENT);
+	fd = listen_at(name);
+	ck_assert(log_open(target, LOG_LEVEL_INFO));
+	log_event(LOG_LEVEL_INFO, "first", NULL);
+	next_is(fd, "first");
+	close(fd);
+	log_event(LOG_LEVEL_INFO, "gone", NULL);
+	unlink(name);
+	log_event(LOG_LEVEL_INFO, "gone", NULL);
+	ck_assert_uint_eq(log_lost() - lost, 2);
+	fd = listen_at(name);
+	log_event(LOG_LEVEL_INFO, "again", NULL);
+	next_is(fd, "log_lost lines=");
+	next_is(fd, "again");
+	close(fd);
+	fd = listen_at(name); /* between two lines: nothing is lost */
+	log_event(LOG_LEVEL_INFO, "third", NULL);
+	next_is(fd, "third");
+	ck_assert_uint_eq(log_lost() - lost, 2);
+	close(fd);
+	unlink(name);
+	ck_assert(log_open(path, LOG_LEVEL_INFO));
+}
+
+START_TEST(syslog_is_found_again)
+{
+	log_to_a_service("syslog");
+}
+END_TEST
+
+START_TEST(the_journal_is_found_again)
+{
+	log_to_a_service("journal");
+}
+END_TEST
+
+/* nobody takes the datagrams. */
+START_TEST(R_07_a_blocked_service_loses_lines)
+{
+	uint64_t lost = log_lost();
+	char name[80], target[100];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/socket", dir);
+	snprintf(target, sizeof(target), "syslog:%s", name);
+	fd = listen_at(name);
+	ck_assert(log_open(target, LOG_LEVEL_INFO));
+	ck_assert(log_start());
+	for (int i = 0; i < 5000; i++)
+		log_event(LOG_LEVEL_INFO, "many", NULL);
+	log_stop();
+	ck_assert_uint_gt(log_lost() - lost, 0);
+	next_is(fd, "many");
+	close(fd);
+	unlink(name);
+	ck_assert(log_open(path, LOG_LEVEL_INFO));
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("base/log");
@@ -586,6 +872,16 @@ static Suite *suite(void)
 	tcase_add_test(t, a_blocked_socket_loses_lines);
 	tcase_add_test(t, a_slow_pipe_loses_nothing);
 	tcase_add_test(t, a_new_target_takes_over_while_running);
+	tcase_add_test(t, A_12_files_are_reopened_between_lines);
+	tcase_add_test(t, A_12_what_cannot_be_reopened_stays);
+	tcase_add_test(t, A_11_a_flood_of_an_event);
+	tcase_add_test(t, A_11_the_count_comes_at_the_seconds_end);
+	tcase_add_test(t, records_have_their_own_file);
+	tcase_add_test(t, R_07_lost_records_are_told_in_the_log);
+	tcase_add_test(t, no_thread_for_records_no_start);
+	tcase_add_test(t, syslog_is_found_again);
+	tcase_add_test(t, the_journal_is_found_again);
+	tcase_add_test(t, R_07_a_blocked_service_loses_lines);
 	return s;
 }
 

@@ -10,6 +10,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -205,6 +206,70 @@ START_TEST(everything_set)
 }
 END_TEST
 
+static struct config *with_logs(const char *keys)
+{
+	char text[1024];
+	snprintf(text, sizeof text, "[moongate]\n%s\n" LISTENER "[route r]\necho=on\n", keys);
+	return accept_text(text);
+}
+
+START_TEST(logs)
+{
+	struct config *c = with_logs("");
+	ck_assert_str_eq(c->log, "stderr");
+	ck_assert_uint_eq(c->log_rate, 50);
+	ck_assert_ptr_null(c->access_log);
+	ck_assert(!c->access.is_on && !c->access.at_start);
+	ck_assert_uint_eq(c->access.sample, 100);
+	ck_assert_uint_eq(c->access.fields, ACCESS_ALL);
+	ck_assert_int_eq(c->access.format, RECORD_JSON);
+	config_free(c);
+	c = with_logs("log = journal\nlog_rate = off\naccess_log = syslog:/run/x\n"
+	              "access_log_format = text\naccess_log_fields = id \tstatus  cut\n"
+	              "access_log_sample = 1%\naccess_log_start = on");
+	ck_assert_str_eq(c->log, "journal");
+	ck_assert_uint_eq(c->log_rate, 0);
+	ck_assert_str_eq(c->access_log, "syslog:/run/x");
+	ck_assert(c->access.is_on && c->access.at_start);
+	ck_assert_uint_eq(c->access.sample, 1);
+	ck_assert_uint_eq(c->access.fields, UINT64_C(1) << ACCESS_id |
+	                                            UINT64_C(1) << ACCESS_status |
+	                                            UINT64_C(1) << ACCESS_cut);
+	ck_assert_int_eq(c->access.format, RECORD_TEXT);
+	config_free(c);
+	/* Only these words are services. */
+	c = with_logs("log = syslogd\naccess_log = journal.txt\nlog_rate = 1000000/s");
+	ck_assert_str_eq(c->log, "syslogd");
+	ck_assert_str_eq(c->access_log, "journal.txt");
+	ck_assert_uint_eq(c->log_rate, 1000000);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(bad_logs)
+{
+	static const char *const bad[][2] = {
+	        {"log_rate = 0/s", "want off | N/s, N of 1..1000000"},
+	        {"log_rate = 1000001/s", "want off | N/s, N of 1..1000000"},
+	        {"log_rate = 50", "want off | N/s, N of 1..1000000"},
+	        {"log_rate = 50/m", "want off | N/s, N of 1..1000000"},
+	        {"access_log = stderr", "want a path, as /dev/stdout: stderr is the log's"},
+	        {"access_log_format = xml", "want json | text"},
+	        {"access_log_fields = id ids", "no field ids: moongate.conf(5) lists them"},
+	        {"access_log_sample = 0%", "want 1%..100%"},
+	        {"access_log_sample = 101%", "want 1%..100%"},
+	        {"access_log_sample = 50", "want 1%..100%"},
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		char text[256], want[256];
+		snprintf(text, sizeof text, "[moongate]\n%s\n" LISTENER "[route r]\necho=on\n",
+		        bad[i][0]);
+		snprintf(want, sizeof want, "t:2: [moongate] %s: %s", bad[i][0], bad[i][1]);
+		refuse(text, want);
+	}
+}
+END_TEST
+
 START_TEST(k01_empty)
 {
 	static const char none[] = "t: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
@@ -325,11 +390,8 @@ START_TEST(words)
 {
 	refuse("[moongate]\nlog_level = loud\n" LISTENER "[route r]\necho=on\n",
 	        "t:2: [moongate] log_level = loud: want error | warn | info | debug");
-	refuse("[moongate]\nlog = syslog\n" LISTENER "[route r]\necho=on\n",
-	        "t:2: [moongate] log = syslog: want stderr or a path: this version writes to no "
-	        "other");
 	refuse("[moongate]\nlog =\n" LISTENER "[route r]\necho=on\n",
-	        "t:2: [moongate] log = : want stderr | PATH");
+	        "t:2: [moongate] log = : want stderr | syslog[:PATH] | journal[:PATH] | PATH");
 	refuse_line("route", "remask = yes", "want auto | on | off");
 	refuse("[listener l]\nbind = unix:/x\n[route r]\necho = yes\n",
 	        "t:4: [route r] echo = yes: want on | off");
@@ -344,8 +406,9 @@ START_TEST(k05_binds)
 	refuse_line("listener", "bind = 127.0.0.1:", "want a port of 1..65535");
 	refuse_line("listener", "bind = 127.0.0.1:-1", "want a port of 1..65535");
 	refuse_line("listener", "bind = 127.0.0.1:80x", "want a port of 1..65535");
-	refuse_line("listener", "bind = 8081", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH");
-	refuse_line("listener", "bind =", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH");
+	refuse_line(
+	        "listener", "bind = 8081", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH | fd:NAME");
+	refuse_line("listener", "bind =", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH | fd:NAME");
 	refuse_line("listener", "bind = localhost:80", "names are not looked up here");
 	refuse_line("listener", "bind = ::1:80", "names are not looked up here");
 	refuse_line("listener", "bind = 127.0.0.1:81 127.0.0.1:82", "names are not looked up here");
@@ -367,6 +430,81 @@ START_TEST(k05_binds)
 	        "t:4: [listener b] bind = unix:/x: taken by [listener a] bind = unix:/x, at t:2");
 	config_free(accept_line(
 	        "listener", "bind = 127.0.0.2:8080\nbind = [::1]:8080\nbind = [::]:8081"));
+}
+END_TEST
+
+/* Without any that were passed, one is expected; what is missing is told at the start. */
+START_TEST(binds_that_are_passed)
+{
+	struct config *c = accept_line("listener", "bind = fd:web\nbind = fd:other");
+	ck_assert_uint_eq(c->bind_n, 3);
+	ck_assert_ptr_null(c->bind[0].settings.passed);
+	ck_assert_str_eq(c->bind[1].settings.passed, "web");
+	ck_assert_str_eq(c->bind[2].settings.passed, "other");
+	ck_assert_uint_eq(c->bind[2].settings.passed_number, 0);
+	ck_assert_uint_eq(c->bind[2].settings.address.len, 0);
+	config_free(c);
+	const char *want = "want a name behind fd:, without blanks and ':'";
+	refuse_line("listener", "bind = fd:", want);
+	refuse_line("listener", "bind = fd:a:b", want);
+	refuse_line("listener", "bind = fd:a b", want);
+	refuse_line("listener", "bind = fd:w\xc3\xa4", want);
+	refuse_line("listener", "bind = fd:web\nbind = fd:web",
+	        "t:4: [listener l] bind = fd:web: taken by [listener l] bind = fd:web, at t:3");
+	refuse("[listener l]\nbind = fd:web\nmode = 0600\n[route r]\necho = on\n",
+	        "t:3: [listener l] mode = 0600: only a unix socket has one: want a bind = "
+	        "unix:PATH");
+}
+END_TEST
+
+static void identity(const char *text, uid_t uid, gid_t gid)
+{
+	char all[1000];
+	snprintf(all, sizeof all, "[moongate]\n%s\n%s%s%s", text, LISTENER, UPSTREAM, ROUTE);
+	struct config *c = accept_text(all);
+	ck_assert_ptr_nonnull(c->identity.user);
+	ck_assert_uint_eq(c->identity.uid, uid);
+	ck_assert_uint_eq(c->identity.gid, gid);
+	config_free(c);
+}
+
+static void refuse_process(const char *text, const char *want)
+{
+	char all[1000];
+	snprintf(all, sizeof all, "[moongate]\n%s\n%s%s%s", text, LISTENER, UPSTREAM, ROUTE);
+	refuse(all, want);
+}
+
+START_TEST(users_and_groups)
+{
+	const struct passwd *nobody = getpwnam("nobody");
+	ck_assert_ptr_nonnull(nobody);
+	uid_t uid = nobody->pw_uid;
+	gid_t gid = nobody->pw_gid;
+	char text[100];
+	identity("user = nobody", uid, gid);
+	identity("user = nobody\ngroup = 23456", uid, 23456);
+	identity("group = root\nuser = nobody", uid, 0);
+	identity("user = 12345\ngroup = 23456", 12345, 23456);
+	snprintf(text, sizeof text, "user = %u", uid);
+	identity(text, uid, gid);
+	struct config *c = accept_text(LISTENER UPSTREAM ROUTE);
+	ck_assert_ptr_null(c->identity.user);
+	ck_assert(!c->core_dumps);
+	config_free(c);
+	refuse_process("user = no-such-user",
+	        "t:2: [moongate] user = no-such-user: no such user: want a name or number");
+	refuse_process("user =", "t:2: [moongate] user = : no such user: want a name or number");
+	refuse_process("user = 12345", "t:2: [moongate] user = 12345: is not listed among the "
+	                               "users, so want group = GROUP too");
+	refuse_process("user = 4294967295", "t:2: [moongate] user = 4294967295: no such user: want "
+	                                    "a name or number");
+	refuse_process("group = root",
+	        "t:2: [moongate] group = root: does nothing: want user = USER "
+	        "too");
+	refuse_process("user = nobody\ngroup = no-such", "t:3: [moongate] group = no-such: no such "
+	                                                 "group: want a name or number");
+	refuse_process("core_dumps = yes", "t:2: [moongate] core_dumps = yes: want on | off");
 }
 END_TEST
 
@@ -802,7 +940,8 @@ START_TEST(all_errors_in_order)
 	        "t:2: [route r] max_message = 1: want off | 125..1024g\n"
 	        "t:3: [route r] upstream = x: want the name of a section: there is no [upstream "
 	        "x]\n"
-	        "t:5: [listener l] bind = 1: want ADDRESS:PORT | [IPV6]:PORT | unix:PATH\n"
+	        "t:5: [listener l] bind = 1: want ADDRESS:PORT | [IPV6]:PORT | unix:PATH | "
+	        "fd:NAME\n"
 	        "t:6: [listener l] bind = 127.0.0.1:0: want a port of 1..65535\n"
 	        "t:8: [upstream u] server = wss://x: want ws://: TLS upstreams are not available "
 	        "yet in this "
@@ -843,6 +982,8 @@ int main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, defaults_of_everything);
 	tcase_add_test(t, everything_set);
+	tcase_add_test(t, logs);
+	tcase_add_test(t, bad_logs);
 	tcase_add_test(t, k01_empty);
 	tcase_add_test(t, k02_unknown);
 	tcase_add_test(t, k03_repeated);
@@ -863,6 +1004,8 @@ int main(void)
 	tcase_add_test(t, k06_loops);
 	tcase_add_test(t, k06_loops_by_host_and_conditions);
 	tcase_add_test(t, k06_no_loops);
+	tcase_add_test(t, binds_that_are_passed);
+	tcase_add_test(t, users_and_groups);
 	tcase_add_test(t, warnings);
 	tcase_add_test(t, all_errors_in_order);
 	tcase_add_test(t, too_many);

@@ -30,7 +30,8 @@ static inline void bytes_add(struct bytes *b, const void *p, size_t len)
 struct feed {
 	struct ws_reader reader;
 	enum ws_error error;
-	uint32_t messages, frames;
+	uint32_t messages, frames, texts; /* texts, text_bytes: ws_reader_run only */
+	size_t text_bytes;
 	struct bytes passed;   /* raw (ws_reader_run only) */
 	struct bytes plain;    /* data frames without masks, the last one perhaps cut */
 	size_t complete;       /* of plain: up to the end of the last whole frame */
@@ -111,6 +112,8 @@ static inline bool feed_run(
 		pos += run.pass;
 		f->frames += run.frames;
 		f->messages += run.messages;
+		f->texts += run.texts;
+		f->text_bytes += run.text_bytes;
 		if (run.stop == WS_STOP_CONTROL) {
 			struct ws_frame frame;
 			struct ws_run seen = run;

@@ -417,6 +417,38 @@ START_TEST(fragments_are_counted)
 }
 END_TEST
 
+/* However the bytes are cut, and with control frames between. */
+START_TEST(text_is_told_from_binary)
+{
+	for (size_t w = 0; w < WAYS; w++) {
+		bool masked = ways[w].flags & WS_FROM_CLIENT;
+		struct bytes b = {0};
+		add_frame(&b, 0x81, LONG, 10, masked);
+		add_frame(&b, 0x82, LONG, 10, masked);
+		add_frame(&b, 0x01, LONG, 100, masked);
+		add_frame(&b, 0x89, LONG, 5, masked);
+		add_frame(&b, 0x80, LONG, 20, masked);
+		add_frame(&b, 0x02, LONG, 30, masked);
+		add_frame(&b, 0x80, LONG, 0, masked);
+		add_frame(&b, 0x81, LONG, 126, masked);
+		add_frame(&b, 0x01, LONG, 3, masked);
+		size_t header = masked ? 6 : 2;
+		size_t text = 4 * header + 10 + 100 + 20 + 3 + header + 2 + 126;
+		for (size_t step = 1; step <= b.len; step++) {
+			struct feed f = {.error = WS_OK};
+			ws_reader_init(&f.reader, ways[w].flags);
+			for (size_t at = 0; at < b.len; at += step)
+				ck_assert(feed_run(&f, &no_limits, b.p + at,
+				        step < b.len - at ? step : b.len - at));
+			ck_assert(!f.error && f.messages == 5 && f.texts == 3);
+			ck_assert_uint_eq(f.text_bytes, text);
+			feed_free(&f);
+		}
+		free(b.p);
+	}
+}
+END_TEST
+
 /* F-06: a huge declared length costs nothing and its bytes stream through. */
 START_TEST(a_huge_frame_streams)
 {
@@ -706,6 +738,7 @@ int main(void)
 	tcase_add_test(c, the_sum_of_a_message_is_limited);
 	tcase_add_test(c, small_limits);
 	tcase_add_test(c, fragments_are_counted);
+	tcase_add_test(c, text_is_told_from_binary);
 	tcase_add_test(c, F_16_empty_fragments_are_counted);
 	tcase_add_test(c, a_huge_frame_streams);
 	tcase_add_test(c, sums_do_not_overflow);

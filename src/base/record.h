@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* A record of keys and values on one line of ASCII: a JSON object, or in the shape of a log
+ * line. Nothing in a value can break it.
+ *
+ * JSON: `"`, `\` and all that is not printable ASCII are escaped, characters by their code
+ * points (a pair of surrogates over U+FFFF); a byte that is not part of sound UTF-8 stands as
+ * \u00XX, as if it were Latin-1. Text: as log.h says. Keys are literals of at most 60 bytes that
+ * need no escape. */
+
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum record_format { RECORD_JSON, RECORD_TEXT };
+
+struct record {
+	char *at;
+	size_t len, max;
+	enum record_format format;
+	bool overflow; /* something did not fit: nothing more is added */
+};
+
+/* `event` stands first: "event":"end" in JSON, the line's event in text, behind the time and
+ * the level info. `time` is as clock_iso() writes it, or NULL: not in JSON. */
+void record_begin(struct record *r, char *buf, size_t max, enum record_format format,
+        const char *time, const char *event);
+void record_slice(struct record *r, const char *key, struct slice value);
+void record_text(struct record *r, const char *key, const char *value);
+void record_num(struct record *r, const char *key, uint64_t value);
+/* Ends the line with a line feed. False: it did not fit and is worth nothing. */
+bool record_end(struct record *r);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/record.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static char buf[4096];
+static const char when[] = "2026-11-21T00:35:10.123Z";
+
+static void json_is(struct slice value, const char *want)
+{
+	struct record r;
+	char text[1024];
+
+	record_begin(&r, buf, sizeof(buf), RECORD_JSON, NULL, NULL);
+	record_slice(&r, "k", value);
+	ck_assert(record_end(&r));
+	snprintf(text, sizeof(text), "{\"k\":%s}\n", want);
+	ck_assert_mem_eq(buf, text, strlen(text));
+	ck_assert_uint_eq(r.len, strlen(text));
+}
+
+/* */
+START_TEST(A_10_json_is_ascii_whatever_comes)
+{
+	json_is(SLICE(""), "\"\"");
+	json_is(SLICE("plain /text?a=b"), "\"plain /text?a=b\"");
+	json_is(SLICE("\"\\"), "\"\\\"\\\\\"");
+	json_is(SLICE("a\r\nb\033[0m\0\x7f"), "\"a\\u000d\\u000ab\\u001b[0m\\u0000\\u007f\"");
+	json_is(SLICE("\xc3\xa9\xe2\x82\xac\xe2\x80\xa8"), "\"\\u00e9\\u20ac\\u2028\"");
+	json_is(SLICE("\xf0\x9f\x99\x82\xf4\x8f\xbf\xbf"), "\"\\ud83d\\ude42\\udbff\\udfff\"");
+}
+END_TEST
+
+START_TEST(A_10_wrong_utf8_is_told_byte_by_byte)
+{
+	json_is(SLICE("\x80\xff\xfe"), "\"\\u0080\\u00ff\\u00fe\"");
+	json_is(SLICE("\xc3"), "\"\\u00c3\"");
+	json_is(SLICE("\xc3\xc3\xa9"), "\"\\u00c3\\u00e9\"");
+	json_is(SLICE("\xc0\xaf"), "\"\\u00c0\\u00af\"");                       /* overlong */
+	json_is(SLICE("\xe0\x80\xaf"), "\"\\u00e0\\u0080\\u00af\"");            /* overlong */
+	json_is(SLICE("\xed\xa0\x80"), "\"\\u00ed\\u00a0\\u0080\"");            /* a surrogate */
+	json_is(SLICE("\xf4\x90\x80\x80"), "\"\\u00f4\\u0090\\u0080\\u0080\""); /* over 10ffff */
+	json_is(SLICE("\xf5\x80\x80\x80"), "\"\\u00f5\\u0080\\u0080\\u0080\"");
+	json_is(SLICE("\xf0\x9f\x99x"), "\"\\u00f0\\u009f\\u0099x\"");
+}
+END_TEST
+
+/* Exact heap buffers: a sequence that is cut at the end of its value. */
+START_TEST(A_10_every_byte_and_pair_stays_on_its_line)
+{
+	for (unsigned i = 0; i < 0x10000; i++) {
+		for (enum record_format f = RECORD_JSON; f <= RECORD_TEXT; f++) {
+			uint8_t *pair = malloc(2);
+			struct record r;
+
+			pair[0] = (uint8_t)i;
+			pair[1] = (uint8_t)(i >> 8);
+			record_begin(&r, buf, sizeof(buf), f, when, "e");
+			record_slice(&r, "k", slice_of(pair, 1 + (i & 1)));
+			ck_assert(record_end(&r));
+			for (size_t at = 0; at + 1 < r.len; at++)
+				ck_assert(buf[at] >= 0x20 && buf[at] < 0x7f);
+			ck_assert_int_eq(buf[r.len - 1], '\n');
+			free(pair);
+		}
+	}
+}
+END_TEST
+
+START_TEST(forms)
+{
+	static const char json[] = "{\"time\":\"2026-11-21T00:35:10.123Z\",\"event\":\"end\",\"a\":"
+	                           "\"x y\",\"n\":18446744073709551615,\"z\":0}\n";
+	static const char text[] =
+	        "2026-11-21T00:35:10.123Z info  end a=\"x y\" n=18446744073709551615 z=0\n";
+
+	for (enum record_format f = RECORD_JSON; f <= RECORD_TEXT; f++) {
+		const char *want = f == RECORD_JSON ? json : text;
+		struct record r;
+
+		record_begin(&r, buf, sizeof(buf), f, when, "end");
+		record_text(&r, "a", "x y");
+		record_num(&r, "n", UINT64_MAX);
+		record_num(&r, "z", 0);
+		ck_assert(record_end(&r));
+		ck_assert_uint_eq(r.len, strlen(want));
+		ck_assert_mem_eq(buf, want, r.len);
+	}
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_no_record)
+{
+	for (size_t room = 0; room < 80; room++) {
+		char *exact = malloc(room + 1);
+		struct record r;
+		bool fits;
+
+		record_begin(&r, exact, room, RECORD_JSON, when, "e");
+		record_slice(&r, "k", SLICE("\xc3\xa9"));
+		fits = record_end(&r);
+		ck_assert(fits == (room >= strlen("{\"time\":\"2026-11-21T00:35:10.123Z\","
+		                                  "\"event\":\"e\",\"k\":\"\\u00e9\"}\n")));
+		ck_assert_uint_le(r.len, room);
+		free(exact);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("base_record");
+	TCase *tc = tcase_create("record");
+	suite_add_tcase(suite, tc);
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, A_10_json_is_ascii_whatever_comes);
+	tcase_add_test(tc, A_10_wrong_utf8_is_told_byte_by_byte);
+	tcase_add_test(tc, A_10_every_byte_and_pair_stays_on_its_line);
+	tcase_add_test(tc, forms);
+	tcase_add_test(tc, what_does_not_fit_is_no_record);
+	SRunner *r = srunner_create(suite);
+	srunner_run_all(r, CK_NORMAL);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
