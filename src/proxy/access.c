@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "http/head.h"
 #include "proxy/headers.h"
+#include "proxy/note.h"
 #include "proxy/opening.h"
 #include "proxy/session.h"
 #include "upstream/group.h"
