@@ -6,6 +6,7 @@
 # make fuzz       TIME= seconds a target, ONLY= make coverage  lines of http/ and ws/
 # make soak       TIME= seconds, the long tests make format    the sources as `make check` wants them
 # make deps       what a build needs            make bench-routes  the time to find a route
+# make deb        a Debian package, in build/deb   make test-package  it, installed in a chroot
 # make clean
 #
 # SAN=address,undefined or SAN=thread and CC=clang choose a variant, each with
@@ -137,13 +138,17 @@ $$as_root apt-get -q update && \
 $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends$$missing
 endef
 
-.PHONY: deps deps-test deps-fuzz deps-coverage
+.PHONY: deps deps-test deps-fuzz deps-coverage deps-deb deps-package
 deps:
 	$(call install_missing,$(BUILD_DEPS))
 deps-test:
 	$(call install_missing,$(BUILD_DEPS) $(TEST_DEPS))
 deps-fuzz:
 	$(call install_missing,$(BUILD_DEPS) $(CLANG_DEPS))
+deps-deb:
+	$(call install_missing,$(BUILD_DEPS) check build-essential debhelper dpkg-dev fakeroot lintian)
+deps-package:
+	$(call install_missing,debootstrap iproute2 util-linux)
 deps-coverage:
 	$(call install_missing,$(BUILD_DEPS) check gcovr)
 
@@ -218,6 +223,9 @@ soak: deps-test
 	@OUT=$(OUT) SAN=$(SAN) REPORT=$(REPORT) tests/run soak
 
 SYSCONFDIR ?= $(if $(filter /usr /usr/,$(PREFIX)),,$(PREFIX))/etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+# As they stand they are for PREFIX=/usr.
+place = sed 's|/usr/sbin/moongate|$(PREFIX)/sbin/moongate|g; s|/etc/moongate/|$(SYSCONFDIR)/moongate/|g'
 .PHONY: install
 install: build/moongate
 	install -D -m 755 build/moongate $(DESTDIR)$(PREFIX)/sbin/moongate
@@ -225,6 +233,35 @@ install: build/moongate
 	install -D -m 644 docs/moongate.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/moongate.conf.5
 	test -e $(DESTDIR)$(SYSCONFDIR)/moongate/moongate.conf || \
 		install -D -m 644 conf/moongate.conf $(DESTDIR)$(SYSCONFDIR)/moongate/moongate.conf
+	install -D -m 644 conf/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/moongate
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/moongate/examples conf/moongate.conf conf/demo.conf systemd/notify-reload.conf
+	install -D -m 644 systemd/moongate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/moongate.conf
+	install -D -m 644 systemd/moongate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/moongate.conf
+	install -d $(DESTDIR)$(UNITDIR)
+	for unit in moongate.service moongate@.service moongate.socket; do \
+		$(place) systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
+	done
+
+# The unit tests alone; nothing is installed for them.
+.PHONY: test-unit
+test-unit: unit
+	@for t in $(UNIT_BIN); do CK_FORK=no CK_VERBOSITY=minimal $$t || exit 1; done
+
+# Built from a copy of the tree, in which nothing else is going on.
+DEB := build/deb
+.PHONY: deb
+deb: deps-deb
+	rm -rf $(DEB)
+	mkdir -p $(DEB)/moongate-$(VERSION)
+	tar -c --exclude=./build --exclude=./.git --exclude=__pycache__ --exclude=.pytest_cache . | tar -x -C $(DEB)/moongate-$(VERSION)
+	cd $(DEB)/moongate-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc -b
+	lintian --fail-on error,warning --display-info --allow-root $(DEB)/*.changes
+	@ls $(DEB)/*.deb
+
+# Installs it in a chroot of its own and uses it there; as root.
+.PHONY: test-package
+test-package: deps-package deb
+	tests/package/run $(DEB)/moongate_$(VERSION)-*.deb
 
 .PHONY: clean
 clean:

@@ -694,3 +694,24 @@ def test_the_man_page_lists_the_fields(access):
     daemon.client().open("/echo").end()
     [r] = daemon.records(1)
     assert list(r) == [f for f in fields if f in r]
+
+
+def test_records_without_memory(access, upstream, closing):
+    """Of every fifth allocation nothing comes: records may lack what was not kept, but all are whole."""
+    closing.insert(0, Application(upstream))
+    daemon = access(upstream, faults="alloc:0:ENOMEM:200")
+    n = 200
+    for i in range(n):
+        try:
+            with RawClient(daemon.address) as c:
+                c.send(c.request(f"/app/{i}"))
+                if c.read_head().status == 101:
+                    c.text("x")
+                    c.close_frame(1000, b"reason")
+                c.expect_end()
+        except (AssertionError, OSError):
+            pass  # it was turned away
+    daemon.settle()
+    got = records(daemon.access_log)
+    assert len(got) <= n and all(r["event"] == "end" and "cause" in r for r in got)
+    assert any("target" in r for r in got) and any("target" not in r for r in got)

@@ -688,3 +688,22 @@ def test_S_21_the_filter_bites(tmp_path):
     for command in (["true"], ["sh", "-c", "exec true"], ["sh", "-c", "true; (true); true"], ["chroot", "/", "true"]):
         done = subprocess.run([*wrapper, shutil.which(command[0]), *command[1:]], check=False, timeout=LIMIT)
         assert (done.returncode == 0) == (command == ["true"]), command
+
+
+@pytest.mark.parametrize("words, want", [
+    (["--li"], ["--listener"]),
+    (["--help"], ["--help-config", "--help"]),
+    (["--listener", ""], ["public", "inner"]),
+    (["-c", "CONFIG", "--listener", "=", "in"], ["inner"]),
+    (["--listener", "pub"], ["public"]),
+    (["-c", "CONF"], ["CONFIG"]),
+    (["--header", ""], []),
+])
+def test_completion(tmp_path, words, want):
+    (tmp_path / "CONFIG").write_text((ROOT / "conf/demo.conf").read_text())
+    if "--listener" in words and "-c" not in words:
+        words = ["-c", "CONFIG", *words]
+    script = 'source "$0"; COMP_WORDS=(moongate "$@"); COMP_CWORD=$#; _moongate; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", script, ROOT / "conf/completion.bash", *words], cwd=tmp_path,
+                          capture_output=True, text=True, check=False, timeout=LIMIT)
+    assert (done.stdout.split(), done.stderr) == (want, ""), done

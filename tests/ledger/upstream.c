@@ -104,12 +104,12 @@ int main(int argc, char **argv)
 
 	if (argc != 6)
 		die("usage: upstream LISTEN BOOK NUMBER SEED SERVER");
+	signal(SIGTERM, on_signal); /* before there is a book, by which the driver sees it live */
 	address = parse_address(argv[1]);
 	book_open(argv[2]);
 	book = (unsigned)parse_number(argv[3], "NUMBER");
 	seed = parse_number(argv[4], "SEED");
 	server = (unsigned)parse_number(argv[5], "SERVER");
-	signal(SIGTERM, on_signal);
 	peers_init(&upstream);
 	listener = listen_on(&address, false);
 	peers_listen(listener);
