@@ -488,9 +488,9 @@ def test_K_07_log_file(write, tmp_path, port):
     ("socket:1:EMFILE", 1), ("socket:1:ENOBUFS", 1), ("listen:1:ENOBUFS", 1), ("eventfd:1:EMFILE", 1), ("log_open:1:EMFILE", 1),
     ("bind:1:EADDRINUSE", CONFIG), ("bind:1:EACCES", CONFIG), ("bind:1:EADDRINUSE,socket:2:EMFILE", CONFIG),
     ("socket:1:EMFILE,bind:1:EADDRINUSE", CONFIG), ("log_open:1:EACCES", CONFIG)])
-def test_R_04_exit_status_tells_whether_to_start_again(write, plan, status):
+def test_R_04_exit_status_tells_whether_to_start_again(write, port, plan, status):
     """What the system would not give may be had another time; a wrong configuration will not do."""
-    text = GOOD.replace("bind = 127.0.0.1:18080", "bind = 127.0.0.1:18080\nbind = 127.0.0.1:18083")
+    text = GOOD.replace("bind = 127.0.0.1:18080", f"bind = 127.0.0.1:{port()}\nbind = 127.0.0.1:{port()}")
     daemon = Daemon(write(text), faults=True, env={"MOONGATE_FAULTS": plan})
     try:
         daemon.wait_end(status=status)

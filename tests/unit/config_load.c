@@ -587,7 +587,7 @@ START_TEST(servers)
 	        "[max_connections=N]");
 	refuse("[listener l]\n[route r]\necho = on\n",
 	        "t:1: [listener l]: bind is missing: want bind = ADDRESS:PORT | [IPV6]:PORT | "
-	        "unix:PATH");
+	        "unix:PATH | fd:NAME");
 }
 END_TEST
 
