@@ -23,7 +23,13 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-enum { ALIGN = 8, PAGE = 4096, MAPPED_MIN = 4 * PAGE };
+enum {
+	ALIGN = 8,
+	PAGE = 4096,
+	MAPPED_MIN = 4 * PAGE,
+	EMPTY_MAX =
+	        256 * 1024, /* bytes of empty slabs kept: to map and clear them anew costs time */
+};
 
 /* In front of a slab's objects. */
 struct slab {
@@ -101,8 +107,10 @@ static void free_slab(struct pool *pool, struct slab *slab)
 void pool_fini(struct pool *pool)
 {
 	assert(pool->used == 0 && !pool->partial);
-	if (pool->empty)
-		free_slab(pool, pool->empty);
+	for (struct slab *next, *slab = pool->empty; slab; slab = next) {
+		next = slab->next;
+		free_slab(pool, slab);
+	}
 	pool->empty = NULL;
 	assert(pool->slabs == 0);
 }
@@ -146,13 +154,21 @@ static void unlink_slab(struct pool *pool, struct slab *slab)
 		slab->next->prev = slab->prev;
 }
 
+static struct slab *take_empty(struct pool *pool)
+{
+	struct slab *slab = pool->empty;
+
+	pool->empty = slab->next;
+	pool->empty_n--;
+	return slab;
+}
+
 /* One with a free object, at the front of the partial ones; NULL when memory is short. */
 static struct slab *open_slab(struct pool *pool)
 {
 	if (pool->partial)
 		return pool->partial;
-	struct slab *slab = pool->empty ? pool->empty : new_slab(pool);
-	pool->empty = NULL;
+	struct slab *slab = pool->empty ? take_empty(pool) : new_slab(pool);
 	if (slab)
 		push(pool, slab);
 	return slab;
@@ -201,10 +217,13 @@ void *pool_get(struct pool *pool)
 static void on_empty(struct pool *pool, struct slab *slab)
 {
 	unlink_slab(pool, slab);
-	if (pool->empty)
+	if (pool->empty_n > 0 && (pool->empty_n + 1) * pool->slab_size > EMPTY_MAX) {
 		free_slab(pool, slab);
-	else
-		pool->empty = slab;
+		return;
+	}
+	slab->next = pool->empty;
+	pool->empty = slab;
+	pool->empty_n++;
 }
 
 void pool_put(struct pool *pool, void *object)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* Objects of one size from slabs, without a malloc header each. One thread. A slab is
- * given back when it is empty and another one is; slabs are counted in the budget.
+/* Objects of one size from slabs, without a malloc header each. One thread. Of
+ * slabs that are empty some are kept, the others given back; all are counted in the budget.
  * Under AddressSanitizer a free object is poisoned. */
 
 #include <stdbool.h>
@@ -14,7 +14,8 @@ struct pool {
 	size_t size;          /* bytes of one object, rounded up to 8, to which it is aligned */
 	size_t slab_size;     /* a power of two, to which slabs are aligned */
 	struct slab *partial; /* those with free objects and used ones */
-	struct slab *empty;   /* one without used objects, kept for the next need */
+	struct slab *empty;   /* those without used objects, kept for the next need */
+	size_t empty_n;
 	size_t slabs;         /* all */
 	size_t used;          /* objects handed out */
 	bool is_promised;     /* what it takes was promised in the budget */
