@@ -16,9 +16,9 @@ struct pool {
 	struct slab *partial; /* those with free objects and used ones */
 	struct slab *empty;   /* those without used objects, kept for the next need */
 	size_t empty_n;
-	size_t slabs;         /* all */
-	size_t used;          /* objects handed out */
-	bool is_promised;     /* what it takes was promised in the budget */
+	size_t slabs;     /* all */
+	size_t used;      /* objects handed out */
+	bool is_promised; /* what it takes was promised in the budget */
 };
 
 /* A slab holds about `per_slab`, at least one. */
