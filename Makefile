@@ -20,14 +20,14 @@ CC := gcc
 endif
 PREFIX ?= /usr/local
 DESTDIR ?=
-LAYERS := base net http ws endpoint upstream proxy config admin daemon
+LAYERS := base net http ws endpoint upstream proxy lua config admin daemon
 VERSION := 0.1.0
 
 comma := ,
 variant := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(COVERAGE),-coverage)$(if $(FUZZ),-fuzz)
 OUT := build/$(variant)
 
-PACKAGES := libevent_core libevent_pthreads libcares libcrypto
+PACKAGES := libevent_core libevent_pthreads libcares libssl libcrypto luajit libpcre2-8
 CPPFLAGS += -D_GNU_SOURCE -DMOONGATE_VERSION='"$(VERSION)"' -Isrc $(PKG_CFLAGS)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
 CFLAGS ?= -O2 -g
@@ -114,10 +114,10 @@ fuzzers: $(FUZZ_BIN)
 
 # Debian packages. What is there is left alone; without apt or the right to use
 # it, the missing ones are named.
-BUILD_DEPS := gcc libc6-dev pkg-config libevent-dev libc-ares-dev libssl-dev libinih-dev
+BUILD_DEPS := gcc libc6-dev pkg-config libevent-dev libc-ares-dev libssl-dev libinih-dev libluajit2-5.1-dev libpcre2-dev
 CLANG_DEPS := clang llvm libclang-rt-14-dev
 TEST_DEPS := check cppcheck clang-format shellcheck python3-pytest python3-pytest-timeout \
-	python3-pytest-xdist python3-websockets python3-selenium nodejs node-ws chromium \
+	python3-pytest-xdist python3-websockets python3-selenium openssl nodejs node-ws chromium \
 	chromium-driver iproute2 nftables systemd util-linux $(if $(filter clang%,$(notdir $(CC))),$(CLANG_DEPS))
 
 define install_missing

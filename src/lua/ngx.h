@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The groups of the ngx API: a file each. An opener is called once for each VM with the
+ * ngx table at the top of the stack, adds its names to it, and leaves the stack as it
+ * was. What a group keeps for each VM lies in the registry. */
+
+#include <lua.h>
+
+void ngx_string_open(lua_State *L);
+void ngx_time_open(lua_State *L);
+void ngx_re_open(lua_State *L);
+void ngx_shared_open(lua_State *L);
