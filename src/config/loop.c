@@ -125,6 +125,14 @@ static uint64_t reach(struct draft *d, int listener, const struct route_query *r
 	return seen;
 }
 
+static const char *name_of(const struct draft *d, unsigned listener)
+{
+	size_t i = 0;
+	while (d->listener[i].number != listener)
+		i++;
+	return d->listener[i].section->name;
+}
+
 static void tell(struct draft *d, const struct draft_upstream *u, struct draft_server *s,
         const struct route *by)
 {
@@ -132,7 +140,7 @@ static void tell(struct draft *d, const struct draft_upstream *u, struct draft_s
 		draft_error(d, u->section, s->entry,
 		        "a loop: this is [listener %s], whose requests come back here by [route "
 		        "%s]",
-		        d->config->listener[s->listener].name, by->name);
+		        name_of(d, (unsigned)s->listener), by->name);
 	s->is_loop_told = true;
 }
 
