@@ -25,8 +25,7 @@ void carry_look(struct draft *d)
 
 /* ---- listeners' numbers ---- */
 
-static const struct part *running_part(
-        const struct draft *d, enum part_kind kind, const char *name)
+static const struct part *running_part(const struct draft *d, enum part_kind kind, const char *name)
 {
 	return d->running ? parts_find(&d->running->parts[kind], name) : NULL;
 }
@@ -45,7 +44,8 @@ void carry_number_listeners(struct draft *d)
 	uint64_t taken = 0;
 
 	for (size_t i = 0; i < d->listener_n; i++) {
-		const struct part *was = running_part(d, PART_LISTENER, d->listener[i].section->name);
+		const struct part *was =
+		        running_part(d, PART_LISTENER, d->listener[i].section->name);
 		d->listener[i].has_number = was != NULL;
 		if (was) {
 			d->listener[i].number = ((struct proxy_listener *)was->at)->number;

@@ -7,6 +7,8 @@
 #include "config/schema.h"
 #include "config/source.h"
 
+#include <stdarg.h>
+
 /* The verdict on what was read, and everything but the configuration freed. */
 static struct config *finish(struct draft *d, struct sources *files, const char *name,
         bool was_read, struct config_errors *errors)
@@ -64,6 +66,19 @@ const char *config_place(const struct config *c, const char *key, const char *ot
 	const struct schema_key *k = schema_find(KIND_MOONGATE, key);
 	const char *place = k && c->key ? c->key[k - schema_key].place : NULL;
 	return place ? place : otherwise;
+}
+
+void config_errors_add(struct config_errors *e, const char *format, ...)
+{
+	char line[1024];
+	char *before = e->text;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	e->text = mem_format("%s%s%s", before ? before : "", before ? "\n" : "", line);
+	e->n++;
+	mem_free(before);
 }
 
 void config_errors_free(struct config_errors *e)

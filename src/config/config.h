@@ -90,6 +90,9 @@ struct config *config_reload_text(const char *name, const char *text, size_t len
         const struct config *running, struct config_errors *errors);
 /* Where a key of [moongate] stands, or `otherwise`. */
 const char *config_place(const struct config *c, const char *key, const char *otherwise);
+/* One more. */
+void config_errors_add(struct config_errors *e, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
 void config_errors_free(struct config_errors *e);
 void config_free(struct config *c);
 

@@ -128,7 +128,8 @@ static void add_lines(struct part_lines *all, const struct reader_section *s, en
 		const struct schema_key *k = schema_find(kind, s->entry[i].key);
 		if (!k)
 			continue; /* which was refused */
-		all->at[all->n] = (struct line){is_ordered(k) ? NULL : k, k, s, &s->entry[i], all->n};
+		all->at[all->n] =
+		        (struct line){is_ordered(k) ? NULL : k, k, s, &s->entry[i], all->n};
 		all->n++;
 	}
 }

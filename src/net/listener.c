@@ -304,8 +304,8 @@ static void reset_size(int fd, int family, int option)
 }
 
 /* First what was set and is not any more; what is set holds the sizes again. */
-static void change_options(int fd, int family, const struct socket_options *before,
-        const struct socket_options *now)
+static void change_options(
+        int fd, int family, const struct socket_options *before, const struct socket_options *now)
 {
 	if (before->send_buffer && !now->send_buffer)
 		reset_size(fd, family, SO_SNDBUF);

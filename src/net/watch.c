@@ -32,8 +32,8 @@ struct watch {
 	void (*done)(void *arg); /* the socket is to be closed; NULL = it is not */
 	unsigned left;           /* then: most connections to accept yet */
 	unsigned burst;          /* accepts to try in a turn */
-	unsigned streak;    /* turns on end in which as many were to be had */
-	uint64_t last_turn; /* in which it was woken */
+	unsigned streak;         /* turns on end in which as many were to be had */
+	uint64_t last_turn;      /* in which it was woken */
 };
 
 /* A shortage of descriptors, as one worker sees it. */

@@ -159,8 +159,8 @@ bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *p
 	return adopt(p, stream, peer, l, 0);
 }
 
-void proxy_accept(struct proxy *p, int fd, const struct address *peer,
-        struct proxy_listener *l, uint16_t port)
+void proxy_accept(struct proxy *p, int fd, const struct address *peer, struct proxy_listener *l,
+        uint16_t port)
 {
 	struct stream *stream = plain_accepted(p->worker, fd);
 	if (stream)

@@ -126,8 +126,8 @@ void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, s
 void proxy_set_access(struct proxy *p, const struct access_settings *s);
 
 /* A new connection, which came to that port (0 = none); owns fd. A listener_fn's body. */
-void proxy_accept(struct proxy *p, int fd, const struct address *peer,
-        struct proxy_listener *l, uint16_t port);
+void proxy_accept(struct proxy *p, int fd, const struct address *peer, struct proxy_listener *l,
+        uint16_t port);
 
 /* The same for a stream that exists already, which it takes over: for simulated
  * streams. False, and the stream freed, when memory is short or the proxy drains. */

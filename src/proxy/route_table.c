@@ -442,7 +442,8 @@ static const struct place *next_place(
 
 static bool is_at(const struct route *r, unsigned listener)
 {
-	return r->listeners == 0 || (listener < ROUTE_LISTENERS_MAX && r->listeners >> listener & 1);
+	return r->listeners == 0 ||
+	       (listener < ROUTE_LISTENERS_MAX && r->listeners >> listener & 1);
 }
 
 /* The order of the request's values and those that a route wants. */

@@ -194,7 +194,8 @@ struct session *session_new(struct proxy *p, struct stream *stream, const struct
 		stream_free(stream, true);
 		return NULL;
 	}
-	*s = (struct session){.proxy = p, .listener = proxy_listener_ref(l), .start_ms = p->worker->now_ms};
+	*s = (struct session){
+	        .proxy = p, .listener = proxy_listener_ref(l), .start_ms = p->worker->now_ms};
 	s->id = (uint64_t)p->worker->index << 56 | ++p->serial;
 	endpoint_init(&s->side[CLIENT].ep, ENDPOINT_CLIENT);
 	endpoint_init(&s->side[UPSTREAM].ep, ENDPOINT_UPSTREAM);

@@ -101,9 +101,9 @@ struct session {
 	struct list node; /* proxy->sessions */
 	struct proxy *proxy;
 	struct proxy_listener *listener; /* referenced */
-	struct route *route;         /* referenced; NULL before a request was routed */
-	struct server_state *server; /* where it has a place, referenced; NULL = nowhere */
-	struct admission *places;    /* by the limits on connections; NULL = none */
+	struct route *route;             /* referenced; NULL before a request was routed */
+	struct server_state *server;     /* where it has a place, referenced; NULL = nowhere */
+	struct admission *places;        /* by the limits on connections; NULL = none */
 	union {
 		struct opening *opening; /* OPENING */
 		struct echo *echo;       /* an open echo session's, or NULL */
