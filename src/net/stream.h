@@ -46,6 +46,10 @@ struct stream_events {
 	void (*on_drain)(struct stream *s);
 	/* A stream that was connecting is connected. May be NULL. */
 	void (*on_connect)(struct stream *s);
+	/* So that what on_data will look at is in the processor's cache when it does; each may be
+	 * NULL. `next`: another stream is served first, time to fetch what lies around the
+	 * owner, but not to look at it. Not `next`: the receive is all that comes before. */
+	void (*on_soon)(struct stream *s, bool next);
 };
 
 struct stream_ops {
@@ -79,16 +83,17 @@ enum {
 enum { STREAM_CHUNKS = 2, STREAM_SHORT_READ = 8000 };
 
 struct stream {
+	struct list ready;            /* on worker->ready, or on the list of doubtful ones */
+	uint32_t high_mark, low_mark; /* bytes of `out` */
+	struct queue out;
+	/* With the queue's length all that a message touches. */
+	uint32_t progress_s; /* second of the worker's clock when the queue last shrank or began */
+	uint16_t flags;
+	uint16_t error; /* errno, once FAILED */
 	const struct stream_ops *ops;
 	const struct stream_events *events;
 	void *owner;
 	struct worker *worker;
-	struct list ready; /* on worker->ready, or on the list of doubtful ones */
-	struct queue out;
-	uint32_t high_mark, low_mark; /* bytes of `out` */
-	uint32_t progress_s; /* second of the worker's clock when the queue last shrank or began */
-	uint16_t flags;
-	uint16_t error; /* errno, once FAILED */
 };
 
 /* Sends the bytes, at once as far as they go; what is left over is copied to
@@ -99,17 +104,12 @@ static inline bool stream_send(struct stream *s, const struct slice *v, size_t n
 	return s->ops->send(s, v, n);
 }
 /* Stops and starts on_data. A paused stream still tells an error; an EOF is told
- * after the bytes before it were delivered, so not while paused, but
- * stream_peer_closed() knows of it. */
+ * after the bytes before it were delivered, so not while paused. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 static inline bool stream_is_paused(const struct stream *s)
 {
 	return s->flags & STREAM_PAUSED;
-}
-static inline bool stream_peer_closed(const struct stream *s)
-{
-	return s->flags & (STREAM_PEER_CLOSED | STREAM_EOF_SEEN | STREAM_FAILED);
 }
 /* No more will be sent: the peer sees the end after what is queued. */
 static inline void stream_shutdown(struct stream *s)
@@ -131,6 +131,13 @@ static inline bool stream_is_over(const struct stream *s)
 	return s->out.bytes >= s->high_mark || (budget_is_short() && s->out.bytes > 0);
 }
 void stream_set_marks(struct stream *s, uint32_t high, uint32_t low);
+/* To be sent to soon: into the processor's cache with what that looks at. */
+static inline void stream_fetch(const struct stream *s)
+{
+	__builtin_prefetch(&s->out.bytes);
+	__builtin_prefetch(s + 1);
+	__builtin_prefetch((const char *)(s + 1) + 64); /* the descriptor */
+}
 
 /* The address of the own end; false when there is none. */
 static inline bool stream_local_address(struct stream *s, struct address *out)

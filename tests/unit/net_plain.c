@@ -370,7 +370,7 @@ START_TEST(pause_end_resume)
 	if (_i & 2)
 		peer_sends("bytes");
 	hang_up();
-	UNTIL(stream_peer_closed(tap.stream));
+	UNTIL(peer_has_closed(tap.stream));
 	turns(3);
 	ck_assert_uint_eq(tap.datas + tap.eofs + tap.errors, 0);
 	stream_resume(tap.stream);
@@ -388,7 +388,7 @@ START_TEST(pause_between_bytes_and_end)
 	UNTIL(tap.datas);
 	turns(5);
 	ck_assert_uint_eq(tap.eofs, 0);
-	ck_assert(stream_peer_closed(tap.stream));
+	ck_assert(peer_has_closed(tap.stream));
 	stream_resume(tap.stream);
 	UNTIL(tap.eofs);
 }
@@ -425,7 +425,7 @@ START_TEST(a_reset_alone)
 	UNTIL(tap.errors);
 	ck_assert_int_eq(tap.error, ECONNRESET);
 	ck_assert(!tap_send_text(&tap, "x"));
-	ck_assert(stream_peer_closed(tap.stream));
+	ck_assert(peer_has_closed(tap.stream));
 	stream_shutdown(tap.stream);
 	turns(3);
 }
