@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 struct address;
+struct socket_options;
 struct stream;
 struct worker;
 
@@ -57,8 +58,9 @@ struct stream_ops {
 	void (*shutdown)(struct stream *s);
 	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
-	bool (*is_delivered)(struct stream *s);               /* NULL: always */
-	bool (*local)(struct stream *s, struct address *out); /* NULL: nothing known */
+	bool (*is_delivered)(struct stream *s);                           /* NULL: always */
+	bool (*local)(struct stream *s, struct address *out);             /* NULL: nothing known */
+	void (*settle)(struct stream *s, const struct socket_options *o); /* NULL: nothing to do */
 };
 
 enum {
@@ -76,6 +78,7 @@ enum {
 	STREAM_PEER_CLOSED = 1 << 11, /* the kernel has announced the peer's FIN or worse */
 	STREAM_READY = 1 << 12,       /* on worker->ready */
 	STREAM_DOUBTFUL = 1 << 13,    /* a reset may have come with the last bytes (plain.c) */
+	STREAM_TAKEN = 1 << 14,       /* still CONNECTING, but bytes were taken: it is connected */
 };
 
 /* Of memory, promised to each stream for its queue (base/budget.h), so that whoever is
@@ -137,6 +140,15 @@ static inline void stream_fetch(const struct stream *s)
 	__builtin_prefetch(&s->out.bytes);
 	__builtin_prefetch(s + 1);
 	__builtin_prefetch((const char *)(s + 1) + 64); /* the descriptor */
+}
+
+/* The connection has lasted a while and is to last: from now on its peer is looked after, by
+ * what o says of keepalive and unanswered bytes. Of one that was made here; an accepted one
+ * is looked after from the beginning. */
+static inline void stream_settle(struct stream *s, const struct socket_options *o)
+{
+	if (s->ops->settle)
+		s->ops->settle(s, o);
 }
 
 /* The address of the own end; false when there is none. */

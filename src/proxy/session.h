@@ -130,6 +130,7 @@ struct session {
 	struct address_brief client; /* as decided; see proxy/headers.h */
 	uint16_t status;             /* of the last answer; 0 = none */
 	uint16_t own_code;           /* close code that Moongate chose */
+	bool is_settled;             /* the upstream's connection was (deadline.c) */
 	bool has_own_id;             /* the request's id is made when it is asked for (headers.h) */
 	uint16_t requests;           /* that were given one */
 	uint16_t port;               /* that the client connected to; 0 = a unix socket */
