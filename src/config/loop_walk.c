@@ -143,6 +143,14 @@ static char *next_path(const struct state *s, const struct route *by)
 	return out.overflow ? NULL : copy(slice_of(buf, out.len));
 }
 
+static const char *name_of(const struct draft *d, int listener)
+{
+	size_t i = 0;
+	while (d->listener[i].number != (unsigned)listener)
+		i++;
+	return d->listener[i].section->name;
+}
+
 static char *next_lines(
         struct loop_walk *w, const struct state *s, const struct route *by, const char *server)
 {
@@ -151,7 +159,7 @@ static char *next_lines(
 	struct rules_scope scope = {.head = &w->head,
 	        .client = &somebody,
 	        .peer = &somebody,
-	        .listener = slice_str(w->d->config->listener[s->listener].name),
+	        .listener = slice_str(name_of(w->d, s->listener)),
 	        .route = slice_str(by->name),
 	        .request_id = SLICE("0")};
 	struct http_writer out, expanded;
@@ -198,7 +206,7 @@ static void tell(struct loop_walk *w, const struct hop *h)
 		draft_error(w->d, h->upstream->section, s->entry,
 		        "a loop: this is [listener %s], whose requests come back here by [route "
 		        "%s]",
-		        w->d->config->listener[s->listener].name, h->by->name);
+		        name_of(w->d, s->listener), h->by->name);
 	s->is_loop_told = true;
 }
 

@@ -43,8 +43,10 @@ static struct pair {
 	int log_fd;
 } t;
 
-static const struct proxy_listener pair_listener = {
-        .name = "public", .handshake_timeout_ms = 10000, .keepalive_timeout_ms = 60000};
+static struct proxy_listener pair_listener = {.name = (char[]){"public"},
+        .refs = 1,
+        .handshake_timeout_ms = 10000,
+        .keepalive_timeout_ms = 60000};
 
 /* ---- set up and torn down ---- */
 

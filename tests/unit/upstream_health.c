@@ -86,7 +86,8 @@ static void pass(uint64_t ms)
 
 static void start(void)
 {
-	t.health = health_new(t.worker, &t.group, 1, &t.probes, &t.failures);
+	t.health = health_new(t.worker, &t.probes, &t.failures);
+	health_follow(t.health, &t.group, 1);
 }
 
 static void stop(void)
