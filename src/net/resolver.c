@@ -635,7 +635,7 @@ static void ask_again(struct resolver *r)
 			continue;
 		const char *error = ask_servers(r, n);
 		if (error) {
-			note_failure(r, n, error);
+			note_failure(r, n, NAME_UNANSWERED, error);
 			wake_waiters(r, n);
 		}
 	}
