@@ -173,6 +173,8 @@ static void begin(struct worker *w, void *arg)
 		proxy_set_resolver(sw->proxy, &sw->service->config->resolver);
 		proxy_set_routes(sw->proxy, sw->service->config->routes);
 		proxy_set_access(sw->proxy, &sw->service->config->access);
+		proxy_keep_spares(sw->proxy, sw->service->config->group,
+		        sw->service->config->group_n, sw->service->worker_n);
 	}
 	if (sw->proxy && w->index == 0)
 		proxy_check_servers(

@@ -38,7 +38,8 @@ struct server_state {
 	char *key;        /* scheme://host:port */
 	const char *name; /* without the scheme; for the log */
 	atomic_uint refs;
-	atomic_uint active; /* sessions that have a place here: from the pick to the end */
+	atomic_uint active;  /* sessions that have a place here: from the pick to the end */
+	struct list holders; /* lock: struct holder of the workers that keep idle connections */
 
 	/* Changed under the group's lock, read by anyone. */
 	atomic_bool healthy;            /* false: active health checks say so */
@@ -46,6 +47,7 @@ struct server_state {
 	_Atomic uint64_t up_since_ms;   /* came back at; 0 = was never down */
 
 	/* The group's lock. */
+	unsigned idle;                      /* places that the holders have */
 	bool on_trial;                      /* one session finds out whether it is back */
 	int64_t current;                    /* round robin: its credit */
 	uint64_t fail_ms[SERVER_FAILS_MAX]; /* the last failures, in turn */
