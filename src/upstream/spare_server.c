@@ -52,6 +52,12 @@ static void give_place(struct spare_server *x)
 
 /* ---- pace ---- */
 
+/* When the next may be made; while not all is well, one at a time. */
+static uint64_t due_ms(const struct spare_server *x)
+{
+	return x->delay_ms && x->one_ms > x->next_ms ? x->one_ms : x->next_ms;
+}
+
 static void slow_down(struct spare_server *x)
 {
 	x->delay_ms = x->delay_ms ? 2 * x->delay_ms : DELAY_MIN_MS;
@@ -203,6 +209,7 @@ static bool make_one(struct spare_server *x)
 		return false;
 	}
 	x->making_n++;
+	x->one_ms = now_of(x) + x->delay_ms;
 	spare_make_start(m, &x->making, on_made, x);
 	return true;
 }
@@ -274,13 +281,11 @@ void spare_server_upkeep(struct spare_server *x, uint64_t *next)
 		close_all(x);
 		return;
 	}
-	uint32_t fresh = age(x, next), want = x->group->want;
-	uint32_t at_once = x->delay_ms ? 1 : MAKING_MAX;
-	while (fresh + x->making_n < want && x->making_n < at_once && now_of(x) >= x->next_ms)
-		if (!make_one(x))
-			break;
-	if (fresh + x->making_n < want && x->next_ms > now_of(x))
-		sooner(next, x->next_ms);
+	uint32_t there = age(x, next) + x->making_n, want = x->group->want;
+	while (there < want && x->making_n < MAKING_MAX && now_of(x) >= due_ms(x) && make_one(x))
+		there++;
+	if (there < want && due_ms(x) > now_of(x))
+		sooner(next, due_ms(x));
 }
 
 /* ---- using them ---- */
@@ -312,8 +317,7 @@ bool spare_server_dial(struct spare_server *x, struct dial *d, bool has_place, d
 	struct spare *s = choose(x, has_place && x->is_counted);
 	if (!s)
 		return false;
-	if (now_of(x) - s->since_ms >= SOUND_MS)
-		x->delay_ms = 0;
+	x->delay_ms = 0;
 	counter_inc(&counters_of(x)->spares_used);
 	dial_start_ready(
 	        d, x->group->worker, x->group->group, x->server, s->stream, s->address, fn);

@@ -32,7 +32,8 @@ struct spare_server {
 	struct list ready, making;
 	uint32_t ready_n, making_n;
 	uint32_t delay_ms; /* after a failure; 0 = all is well */
-	uint64_t next_ms;  /* nothing is made before */
+	uint64_t next_ms;  /* nothing is made before, by the last failure */
+	uint64_t one_ms;   /* the same, by the last one made while not all was well */
 	struct retired retired;
 };
 
