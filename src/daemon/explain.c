@@ -110,8 +110,8 @@ static char *write_request(const struct explain_request *r, const struct url *u,
 static const struct proxy_listener *listener_by_name(const struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->listener_n; i++)
-		if (strcmp(c->listener[i].name, name) == 0)
-			return &c->listener[i];
+		if (strcmp(c->listener[i]->name, name) == 0)
+			return c->listener[i];
 	return NULL;
 }
 
@@ -151,11 +151,11 @@ static const struct proxy_listener *choose_listener(const struct config *c,
 		if (!l)
 			say("--listener %s: there is no [listener %s]", r->listener, r->listener);
 	} else if (c->listener_n == 1) {
-		l = &c->listener[0];
+		l = c->listener[0];
 	} else if ((l = listener_at(c, port_of(u)))) {
 		*why = ", which has the port of the URL";
 	} else {
-		l = &c->listener[0];
+		l = c->listener[0];
 		*why = ", the first one; --listener NAME chooses another";
 	}
 	return l;
@@ -198,8 +198,8 @@ static void print_names(FILE *out, const struct config *c, uint64_t listeners)
 {
 	const char *gap = "";
 	for (size_t i = 0; i < c->listener_n; i++) {
-		if (listeners >> i & 1) {
-			fprintf(out, "%s[listener %s]", gap, c->listener[i].name);
+		if (listeners >> c->listener[i]->number & 1) {
+			fprintf(out, "%s[listener %s]", gap, c->listener[i]->name);
 			gap = ", ";
 		}
 	}

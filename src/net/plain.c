@@ -47,7 +47,7 @@ static struct plain *plain_of(struct stream *s)
 
 static int fd_of(struct stream *s)
 {
-	return event_get_fd(&plain_of(s)->event);
+	return plain_of(s)->event.ev_fd; /* as event_get_fd(), without a call */
 }
 
 static bool is_gone(const struct stream *s)

@@ -639,10 +639,39 @@ static void close_channel(struct resolver *r)
 	r->is_closing = false;
 }
 
+static bool is_same(const struct resolver_settings *a, const struct resolver_settings *b)
+{
+	bool is_named = a->servers && b->servers;
+
+	return a->timeout_ms == b->timeout_ms &&
+	       (is_named ? strcmp(a->servers, b->servers) == 0 : a->servers == b->servers);
+}
+
+/* Who waits is served by the new servers; what the old ones failed at is tried again. */
+static void ask_again(struct resolver *r)
+{
+	list_each (it, &r->names.by_use) {
+		struct name *n = list_entry(it, struct name, node);
+		n->retry_ms = 0;
+		if (list_is_empty(&n->waiters) || n->lookup)
+			continue;
+		const char *error = ask_servers(r, n);
+		if (error) {
+			note_failure(r, n, error);
+			wake_waiters(r, n);
+		}
+	}
+}
+
 void resolver_configure(struct resolver *r, const struct resolver_settings *s)
 {
-	close_channel(r);
+	bool is_other = !is_same(&r->settings, s);
+
+	if (is_other)
+		close_channel(r);
 	r->settings = *s;
+	if (is_other)
+		ask_again(r);
 }
 
 void resolver_free(struct resolver *r)

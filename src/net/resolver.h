@@ -37,7 +37,8 @@ typedef void (*resolver_service_fn)(void *owner, const struct dns_target *const 
 
 struct resolver *resolver_new(struct worker *w);
 void resolver_free(struct resolver *r);
-/* For questions from now on; what is known stays. The text is borrowed. */
+/* For questions from now on, and those that are under way; what is known stays. The text is
+ * borrowed, and the one before it is still looked at here. */
 void resolver_configure(struct resolver *r, const struct resolver_settings *s);
 /* NULL when memory is short. */
 struct resolving *resolver_start(struct resolver *r, const char *name, resolver_fn fn, void *owner);

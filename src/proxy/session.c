@@ -187,14 +187,15 @@ const struct endpoint_events session_events = {
 /* ---- life ---- */
 
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l)
+        struct proxy_listener *l)
 {
 	struct session *s = pool_get(&p->session_pool);
 	if (!s) {
 		stream_free(stream, true);
 		return NULL;
 	}
-	*s = (struct session){.proxy = p, .listener = l, .start_ms = p->worker->now_ms};
+	*s = (struct session){
+	        .proxy = p, .listener = proxy_listener_ref(l), .start_ms = p->worker->now_ms};
 	s->id = (uint64_t)p->worker->index << 56 | ++p->serial;
 	endpoint_init(&s->side[CLIENT].ep, ENDPOINT_CLIENT);
 	endpoint_init(&s->side[UPSTREAM].ep, ENDPOINT_UPSTREAM);
@@ -214,6 +215,7 @@ static void session_free(struct retired *r)
 	struct session *s = list_entry(r, struct session, retired);
 	note_free(s->note);
 	access_free(s);
+	proxy_listener_unref(s->listener);
 	pool_put(&s->proxy->session_pool, s);
 }
 

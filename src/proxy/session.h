@@ -100,10 +100,10 @@ struct session {
 	struct timer timer;
 	struct list node; /* proxy->sessions */
 	struct proxy *proxy;
-	const struct proxy_listener *listener;
-	struct route *route;         /* referenced; NULL before a request was routed */
-	struct server_state *server; /* where it has a place, referenced; NULL = nowhere */
-	struct admission *places;    /* by the limits on connections; NULL = none */
+	struct proxy_listener *listener; /* referenced */
+	struct route *route;             /* referenced; NULL before a request was routed */
+	struct server_state *server;     /* where it has a place, referenced; NULL = nowhere */
+	struct admission *places;        /* by the limits on connections; NULL = none */
 	union {
 		struct opening *opening; /* OPENING */
 		struct echo *echo;       /* an open echo session's, or NULL */
@@ -198,7 +198,7 @@ void proxy_session_gone(struct proxy *p);
 
 /* Takes the stream over. NULL, and the stream freed, when memory is short. */
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l);
+        struct proxy_listener *l);
 void session_move(struct session *s, enum session_state to);
 /* Gives back its place at the server. */
 void session_leave_server(struct session *s);

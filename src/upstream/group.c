@@ -105,6 +105,32 @@ void upstream_group_set_members(struct upstream_group *g, struct upstream_member
 	upstream_members_unref(old);
 }
 
+static void copy_server(struct upstream_server *to, const struct upstream_server *from)
+{
+	*to = *from;
+	to->name = mem_strdup(from->name);
+	to->host = from->host ? mem_strdup(from->host) : NULL;
+	to->state = NULL;
+}
+
+void upstream_group_inherit(struct upstream_group *g, struct upstream_group *from)
+{
+	struct upstream_server server[UPSTREAM_SERVERS_MAX];
+	struct upstream_members *m;
+	if (!g->service || !from->service || strcmp(g->service, from->service) != 0)
+		return;
+	m = upstream_group_members(from);
+	if (!m)
+		return;
+	for (unsigned i = 0; i < m->n; i++) {
+		copy_server(&server[i], &m->server[i]);
+		server[i].max_connections = g->max_connections;
+	}
+	upstream_group_set_members(g, upstream_members_new(g, server, m->n));
+	atomic_store(&g->members_ms, atomic_load(&from->members_ms));
+	upstream_members_unref(m);
+}
+
 struct upstream_members *upstream_group_members(struct upstream_group *g)
 {
 	if (!g->is_fixed)

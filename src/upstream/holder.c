@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "upstream/holder.h"
 
-#include "net/worker.h"
 #include "upstream/spare.h"
 #include "upstream/state.h"
 #include "upstream/waiting.h"
@@ -83,9 +82,10 @@ bool holder_ask_locked(struct server_state *s)
 {
 	list_each (it, &s->holders) {
 		struct holder *h = list_entry(it, struct holder, node);
-		if (h->held == h->asked || !worker_post(h->worker, spares_close_asked, NULL))
+		if (h->held == h->asked)
 			continue;
 		h->asked++;
+		spares_ask(h->worker);
 		return true;
 	}
 	return false;

@@ -8,6 +8,7 @@
 #include "upstream/srv.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 enum {
 	SLOTS = 64,     /* of groups, by their address */
@@ -16,6 +17,8 @@ enum {
 
 struct spares {
 	struct worker *worker;
+	struct worker_message message; /* on its way while: */
+	atomic_bool is_asked;
 	struct list slot[SLOTS];
 };
 
@@ -252,12 +255,22 @@ enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct 
 	return dial_start(d, w, g, p->server, fn);
 }
 
-void spares_close_asked(struct worker *w, void *arg)
+static void close_asked(struct worker *w, void *arg)
 {
-	(void)arg;
-	struct spares *s = shared(w)->spares;
+	struct spares *s = arg;
+	(void)w;
+	atomic_store(&s->is_asked, false);
 	for (unsigned i = 0; i < SLOTS; i++)
 		list_each (it, &s->slot[i])
 			list_each (at, &kept_of(it)->group.servers)
 				spare_server_close_asked(list_entry(at, struct spare_server, node));
+}
+
+void spares_ask(struct worker *w)
+{
+	struct spares *s = shared(w)->spares;
+	if (atomic_exchange(&s->is_asked, true))
+		return;
+	s->message = (struct worker_message){.fn = close_asked, .arg = s};
+	worker_send(w, &s->message);
 }

@@ -42,5 +42,5 @@ uint64_t spares_of(
 enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct upstream_group *g,
         const struct picked *p, dial_fn fn);
 
-/* Posted to the worker (upstream/holder.h): closes what it was asked to close. */
-void spares_close_asked(struct worker *w, void *arg);
+/* The worker is to close what its holders were asked to (upstream/holder.h). Any thread. */
+void spares_ask(struct worker *w);

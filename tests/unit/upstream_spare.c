@@ -7,8 +7,8 @@
 
 #include "base/budget.h"
 #include "base/fault.h"
+#include "fake_resolver.h"
 #include "net/plain.h"
-#include "net/resolver.h"
 #include "net/sim.h"
 #include "net/worker.h"
 #include "upstream/srv.h"
@@ -30,64 +30,15 @@ static struct {
 	bool is_slow;      /* streams connect when the test says so */
 	bool is_socket;    /* streams are over pairs of sockets */
 	int peer[CONNECTS];
-	resolver_fn resolved;
-	void *resolved_owner;
 	struct stream *used;
 	struct dial dial;
 	unsigned places; /* that on_place() was told of */
 } t;
 
-/* ---- the resolver: defined here, so the real one is not linked ---- */
-
-struct resolver {
-	int unused;
-};
-struct resolving {
-	int unused;
-};
-static struct resolver the_resolver;
-static struct resolving the_resolving;
-
-struct resolver *resolver_new(struct worker *w)
-{
-	(void)w;
-	return &the_resolver;
-}
-void resolver_free(struct resolver *r)
-{
-	(void)r;
-}
-struct resolving *resolver_start(struct resolver *r, const char *name, resolver_fn fn, void *owner)
-{
-	(void)r, (void)name;
-	t.resolved = fn;
-	t.resolved_owner = owner;
-	return &the_resolving;
-}
-struct resolving *resolver_start_service(
-        struct resolver *r, const char *service, resolver_service_fn fn, void *owner)
-{
-	(void)r, (void)service, (void)fn, (void)owner;
-	return NULL;
-}
-void resolver_cancel(struct resolving *q)
-{
-	(void)q;
-	t.resolved = NULL;
-}
-
 static void resolve(const char *a, const char *b)
 {
-	struct address found[2];
-	size_t n = 0;
-	if (a)
-		ck_assert(address_parse(&found[n++], a));
-	if (b)
-		ck_assert(address_parse(&found[n++], b));
-	ck_assert(t.resolved != NULL);
-	resolver_fn fn = t.resolved;
-	t.resolved = NULL;
-	fn(t.resolved_owner, found, n, n ? NULL : "no such name");
+	const char *const found[] = {a, b};
+	fake_resolve(a ? 2 : 0, found, a ? NULL : "no such name");
 }
 
 /* ---- set up and torn down ---- */
@@ -123,6 +74,7 @@ static struct stream *test_connect(
 static void setup(void)
 {
 	memset(&t, 0, sizeof t);
+	fake.fn = NULL;
 	for (unsigned i = 0; i < WORKERS; i++) {
 		t.worker[i] = worker_new(i);
 		worker_set_time(t.worker[i], t.worker[0]->now_ms / 1000 * 1000 + 10000);
@@ -705,7 +657,7 @@ START_TEST(stopped_while_they_are_made)
 	spares_stop(t.worker[0]);
 	turn();
 	ck_assert_uint_eq(open_now(), 0);
-	ck_assert_ptr_null(t.resolved);
+	ck_assert_ptr_null(fake.fn);
 	pass(100000);
 	ck_assert_uint_eq(t.connects, _i ? 0 : 4);
 }
