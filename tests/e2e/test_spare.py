@@ -2,6 +2,7 @@
 """Spare connections to upstreams: U-05, U-06, U-08, U-11, S-10, and max_connections."""
 
 import random
+import signal
 
 import pytest
 
@@ -267,3 +268,56 @@ def test_bad_values(tmp_path, keys, word):
                       + section("route", "r", {"upstream": "u"}))
     status, said = check_config(config)
     assert status == 78 and word in said, said
+
+
+# Reloads.
+
+
+def reload(daemon, n, text=None):
+    if text is not None:
+        daemon.config.write_text(text)
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_line("reloaded", n)
+
+
+def test_S_01_reloads_leave_the_spares_of_a_group_that_is_the_same(moongate, hall, many):
+    app = hall()
+    daemon = spared(moongate, app, 4, process={"workers": 2})
+    text = daemon.config.read_text()
+    for n in range(1, many(500) + 1):
+        reload(daemon, n, text + f"\n[route r{n}]\npath = /r{n}\nrespond = 404\n")
+    opened(daemon).end()
+    wait_until(lambda: app.idle == 4, "the spare connections")
+    assert app.accepted == 5
+
+
+def test_U_09_a_reload_closes_the_spares_of_a_group_that_has_changed_or_gone(moongate, hall):
+    app, other = hall(), hall()
+    daemon = spared(moongate, app, 30)
+    text = daemon.config.read_text()
+    client = opened(daemon)
+    reload(daemon, 1, text.replace("spare = 30", "spare = 5"))
+    wait_until(lambda: app.idle == 5, "the fewer spare connections")
+    reload(daemon, 2, text.replace(str(app.address[1]), str(other.address[1])))
+    wait_until(lambda: app.idle == 0 and other.idle == 30, "the other server's")
+    reload(daemon, 3, text.replace("spare = 30", "spare = off").replace("spare_idle = 1h", ""))
+    wait_until(lambda: other.idle == 0, "none")
+    client.echoes(3)  # on the connection that it had
+    client.end()
+    opened(daemon).end()
+    assert app.requests == 2
+
+
+def test_S_03_reloads_while_sessions_fill_a_server(moongate, hall, many):
+    """The limit holds over generations of the configuration."""
+    app = hall()
+    daemon = moongate(app, group={"spare": 6, "spare_idle": "1h", "max_connections": 8}, process={"workers": 2})
+    text = daemon.config.read_text()
+    for n in range(1, many(1000) + 1):
+        clients = [opened(daemon) for _ in range(4)]
+        reload(daemon, n, text.replace("spare = 6", f"spare = {3 + n % 4}"))
+        clients += [opened(daemon) for _ in range(4)]
+        for client in clients:
+            client.end()
+        wait_until(lambda: app.now == app.idle, "the sessions to be gone")
+    assert app.most <= 8
