@@ -44,7 +44,7 @@ static void check_keys(struct draft *d, const struct draft_upstream *u)
 		check_idle(d, u, "queue", "max_connections");
 	if (u->queue == 0)
 		check_idle(d, u, "queue_timeout", "queue");
-	if (u->spare == 0)
+	if (!reader_find(u->section, "spare"))
 		check_idle(d, u, "spare_idle", "spare");
 	check_health(d, u);
 	if (u->max_fails == 0)
