@@ -123,6 +123,11 @@ void proxy_set_routes(struct proxy *p, struct route_table *t);
 struct upstream_group;
 void proxy_use_groups(struct proxy *p, struct upstream_group *const *group, size_t n);
 
+/* The groups to whose servers spare connections are kept from now on, of which this is one of
+ * so many workers. Again with each configuration; none once this one drains or ends. */
+void proxy_keep_spares(
+        struct proxy *p, struct upstream_group *const *group, size_t n, unsigned workers);
+
 /* Which records of sessions go to the access log (base/log.h) from now on. */
 void proxy_set_access(struct proxy *p, const struct access_settings *s);
 

@@ -80,6 +80,12 @@ struct upstream_members *upstream_members_new(
 	return m;
 }
 
+struct upstream_members *upstream_members_ref(struct upstream_members *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	return m;
+}
+
 void upstream_members_unref(struct upstream_members *m)
 {
 	if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) > 1)
@@ -142,7 +148,7 @@ struct upstream_members *upstream_group_members(struct upstream_group *g)
 		pthread_mutex_lock(&g->lock);
 	struct upstream_members *m = g->members;
 	if (m)
-		atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+		upstream_members_ref(m);
 	if (!g->is_fixed)
 		pthread_mutex_unlock(&g->lock);
 	return m;

@@ -76,6 +76,8 @@ struct upstream_group {
 	struct address *source; /* to connect from, by turns; none = the kernel's choice */
 	size_t source_n;
 	uint32_t connect_timeout_ms;
+	uint32_t spare; /* connections kept ready to each server, by all workers; 0 = none */
+	uint32_t spare_idle_ms; /* for which they are kept */
 	enum upstream_health health;
 	uint32_t health_interval_ms, health_timeout_ms;
 	uint32_t health_rise, health_fall; /* probes in a row that make healthy and unhealthy */
@@ -93,6 +95,7 @@ void upstream_group_unref(struct upstream_group *g);
  * most UPSTREAM_SERVERS_MAX, at least one. */
 struct upstream_members *upstream_members_new(
         const struct upstream_group *g, const struct upstream_server *servers, unsigned n);
+struct upstream_members *upstream_members_ref(struct upstream_members *m);
 void upstream_members_unref(struct upstream_members *m);
 /* Takes over the reference. Sessions keep their servers; who waits in the queue keeps
  * the members that it began with. */

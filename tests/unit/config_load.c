@@ -905,6 +905,33 @@ START_TEST(k06_loops_by_host_and_conditions)
 	        {"header = X: 1\n", "header = X: 2\n", false},
 	        {"query = a b=%\n", "query = a b=%\n", true},
 	        {"query = a=b\n", "query = a=c\n", false},
+	        /* The request that goes on has another host ... */
+	        {"host = a.example\nupstream_host = b.example:81\n", "host = b.example\n", false},
+	        {"host = a.example\nupstream_host = b.example\n",
+	                "host = b.example\nupstream_host = A.example\n", true},
+	        {"upstream_host = x\n", "upstream_host = y\n", true},
+	        {"host = a\nupstream_host = server\n", "", false},
+	        {"host = 127.0.0.1\nupstream_host = server\n", "upstream_host = server\n", true},
+	        {"upstream_host = server\n", "host = localhost\n", true},
+	        /* ... or path ... */
+	        {"path = /a/*\nstrip_prefix = /a\n", "path = /a/*\n", false},
+	        {"path = /a/*\nstrip_prefix = /a\n",
+	                "path = /*\nreplace_prefix = / /a/\n", true},
+	        {"path = /a*\nreplace_prefix = /a /b\n",
+	                "path = /b/*\nreplace_prefix = /b /a\n", true},
+	        {"path = /a\nreplace_prefix = /a /b\n",
+	                "path = /b\nreplace_prefix = /b /a\n", true},
+	        {"path = /a/*\nstrip_prefix = /a/b\n", "path = /a/*\n", true},
+	        {"replace_prefix = / /x/\n", "", true}, /* longer each time */
+	        {"path = /a/*\nreplace_prefix = /a /b\n", "", false},
+	        /* ... or other headers. */
+	        {"header = X: 1\nrequest_remove = X\n", "", false},
+	        {"header = X: 1\nrequest_set = x: 2\n", "header = X: 2\n", false},
+	        {"header = X: 1\nrequest_set = x: 2\n",
+	                "header = X: 2\nrequest_set = X: 1\n", true},
+	        {"header = X: 1\nrequest_add = X: 2\n", "", false}, /* a condition wants it once */
+	        {"header = X: r\nrequest_set = X: ${route}\n",
+	                "header = X: r\nrequest_set = Y: ${time}\n", true},
 	};
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
 		struct config_errors errors;
