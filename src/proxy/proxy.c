@@ -11,6 +11,7 @@
 #include "proxy/session.h"
 #include "upstream/dial.h"
 #include "upstream/health.h"
+#include "upstream/spare.h"
 
 #include <assert.h>
 
@@ -102,20 +103,30 @@ void proxy_set_routes(struct proxy *p, struct route_table *t)
 	route_table_unref(old);
 }
 
-void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, size_t n)
+void proxy_use_groups(struct proxy *p, struct upstream_group *const *group, size_t n)
 {
 	if (p->drain.on)
 		return;
 	if (!p->health)
 		p->health = health_new(
 		        p->worker, &p->counters.health_probes, &p->counters.health_failures);
+	for (size_t i = 0; i < n; i++)
+		upstream_group_use(group[i], p->worker->now_ms);
 	health_follow(p->health, group, n);
 }
 
-static void stop_checking(struct proxy *p)
+void proxy_keep_spares(
+        struct proxy *p, struct upstream_group *const *group, size_t n, unsigned workers)
+{
+	if (!p->drain.on)
+		spares_follow(p->worker, group, n, workers);
+}
+
+static void leave_servers(struct proxy *p)
 {
 	health_free(p->health);
 	p->health = NULL;
+	spares_stop(p->worker);
 }
 
 void proxy_set_access(struct proxy *p, const struct access_settings *s)
@@ -214,7 +225,7 @@ static void drain_step(struct timer *t)
 
 void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), void *arg)
 {
-	stop_checking(p);
+	leave_servers(p);
 	p->drain.on = true;
 	p->drain.done = done;
 	p->drain.arg = arg;
@@ -227,7 +238,7 @@ void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), v
 
 void proxy_abort(struct proxy *p)
 {
-	stop_checking(p);
+	leave_servers(p);
 	while (!list_is_empty(&p->sessions)) {
 		struct session *s = list_entry(p->sessions.next, struct session, node);
 		session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "upstream/ring.h"
 #include "upstream/sticky.h"
+#include "upstream/waiting.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -79,6 +80,12 @@ struct upstream_members *upstream_members_new(
 	return m;
 }
 
+struct upstream_members *upstream_members_ref(struct upstream_members *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	return m;
+}
+
 void upstream_members_unref(struct upstream_members *m)
 {
 	if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) > 1)
@@ -97,6 +104,16 @@ void upstream_group_set_members(struct upstream_group *g, struct upstream_member
 	g->members = m;
 	pthread_mutex_unlock(&g->lock);
 	upstream_members_unref(old);
+}
+
+void upstream_group_use(struct upstream_group *g, uint64_t now_ms)
+{
+	struct upstream_members *m = upstream_group_members(g);
+	for (unsigned i = 0; m && i < m->n; i++)
+		atomic_store(&m->server[i].state->limit, m->server[i].max_connections);
+	if (m)
+		waiting_serve(m->server[0].state->group, now_ms);
+	upstream_members_unref(m);
 }
 
 static void copy_server(struct upstream_server *to, const struct upstream_server *from)
@@ -131,7 +148,7 @@ struct upstream_members *upstream_group_members(struct upstream_group *g)
 		pthread_mutex_lock(&g->lock);
 	struct upstream_members *m = g->members;
 	if (m)
-		atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+		upstream_members_ref(m);
 	if (!g->is_fixed)
 		pthread_mutex_unlock(&g->lock);
 	return m;
