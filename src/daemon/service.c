@@ -135,7 +135,7 @@ static void configure(struct service_worker *sw, const struct config *c)
 	proxy_set_access(sw->proxy, &c->access);
 	proxy_keep_spares(sw->proxy, c->group, c->group_n, sw->service->worker_n);
 	if (sw->worker->index == 0)
-		proxy_check_servers(sw->proxy, c->group, c->group_n);
+		proxy_use_groups(sw->proxy, c->group, c->group_n);
 }
 
 static void begin(struct worker *w, void *arg)

@@ -103,13 +103,15 @@ void proxy_set_routes(struct proxy *p, struct route_table *t)
 	route_table_unref(old);
 }
 
-void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, size_t n)
+void proxy_use_groups(struct proxy *p, struct upstream_group *const *group, size_t n)
 {
 	if (p->drain.on)
 		return;
 	if (!p->health)
 		p->health = health_new(
 		        p->worker, &p->counters.health_probes, &p->counters.health_failures);
+	for (size_t i = 0; i < n; i++)
+		upstream_group_use(group[i], p->worker->now_ms);
 	health_follow(p->health, group, n);
 }
 

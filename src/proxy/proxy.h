@@ -117,10 +117,11 @@ void proxy_set_resolver(struct proxy *p, const struct resolver_settings *s);
 /* The routes for requests from now on; takes a reference. */
 void proxy_set_routes(struct proxy *p, struct route_table *t);
 
-/* Checks the servers of those groups that want it, and no others, for the proxies of all
- * workers, until this one drains or ends. By one of them, always the same. */
+/* The groups in use from now on, in place of earlier ones: their limits count, and the servers
+ * of those that want it are checked, for the proxies of all workers, until this one drains or
+ * ends. By one of them, always the same. */
 struct upstream_group;
-void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, size_t n);
+void proxy_use_groups(struct proxy *p, struct upstream_group *const *group, size_t n);
 
 /* The groups to whose servers spare connections are kept from now on, of which this is one of
  * so many workers. Again with each configuration; none once this one drains or ends. */

@@ -171,6 +171,22 @@ static void on_no_memory(struct endpoint *ep)
 		request_refuse(s, 503, "out of memory");
 }
 
+/* Whichever side ep is of, what a message touches lies around it, and no more than a side
+ * before it. Then the stream that the message will leave by. */
+static void on_soon(struct endpoint *ep, bool next)
+{
+	enum { LINE = 64, HOT = offsetof(struct session, timer) };
+	if (!next) {
+		const struct side *to = other_side(session_of(ep), side_of(ep));
+		if (to->ep.stream)
+			stream_fetch(to->ep.stream);
+		return;
+	}
+	const char *from = (const char *)ep - sizeof(struct side), *to = (const char *)ep + HOT;
+	for (; from < to; from += LINE)
+		__builtin_prefetch(from);
+}
+
 const struct endpoint_events session_events = {
         .on_preface = preface_on_bytes,
         .on_head = on_head,
@@ -182,6 +198,7 @@ const struct endpoint_events session_events = {
         .on_no_memory = on_no_memory,
         .on_drain = on_drain,
         .on_connect = on_connect,
+        .on_soon = on_soon,
 };
 
 /* ---- life ---- */

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "upstream/ring.h"
 #include "upstream/sticky.h"
+#include "upstream/waiting.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -103,6 +104,16 @@ void upstream_group_set_members(struct upstream_group *g, struct upstream_member
 	g->members = m;
 	pthread_mutex_unlock(&g->lock);
 	upstream_members_unref(old);
+}
+
+void upstream_group_use(struct upstream_group *g, uint64_t now_ms)
+{
+	struct upstream_members *m = upstream_group_members(g);
+	for (unsigned i = 0; m && i < m->n; i++)
+		atomic_store(&m->server[i].state->limit, m->server[i].max_connections);
+	if (m)
+		waiting_serve(m->server[0].state->group, now_ms);
+	upstream_members_unref(m);
 }
 
 static void copy_server(struct upstream_server *to, const struct upstream_server *from)
