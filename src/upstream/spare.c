@@ -257,7 +257,7 @@ enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct 
 	struct spare_server *x = group ? find_server(group, p->server->state) : NULL;
 	if (x)
 		spare_look_soon(group);
-	if (x && spare_server_dial(x, d, p->has_spare, fn))
+	if (x && spare_server_dial(x, d, p->server, p->has_spare, fn))
 		return DIAL_READY;
 	return dial_start(d, w, g, p->server, fn);
 }
