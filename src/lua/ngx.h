@@ -6,6 +6,7 @@
  * was. What a group keeps for each VM lies in the registry or in upvalues, and is freed
  * with the VM. */
 
+#include "lua/ngx_re.h"
 #include "lua/ngx_string.h"
 #include "lua/ngx_time.h"
 
