@@ -7,6 +7,7 @@
  * with the VM. */
 
 #include "lua/ngx_re.h"
+#include "lua/ngx_shared.h"
 #include "lua/ngx_string.h"
 #include "lua/ngx_time.h"
 
