@@ -287,6 +287,40 @@ static int opt(lua_State *L)
 	return 0;
 }
 
+static int is_regex_cache_empty(lua_State *L)
+{
+	lua_pushboolean(L, re_vm_is_unused(L));
+	return 1;
+}
+
+/* Results grow as they need. */
+static int set_buf_grow_ratio(lua_State *L)
+{
+	(void)L;
+	return 0;
+}
+
+static int push_module(lua_State *L, const luaL_Reg *functions)
+{
+	lua_createtable(L, 0, 3);
+	re_vm_push(L);
+	luaL_setfuncs(L, functions, RE_VM_UPVALUES);
+	lua_pushliteral(L, NGX_CORE_VERSION);
+	lua_setfield(L, -2, "version");
+	return 1;
+}
+
+int ngx_re_core_module(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+	        {"is_regex_cache_empty", is_regex_cache_empty},
+	        {"set_buf_grow_ratio", set_buf_grow_ratio},
+	        {NULL, NULL},
+	};
+
+	return push_module(L, functions);
+}
+
 int ngx_re_module(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -295,10 +329,5 @@ int ngx_re_module(lua_State *L)
 	        {NULL, NULL},
 	};
 
-	lua_createtable(L, 0, 3);
-	re_vm_push(L);
-	luaL_setfuncs(L, functions, RE_VM_UPVALUES);
-	lua_pushliteral(L, NGX_CORE_VERSION);
-	lua_setfield(L, -2, "version");
-	return 1;
+	return push_module(L, functions);
 }

@@ -51,7 +51,7 @@ static struct shared_dict *dict_at_1(lua_State *L)
 		if (h && lua_getmetatable(L, -1)) {
 			bool ours = lua_rawequal(L, -1, lua_upvalueindex(HANDLE_META));
 			lua_pop(L, 2);
-			if (ours)
+			if (ours && h->dict)
 				return h->dict;
 		}
 	}
@@ -524,9 +524,11 @@ static int holding_gc(lua_State *L)
 
 static void push_meta(lua_State *L, lua_CFunction gc)
 {
-	lua_createtable(L, 0, 1);
+	lua_createtable(L, 0, 2);
 	lua_pushcfunction(L, gc);
 	lua_setfield(L, -2, "__gc");
+	lua_pushboolean(L, false);
+	lua_setfield(L, -2, "__metatable"); /* a script cannot free it early */
 }
 
 static void push_holding(lua_State *L)
