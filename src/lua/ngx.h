@@ -11,3 +11,16 @@ void ngx_string_open(lua_State *L);
 void ngx_time_open(lua_State *L);
 void ngx_re_open(lua_State *L);
 void ngx_shared_open(lua_State *L);
+
+void ngx_const_open(lua_State *L);
+void ngx_log_open(lua_State *L);
+void ngx_ctx_open(lua_State *L);
+void ngx_req_open(lua_State *L);
+void ngx_body_open(lua_State *L);
+void ngx_resp_open(lua_State *L);
+void ngx_var_open(lua_State *L);
+void ngx_thread_open(lua_State *L);
+void ngx_timer_open(lua_State *L);
+void ngx_semaphore_open(lua_State *L);
+void ngx_worker_open(lua_State *L);
+void ngx_config_open(lua_State *L);
