@@ -32,12 +32,12 @@ struct lua_settings {
 void lua_settings_fini(struct lua_settings *s);
 
 enum lua_script_kind {
-	LUA_HANDLER,
-	LUA_ACCESS,
-	LUA_LOG,
-	LUA_INIT,
-	LUA_INIT_WORKER,
-	LUA_EXIT_WORKER
+	LUA_SCRIPT_HANDLER,
+	LUA_SCRIPT_ACCESS,
+	LUA_SCRIPT_LOG,
+	LUA_SCRIPT_INIT,
+	LUA_SCRIPT_INIT_WORKER,
+	LUA_SCRIPT_EXIT_WORKER
 };
 
 /* One file in one role. A route's reference holds its whole set. */
@@ -57,10 +57,12 @@ struct lua_handlers *lua_handlers_ref(struct lua_handlers *h);
 void lua_handlers_unref(struct lua_handlers *h);
 
 /* The script of that file and role, read now unless it was before. The set keeps it;
- * script_ref() for a route. NULL with why: it cannot be read. */
+ * lua_script_ref() for a route. NULL with why: it cannot be read. */
 enum { LUA_WHY_MAX = 512 };
 struct lua_script *lua_handlers_add(
         struct lua_handlers *h, enum lua_script_kind kind, const char *path, char why[LUA_WHY_MAX]);
+/* For a route: a reference that holds the whole set. */
+struct script *lua_script_ref(struct lua_script *s);
 /* A group that scripts can choose by name. Takes a reference. */
 void lua_handlers_add_group(struct lua_handlers *h, struct upstream_group *g);
 struct upstream_group *lua_handlers_group(const struct lua_handlers *h, struct slice name);

@@ -27,8 +27,11 @@ struct lua_input {
 	/* Called while there is a reader, when something came: looks, takes, and when it has
 	 * what it wants clears `reader` and wakes it. */
 	void (*more)(struct lua_input *in);
-	int error;   /* errno, once the connection has failed; 0 else */
-	bool is_eof; /* no more will come (also after an error) */
+	/* Called by lua_input_take() once there is room again, if is_paused. */
+	void (*resume)(struct lua_input *in);
+	bool is_paused; /* the owner has stopped its stream, because too much was kept */
+	int error;      /* errno, once the connection has failed; 0 else */
+	bool is_eof;    /* no more will come (also after an error) */
 };
 
 /* All unread bytes in one piece, which may be changed in place. When some were kept, what is fresh

@@ -5,7 +5,10 @@
  * ngx table at the top of the stack, adds its names to it, and leaves the stack as it
  * was. What a group keeps for each VM lies in the registry. */
 
+#include "base/slice.h"
+
 #include <lua.h>
+#include <stdbool.h>
 
 void ngx_string_open(lua_State *L);
 void ngx_time_open(lua_State *L);
@@ -14,7 +17,7 @@ void ngx_shared_open(lua_State *L);
 
 void ngx_const_open(lua_State *L);
 void ngx_log_open(lua_State *L);
-void ngx_ctx_open(lua_State *L);
+void ngx_fields_open(lua_State *L);
 void ngx_req_open(lua_State *L);
 void ngx_body_open(lua_State *L);
 void ngx_resp_open(lua_State *L);
@@ -24,3 +27,13 @@ void ngx_timer_open(lua_State *L);
 void ngx_semaphore_open(lua_State *L);
 void ngx_worker_open(lua_State *L);
 void ngx_config_open(lua_State *L);
+
+/* What fields of ngx do, as functions of (ngx, key[, value]). */
+int ngx_resp_get_status(lua_State *L);
+int ngx_resp_set_status(lua_State *L);
+int ngx_resp_headers_sent(lua_State *L);
+
+/* A table as ngx.req.get_headers() returns it, with room for n; and one more field for the one on
+ * top of the stack. */
+void ngx_req_new_headers(lua_State *L, int n);
+void ngx_req_add_header(lua_State *L, struct slice name, struct slice value, bool is_raw);

@@ -16,6 +16,7 @@
 
 #include "base/list.h"
 #include "lua/thread.h"
+#include "net/worker.h"
 #include "proxy/handler.h"
 
 #include <lua.h>
@@ -62,6 +63,7 @@ struct lua_request {
 	const struct lua_script *script;
 	const struct handler_settings *settings; /* timeouts and the like; lives as long as this */
 	struct lua_thread *entry;
+	struct list node;    /* vm->requests */
 	struct list threads; /* all that are under way or zombies */
 	struct list cleanups;
 	/* Called once, when it has ended; frees it by lua_request_free(). */
@@ -79,6 +81,11 @@ struct lua_request {
 struct lua_request *lua_request_new(struct lua_vm *vm, enum lua_phase phase);
 /* Runs the script (of the VM's set) in it as its entry thread. */
 void lua_request_start(struct lua_request *r, const struct lua_script *s);
+/* The same, before it returns, from wherever: for scripts that cannot wait. */
+void lua_request_run(struct lua_request *r, const struct lua_script *s);
+/* Its entry thread, for a function and arguments to be pushed onto, and lua_thread_start(). NULL:
+ * out of memory, and it has ended. */
+struct lua_thread *lua_request_entry(struct lua_request *r);
 /* Ends it from outside: no Lua runs, done() is called with LUA_CANCELLED. */
 void lua_request_cancel(struct lua_request *r);
 /* Ends it from inside; for the scheduler. */

@@ -47,6 +47,7 @@
  * pushing a string whose size a peer decides, ask lua_vm_has_room() (vm.h). */
 
 #include "base/list.h"
+#include "base/slice.h"
 #include "net/wheel.h"
 
 #include <lua.h>
@@ -57,6 +58,7 @@ struct lua_request;
 struct lua_thread;
 struct lua_vm;
 struct lua_wait;
+struct lua_worker;
 
 struct lua_wait_ops {
 	/* NULL when it is never given a timeout. */
@@ -75,8 +77,11 @@ struct lua_wait {
 
 /* The wait of the coroutine that calls. Raises when it cannot wait here. */
 struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, void *owner);
-/* `return lua_wait(...)`. timeout_ms 0: for ever. */
+/* `return lua_wait(...)`. timeout_ms 0: for ever. The first argument (the object whose method this
+ * is) stays on the stack, so that it is not collected meanwhile. */
 int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms);
+/* The same for nothing but the worker's next turn. */
+int lua_wait_turn(lua_State *L, struct lua_wait *w);
 /* It goes on with n results, which are on top of w->L. */
 void lua_wake(struct lua_wait *w, int n);
 /* The same in the worker's next turn. For work that would otherwise never let other
@@ -99,7 +104,9 @@ enum lua_thread_state {
 struct lua_thread {
 	lua_State *L;
 	struct lua_request *request;
-	struct lua_thread *parent; /* who resumed or spawned it; NULL = nobody, or gone */
+	struct lua_thread *parent; /* of a user coroutine: who resumed it */
+	struct lua_thread *child;  /* NORMAL: the user coroutine that it has resumed */
+	lua_State *spawner;        /* of a light thread; it may be gone, unless is_awaited */
 	struct lua_wait wait;
 	struct list node;  /* request->threads */
 	struct list ready; /* the worker's queue */
@@ -109,6 +116,7 @@ struct lua_thread {
 	bool is_nested;  /* below a C function that cannot yield: it must not wait */
 	bool has_failed; /* ZOMBIE */
 	bool is_awaited; /* the parent is in ngx.thread.wait() for it */
+	bool is_known;   /* scripts may hold the coroutine: it is not used again */
 };
 
 /* A new thread of that kind with an empty stack, on the list of its request. NULL: the VM
@@ -128,6 +136,27 @@ static inline struct lua_thread *lua_thread_of(lua_State *L)
 /* Ends the request from inside a C function: `return lua_thread_exit(L)`. No
  * pcall holds it up. */
 int lua_thread_exit(lua_State *L);
+
+/* Switches, for coroutine.c and ngx_thread.c: `return lua_thread_...(L)`.
+ * resume: `child` has `args` on its stack, and is or becomes L's user coroutine.
+ * spawn: `child` runs first, then L goes on with the value on top of its stack.
+ * yield: all of L's stack goes to whoever resumed it; an entry or light thread goes on in the
+ * next turn. */
+int lua_thread_resume(lua_State *L, lua_State *child, int args);
+int lua_thread_spawn(lua_State *L, struct lua_thread *child, int args);
+int lua_thread_yield(lua_State *L);
+/* Raises when L is not a coroutine that can be switched away from. */
+void lua_thread_need_yield(lua_State *L);
+/* Frees a zombie that was waited for, or any that is done. */
+void lua_thread_free(struct lua_thread *t);
+/* The same at once, even from a callback of the scheduler: for what must not outlast it. */
+void lua_thread_run_now(struct lua_thread *t, int args);
+/* Runs whatever is ready; nothing of it on the C stack yet. */
+void lua_run_ready(struct lua_worker *lw);
+
+/* `file.lua:3: boom`: the error on top of L in words; and where L is, into buf. */
+struct slice lua_error_text(lua_State *L);
+size_t lua_where(lua_State *L, char *buf, size_t size);
 
 /* Into the VM: `coroutine` as scripts on ngx_lua know it. */
 void lua_coroutine_open(lua_State *L);

@@ -11,6 +11,7 @@
  * group keeps for each VM lies in the registry, under the address of a static as lightuserdata. */
 
 #include "base/list.h"
+#include "base/pool.h"
 #include "lua/handlers.h"
 
 #include <lua.h>
@@ -24,23 +25,26 @@ struct lua_worker;
 struct lua_vm {
 	lua_State
 	        *L; /* the main state: only for loading, and as the place of registry and globals */
-	struct lua_worker *worker; /* NULL while checking */
-	struct lua_handlers *set;  /* referenced */
-	struct list node;          /* worker->vms */
-	unsigned users;            /* requests and timers under way, and the worker */
+	struct lua_worker *worker;
+	struct lua_handlers *set; /* referenced */
+	struct list node;         /* worker->vms */
+	unsigned users;           /* requests and timers under way, and the worker */
 	int *script;  /* by number: a reference to a function that makes a request's function */
 	int env_meta; /* the metatable of requests' globals */
-	int threads;  /* the table that anchors coroutines */
 	int idle[64]; /* anchors of coroutines that can be used again */
 	unsigned idle_n;
 	unsigned depth;    /* of protected calls: only in them may memory be refused */
 	bool is_exhausted; /* it was: a full collection is due */
 	bool is_leaving;   /* replaced or stopping: timers are premature, new ones refused */
-	size_t memory;
+	bool is_ready;     /* init has run */
+	size_t memory, memory_max,
+	        memory_calm; /* calm: what was left by the last full collection */
+	struct pool thread_pool, request_pool, client_pool;
 	void *(*alloc)(void *ud, void *p, size_t old, size_t size); /* LuaJIT's own */
 	void *alloc_ud;
 	/* Timers (ngx_timer.c). */
 	struct list timers;
+	struct list requests; /* all, by lua_request.node */
 	unsigned pending_timers, running_timers;
 };
 

@@ -19,6 +19,7 @@
  * set and cleared by lua/, and outlives the state when a log_handler is to see it. */
 
 #include "http/writer.h"
+#include "net/address.h"
 #include "net/stream.h"
 
 #include <stdbool.h>
@@ -27,7 +28,7 @@ struct proxy;
 struct session;
 struct upstream_group;
 
-enum handler_phase { HANDLER_ACCESS, HANDLER_CONTENT };
+enum handler_phase { HANDLER_ACCESS, HANDLER_CONTENT, HANDLER_LOG };
 
 /* What a route's scripts run under; keys of a route (0 ms: no limit). */
 struct handler_settings {
@@ -45,6 +46,8 @@ struct handler_ops {
 	/* A request, whose head lasts for this call only, is the script's from here on. The
 	 * session is HANDLING. False when memory is short: nothing was begun. */
 	bool (*start)(struct session *s, enum handler_phase phase, struct http_head *head);
+	/* The route has a log_handler only: remembers the head for it. */
+	void (*remember)(struct session *s, const struct http_head *head);
 	/* Bytes behind the head (content only). Returns how many were used; after
 	 * handler_finish() the rest is the next request's. */
 	size_t (*on_bytes)(struct session *s, uint8_t *buf, size_t len);
@@ -68,6 +71,8 @@ void handler_set_ops(struct proxy *p, const struct handler_ops *ops);
 
 /* ---- for proxy/: beginning and ending ---- */
 
+/* A request whose route has scripts: those that come later may want to know its head. */
+void handler_remember(struct session *s, const struct http_head *head);
 /* Runs the route's access script. The session is HANDLING then, or was refused. */
 void handler_ask(struct session *s, struct http_head *head);
 /* Runs the route's handler. */
@@ -78,8 +83,10 @@ void handler_on_end(struct session *s, enum stream_end end, int error);
 void handler_on_drain(struct session *s);
 void handler_on_deadline(struct session *s);
 void handler_stop(struct session *s);
-/* The session is at its end. */
+/* The session is at its end: nothing runs any more. */
 void handler_release(struct session *s);
+/* It has ended, and is in the log. */
+void handler_log(struct session *s);
 
 /* ---- for lua/: what a script does with its session ---- */
 
@@ -88,6 +95,10 @@ void handler_release(struct session *s);
  * `server` one of its servers by name, or empty. */
 void handler_pass(struct session *s, struct http_head *head, struct upstream_group *group,
         struct slice server);
+/* The route's script for that, or NULL; and what is kept for it (session->handler). */
+struct script *handler_script(const struct session *s, enum handler_phase phase);
+void *handler_kept(const struct session *s);
+void handler_keep(struct session *s, void *kept);
 /* The client's stream, NULL when it is gone. */
 struct stream *handler_stream(struct session *s);
 /* Applies the route's rules for answers to a whole head (with its empty line) that w
@@ -104,6 +115,8 @@ void handler_messages(struct session *s, uint32_t up, uint32_t down);
 /* A close frame came from the client; one was sent to it. For the log. */
 void handler_close_received(struct session *s, uint16_t code);
 void handler_close_sent(struct session *s, uint16_t code);
+/* The access script wants the body: bytes come to on_bytes from here on. */
+void handler_want_bytes(struct session *s);
 void handler_pause(struct session *s, bool is_paused);
 
 enum handler_end {
@@ -112,23 +125,28 @@ enum handler_end {
 	HANDLER_DROP,       /* no answer, the connection just ends (444) */
 	HANDLER_RESET,      /* something is missing in what was sent */
 };
+/* Whether what stands behind this head can be skipped. */
+bool handler_may_skip(const struct http_head *head);
 /* Whether a request with this head may be followed by another. */
 bool handler_may_keep_alive(const struct session *s, const struct http_head *head);
 /* The script is done with the request. `unread`: bytes that it was given and did not use,
- * if they are not the end of what on_bytes is being given. The session may be
+ * if they are not the end of what on_bytes is being given. `skip`: the head of a request
+ * whose body stands in front of them and is of no interest; or NULL. The session may be
  * gone when this returns. */
-void handler_finish(struct session *s, enum handler_end end, struct slice unread);
+void handler_finish(
+        struct session *s, enum handler_end end, struct slice unread, const struct http_head *skip);
 /* Refuses the request with an answer of Moongate's own; nothing was sent before. */
 void handler_refuse(struct session *s, unsigned status, const char *reason);
 
 /* ---- what scripts may know of the session ---- */
 
-struct address;
-struct address_brief;
 /* Counted, not unique beyond the process. */
 uint64_t handler_session_id(const struct session *s);
 unsigned handler_request_count(const struct session *s);
 const struct address_brief *handler_client(const struct session *s);
+/* Who is connected, be it the client or a trusted proxy. */
+struct address_brief handler_peer(const struct session *s);
+const char *handler_route_name(const struct session *s);
 uint16_t handler_server_port(const struct session *s);
 const struct handler_settings *handler_settings(const struct session *s);
 /* As the log writes it; empty when the route wants none. */
