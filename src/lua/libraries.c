@@ -10,13 +10,11 @@
 #include <lauxlib.h>
 #include <string.h>
 
-static const char core_version[] = "0.1.25";
-
 /* What lua-resty-core would provide is there; whoever requires it gets this. */
 static int open_core(lua_State *L)
 {
 	lua_createtable(L, 0, 1);
-	lua_pushstring(L, core_version);
+	lua_pushliteral(L, NGX_CORE_VERSION);
 	lua_setfield(L, -2, "version");
 	return 1;
 }
@@ -62,6 +60,8 @@ static void open_core_modules(lua_State *L)
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		lua_vm_preload(L, names[i], open_core);
 	lua_vm_preload(L, "resty.core.base", open_base);
+	lua_vm_preload(L, "ngx.re", ngx_re_module);
+	lua_vm_preload(L, "ngx.base64", ngx_base64_module);
 }
 
 static void open_ngx(lua_State *L)

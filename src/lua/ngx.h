@@ -3,17 +3,20 @@
 
 /* The groups of the ngx API: a file each. An opener is called once for each VM with the
  * ngx table at the top of the stack, adds its names to it, and leaves the stack as it
- * was. What a group keeps for each VM lies in the registry. */
+ * was. What a group keeps for each VM lies in the registry or in upvalues, and is freed
+ * with the VM. */
 
 #include "base/slice.h"
+#include "lua/ngx_re.h"
+#include "lua/ngx_shared.h"
+#include "lua/ngx_string.h"
+#include "lua/ngx_time.h"
 
 #include <lua.h>
 #include <stdbool.h>
 
-void ngx_string_open(lua_State *L);
-void ngx_time_open(lua_State *L);
-void ngx_re_open(lua_State *L);
-void ngx_shared_open(lua_State *L);
+/* What the modules that lua-resty-core would bring call their version. */
+#define NGX_CORE_VERSION "0.1.25"
 
 void ngx_const_open(lua_State *L);
 void ngx_log_open(lua_State *L);

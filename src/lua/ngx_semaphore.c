@@ -111,7 +111,7 @@ static int open_module(lua_State *L)
 	lua_newtable(L);
 	lua_pushcfunction(L, l_new);
 	lua_setfield(L, -2, "new");
-	lua_pushliteral(L, "0.1.25");
+	lua_pushliteral(L, NGX_CORE_VERSION);
 	lua_setfield(L, -2, "version");
 	luaL_newmetatable(L, meta_name);
 	lua_newtable(L);
