@@ -155,7 +155,7 @@ const struct schema_key schema_key[] = {
 	{ KIND_UPSTREAM, "sticky", parse_sticky, UPSTREAM(sticky), NO_BOUNDS, NULL, KEY_RELOAD, "off | COOKIE",
 	  "bring clients back to the server they had, by a signed cookie of this name that is set in the 101; "
 	  "when that server cannot be used, another one is chosen as balance says, and a new cookie set" },
-	{ KIND_UPSTREAM, "sticky_secret", parse_file, UPSTREAM(sticky_secret), NO_BOUNDS, NULL, KEY_RELOAD, "PATH",
+	{ KIND_UPSTREAM, "sticky_secret", parse_file, UPSTREAM(sticky_secret), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "a file of 32 to 4096 bytes that signs the cookies; nodes with the same file honour each other's" },
 	{ KIND_UPSTREAM, "sticky_attributes", parse_attributes, UPSTREAM(sticky_attributes), NO_BOUNDS,
 	  "Path=/; HttpOnly; SameSite=Lax", KEY_RELOAD, "attributes, such as Path=/; HttpOnly; Secure; SameSite=Lax",

@@ -33,8 +33,10 @@ static void pick_server(struct session *s, unsigned status, const char *reason);
 static struct opening *opening_new(struct session *s)
 {
 	struct opening *o = pool_get(&s->proxy->opening_pool);
-	if (o)
-		*o = (struct opening){.session = s};
+	if (o) {
+		memset(o, 0, offsetof(struct opening, room));
+		o->session = s;
+	}
 	return o;
 }
 
@@ -440,7 +442,7 @@ static void read_offer(struct http_head *out, const struct opening *o)
 		if (http_name_of(name) == HTTP_SEC_WEBSOCKET_PROTOCOL)
 			out->field[out->n++] =
 			        (struct http_field){name, slice_of(colon + 2, len - name.len - 2),
-			                HTTP_SEC_WEBSOCKET_PROTOCOL, false};
+			                HTTP_SEC_WEBSOCKET_PROTOCOL, false, false};
 		rest = slice_of(end + 2, rest.len - len - 2);
 	}
 }

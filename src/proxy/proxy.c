@@ -69,6 +69,32 @@ const struct proxy_counters *proxy_counters(const struct proxy *p)
 	return &p->counters;
 }
 
+struct proxy_listener *proxy_listener_new(const char *name)
+{
+	struct proxy_listener *l = mem_new(sizeof *l);
+	l->name = mem_strdup(name);
+	atomic_init(&l->refs, 1);
+	return l;
+}
+
+struct proxy_listener *proxy_listener_ref(struct proxy_listener *l)
+{
+	atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+	return l;
+}
+
+void proxy_listener_unref(struct proxy_listener *l)
+{
+	if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	cidr_list_fini(&l->trusted);
+	cidr_list_fini(&l->proxy_protocol_from);
+	limit_exempt_unref(l->limits.exempt);
+	limit_scope_unref(l->scope);
+	mem_free(l->name);
+	mem_free(l);
+}
+
 void proxy_set_routes(struct proxy *p, struct route_table *t)
 {
 	struct route_table *old = p->routes;
@@ -76,11 +102,16 @@ void proxy_set_routes(struct proxy *p, struct route_table *t)
 	route_table_unref(old);
 }
 
-void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, size_t n)
+void proxy_use_groups(struct proxy *p, struct upstream_group *const *group, size_t n)
 {
-	assert(!p->health);
-	p->health = health_new(
-	        p->worker, group, n, &p->counters.health_probes, &p->counters.health_failures);
+	if (p->drain.on)
+		return;
+	if (!p->health)
+		p->health = health_new(
+		        p->worker, &p->counters.health_probes, &p->counters.health_failures);
+	for (size_t i = 0; i < n; i++)
+		upstream_group_use(group[i], p->worker->now_ms);
+	health_follow(p->health, group, n);
 }
 
 static void stop_checking(struct proxy *p)
@@ -97,7 +128,7 @@ void proxy_set_access(struct proxy *p, const struct access_settings *s)
 }
 
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l, uint16_t port)
+        struct proxy_listener *l, uint16_t port)
 {
 	if (p->drain.on) { /* it was in the backlog when the listener stopped */
 		stream_free(stream, false);
@@ -125,13 +156,13 @@ void proxy_set_resolver(struct proxy *p, const struct resolver_settings *s)
 }
 
 bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l)
+        struct proxy_listener *l)
 {
 	return adopt(p, stream, peer, l, 0);
 }
 
-void proxy_accept(struct proxy *p, int fd, const struct address *peer,
-        const struct proxy_listener *l, uint16_t port)
+void proxy_accept(struct proxy *p, int fd, const struct address *peer, struct proxy_listener *l,
+        uint16_t port)
 {
 	struct stream *stream = plain_accepted(p->worker, fd);
 	if (stream)

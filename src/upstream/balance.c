@@ -22,7 +22,10 @@ static unsigned active_of(const struct upstream_server *s)
 
 static bool has_place(const struct upstream_server *s)
 {
-	return s->max_connections == 0 || active_of(s) < s->max_connections;
+	uint32_t limit = atomic_load_explicit(&s->state->limit, memory_order_relaxed);
+	if (limit == SERVER_LIMIT_UNKNOWN)
+		limit = s->max_connections;
+	return limit == 0 || active_of(s) < limit;
 }
 
 /* A server that came back begins with little of its weight. */

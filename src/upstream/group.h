@@ -97,6 +97,12 @@ void upstream_members_unref(struct upstream_members *m);
 /* Takes over the reference. Sessions keep their servers; who waits in the queue keeps
  * the members that it began with. */
 void upstream_group_set_members(struct upstream_group *g, struct upstream_members *m);
+/* The limits of its servers count from now on, also for who began with an earlier group of its
+ * name; who waits for a place and now finds one gets it. */
+void upstream_group_use(struct upstream_group *g, uint64_t now_ms);
+/* A group takes the place of another of its name: when both ask for the same service, its
+ * members are those of the other until it has been answered itself. Before others see it. */
+void upstream_group_inherit(struct upstream_group *g, struct upstream_group *from);
 /* A reference to the present ones; NULL: of a service that was not found yet. Any
  * thread. */
 struct upstream_members *upstream_group_members(struct upstream_group *g);

@@ -470,19 +470,17 @@ SERVICE = "_chat._tcp.test"
 
 
 @pytest.fixture
-def apps(closing):
-    made = [App(name) for name in ("one", "two", "three")]
-    closing.extend(made)
-    return made
+def three(apps):
+    return apps(["one", "two", "three"])
 
 
 def listed(app, priority, weight):
     return (priority, weight, app.address[1], "host.test")
 
 
-def test_services_by_priority_and_weight(named, ns, apps):
+def test_services_by_priority_and_weight(named, ns, three):
     ns.a("host.test", "127.0.0.1")
-    ns.srv(SERVICE, listed(apps[0], 1, 30), listed(apps[1], 1, 10), listed(apps[2], 2, 1))
+    ns.srv(SERVICE, listed(three[0], 1, 30), listed(three[1], 1, 10), listed(three[2], 2, 1))
     daemon = named(f"ws+srv://{SERVICE}", group={"balance": "least_connections", "tries": 3})
     sessions = [greeting(daemon) for _ in range(40)]
     seen = Counter(name for _, name in sessions)
@@ -490,19 +488,19 @@ def test_services_by_priority_and_weight(named, ns, apps):
     assert ns.count(SERVICE, SRV) == 1
     line, = daemon.find("servers")
     assert (line["upstream"], line["service"], line["servers"]) == ("app", SERVICE, "3")
-    apps[0].kill()
-    apps[1].kill()
+    three[0].kill()
+    three[1].kill()
     assert greeting(daemon)[1] == "three"
     still_works(daemon)
 
 
-def test_a_service_that_changes(named, ns, apps):
+def test_a_service_that_changes(named, ns, three):
     ns.a("host.test", "127.0.0.1")
-    ns.srv(SERVICE, listed(apps[0], 1, 1), ttl=1)
+    ns.srv(SERVICE, listed(three[0], 1, 1), ttl=1)
     daemon = named(f"ws+srv://{SERVICE}")
     first, name = greeting(daemon)
     assert name == "one"
-    ns.srv(SERVICE, listed(apps[1], 1, 1), ttl=1)
+    ns.srv(SERVICE, listed(three[1], 1, 1), ttl=1)
     wait_until(lambda: greeting(daemon)[1] == "two", "the change")
     assert len(daemon.find("servers")) == 2
     # Who was there stays there; and so it goes on when the name server dies.
@@ -537,14 +535,14 @@ def test_U_01_client_leaves_while_a_service_is_found(named, ns):
     still_works(daemon)
 
 
-def test_services_at_several_workers(named, ns, apps):
+def test_services_at_several_workers(named, ns, three):
     """All follow; none goes back to what another has replaced."""
     ns.a("host.test", "127.0.0.1")
-    ns.srv(SERVICE, listed(apps[0], 1, 1), ttl=1)
+    ns.srv(SERVICE, listed(three[0], 1, 1), ttl=1)
     daemon = named(f"ws+srv://{SERVICE}", {"workers": 4})
     for _ in range(20):
         assert greeting(daemon)[1] == "one"
-    ns.srv(SERVICE, listed(apps[1], 1, 1), ttl=1)
+    ns.srv(SERVICE, listed(three[1], 1, 1), ttl=1)
     wait_until(lambda: greeting(daemon)[1] == "two", "the change")
     for _ in range(20):
         assert greeting(daemon)[1] == "two"
