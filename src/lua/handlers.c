@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "lua/ngx_shared.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
 #include "upstream/group.h"
@@ -23,6 +24,11 @@ struct lua_handlers {
 	unsigned n;
 	struct upstream_group **group;
 	unsigned group_n;
+	struct {
+		char *name;
+		struct shared_dict *dict;
+	} * dict;
+	unsigned dict_n;
 };
 
 void lua_settings_fini(struct lua_settings *s)
@@ -68,6 +74,11 @@ void lua_handlers_unref(struct lua_handlers *h)
 	for (unsigned i = 0; i < h->group_n; i++)
 		upstream_group_unref(h->group[i]);
 	mem_free(h->script);
+	for (unsigned i = 0; i < h->dict_n; i++) {
+		shared_dict_put(h->dict[i].dict);
+		mem_free(h->dict[i].name);
+	}
+	mem_free(h->dict);
 	mem_free(h->group);
 	lua_settings_fini(&h->settings);
 	mem_free(h);
@@ -175,14 +186,33 @@ static bool add_own(
 	return !path || lua_handlers_add(h, kind, path, why);
 }
 
+void lua_handlers_add_dict(struct lua_handlers *h, const char *name, size_t size)
+{
+	h->dict = mem_resize(h->dict, (h->dict_n + 1) * sizeof h->dict[0]);
+	h->dict[h->dict_n].name = mem_strdup(name);
+	h->dict[h->dict_n++].dict = shared_dict_get(name, size);
+}
+
+void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L)
+{
+	lua_getglobal(L, "ngx");
+	for (unsigned i = 0; i < h->dict_n; i++)
+		ngx_shared_add(L, h->dict[i].name, h->dict[i].dict);
+	lua_pop(L, 1);
+}
+
+bool lua_handlers_read(struct lua_handlers *h, char why[LUA_WHY_MAX])
+{
+	why[0] = '\0';
+	return add_own(h, LUA_SCRIPT_INIT, h->settings.init, why) &&
+	       add_own(h, LUA_SCRIPT_INIT_WORKER, h->settings.init_worker, why) &&
+	       add_own(h, LUA_SCRIPT_EXIT_WORKER, h->settings.exit_worker, why);
+}
+
 bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX])
 {
 	struct lua_worker bare;
 	why[0] = '\0';
-	if (!add_own(h, LUA_SCRIPT_INIT, h->settings.init, why) ||
-	        !add_own(h, LUA_SCRIPT_INIT_WORKER, h->settings.init_worker, why) ||
-	        !add_own(h, LUA_SCRIPT_EXIT_WORKER, h->settings.exit_worker, why))
-		return false;
 	lua_worker_init(&bare, NULL);
 	struct lua_vm *vm = lua_vm_new(&bare, h, why);
 	lua_vm_unref(vm);
@@ -222,13 +252,17 @@ static bool same_script(const struct lua_script *a, const struct lua_script *b)
 
 bool lua_handlers_equal(const struct lua_handlers *a, const struct lua_handlers *b)
 {
-	if (a->n != b->n || a->group_n != b->group_n || !same_settings(&a->settings, &b->settings))
+	if (a->n != b->n || a->group_n != b->group_n || a->dict_n != b->dict_n ||
+	        !same_settings(&a->settings, &b->settings))
 		return false;
 	for (unsigned i = 0; i < a->n; i++)
 		if (!same_script(a->script[i], b->script[i]))
 			return false;
 	for (unsigned i = 0; i < a->group_n; i++)
 		if (a->group[i] != b->group[i])
+			return false;
+	for (unsigned i = 0; i < a->dict_n; i++)
+		if (a->dict[i].dict != b->dict[i].dict)
 			return false;
 	return true;
 }

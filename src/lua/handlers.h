@@ -10,6 +10,7 @@
 #include "proxy/handler.h"
 #include "proxy/script.h"
 
+#include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,8 +67,14 @@ struct script *lua_script_ref(struct lua_script *s);
 /* A group that scripts can choose by name. Takes a reference. */
 void lua_handlers_add_group(struct lua_handlers *h, struct upstream_group *g);
 struct upstream_group *lua_handlers_group(const struct lua_handlers *h, struct slice name);
-/* Reads the files of `init`, `init_worker`, `exit_worker`; compiles every script and runs
- * init, in a VM that is then thrown away. False with why: `file:line: what`. */
+/* ngx.shared[name], of that size. */
+void lua_handlers_add_dict(struct lua_handlers *h, const char *name, size_t size);
+/* Makes the dictionaries known to a new VM, as ngx.shared. */
+void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L);
+/* Reads the files of `init`, `init_worker`, `exit_worker`. False with why. */
+bool lua_handlers_read(struct lua_handlers *h, char why[LUA_WHY_MAX]);
+/* Compiles every script and runs init, in a VM that is then thrown away. False with why:
+ * `file:line: what`. */
 bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX]);
 
 bool lua_handlers_is_empty(const struct lua_handlers *h);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "lua/client.h"
 #include "lua/ngx_log.h"
+#include "lua/ngx_time.h"
 #include "lua/ngx_timer.h"
 #include "lua/request.h"
 #include "lua/worker.h"
@@ -249,6 +250,8 @@ static int open_all(lua_State *L)
 	const struct lua_settings *s = lua_handlers_settings(vm->set);
 	luaL_openlibs(L);
 	lua_libraries_open(L);
+	lua_handlers_open_dicts(vm->set, L);
+	ngx_time_set_clock(L, lua_worker_wall_ms, vm->worker);
 	set_path(L, "path", s->package_path);
 	set_path(L, "cpath", s->package_cpath);
 	make_globals(vm);

@@ -50,6 +50,21 @@ struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
 	return lw;
 }
 
+enum { WALL_STALE_MS = 1000 };
+
+uint64_t lua_worker_wall_ms(void *owner, bool renew)
+{
+	struct lua_worker *lw = owner;
+	struct timespec now;
+	uint64_t turn_ms = lw->worker ? lw->worker->now_ms : 0;
+	if (renew || !lw->wall_ms || !turn_ms || turn_ms - lw->wall_at_ms > WALL_STALE_MS) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		lw->wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+		lw->wall_at_ms = turn_ms;
+	}
+	return lw->wall_ms + (turn_ms - lw->wall_at_ms);
+}
+
 void lua_worker_turn_end(struct lua_worker *lw)
 {
 	if (lw->out.owner)
@@ -89,6 +104,8 @@ bool lua_worker_use(struct lua_worker *lw, struct lua_handlers *set, char why[LU
 {
 	struct lua_vm *vm = NULL;
 	bool is_wanted = set && !lua_handlers_is_empty(set);
+	if (set == lw->set)
+		return true;
 	if (is_wanted && !(vm = lua_vm_new(lw, set, why)))
 		return false;
 	struct lua_handlers *old = lw->set;
@@ -132,6 +149,7 @@ void lua_worker_free(struct lua_worker *lw)
 {
 	if (!lw)
 		return;
+	worker_free_retired(lw->worker);
 	if (lw->vm)
 		run_own(lw->vm, LUA_SCRIPT_EXIT_WORKER, LUA_PHASE_EXIT_WORKER);
 	lw->is_exiting = true;

@@ -43,7 +43,8 @@ struct lua_worker {
 	uint8_t op;                /* of the switch (thread.c) */
 	bool is_running;           /* Lua is on the C stack */
 	char *last_error; /* LUA_WHY_MAX bytes: where init's error goes; NULL = to the log */
-	bool is_exiting;  /* ngx.worker.exiting() */
+	uint64_t wall_ms, wall_at_ms; /* wall time, and the worker's clock when it was read */
+	bool is_exiting;              /* ngx.worker.exiting() */
 	struct {
 		char *at;
 		size_t len, size;
@@ -65,6 +66,8 @@ struct lua_worker {
 void lua_worker_init(struct lua_worker *lw, struct worker *w);
 void lua_worker_fini(struct lua_worker *lw);
 
+/* Wall time in ms, as of this turn; `renew`: as of now. owner: the worker. An ngx_time_fn. */
+uint64_t lua_worker_wall_ms(void *owner, bool renew);
 /* Nothing more is ready: what was collected goes out. */
 void lua_worker_turn_end(struct lua_worker *lw);
 
