@@ -173,6 +173,7 @@ void address_brief(struct address_brief *out, const struct address *a)
 		memcpy(out->ip, &in4_of(a)->sin_addr, 4);
 	else if (a->sa.sa_family == AF_INET6)
 		memcpy(out->ip, &in6_of(a)->sin6_addr, 16);
+	address_brief_unmap(out);
 }
 
 const char *address_brief_text(const struct address_brief *b, char out[ADDRESS_TEXT_MAX])

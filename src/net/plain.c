@@ -413,6 +413,11 @@ static bool plain_is_delivered(struct stream *s)
 	return s->flags & STREAM_FAILED || sys_unsent(fd_of(s)) == 0;
 }
 
+static bool plain_is_quiet(struct stream *s)
+{
+	return sys_is_empty(fd_of(s));
+}
+
 static bool plain_local(struct stream *s, struct address *out)
 {
 	*out = (struct address){.len = sizeof out->storage};
@@ -474,6 +479,7 @@ static const struct stream_ops ops = {
         .local = plain_local,
         .settle = plain_settle,
         .is_delivered = plain_is_delivered,
+        .is_quiet = plain_is_quiet,
 };
 
 void plain_pool_init(struct pool *pool)

@@ -59,6 +59,7 @@ struct stream_ops {
 	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
 	bool (*is_delivered)(struct stream *s);                           /* NULL: always */
+	bool (*is_quiet)(struct stream *s);                               /* NULL: always */
 	bool (*local)(struct stream *s, struct address *out);             /* NULL: nothing known */
 	void (*settle)(struct stream *s, const struct socket_options *o); /* NULL: nothing to do */
 };
@@ -127,6 +128,17 @@ void stream_free(struct stream *s, bool reset);
 static inline bool stream_is_delivered(struct stream *s)
 {
 	return queue_is_empty(&s->out) && (!s->ops->is_delivered || s->ops->is_delivered(s));
+}
+/* The end of the peer, or worse, is known, though on_end may not have told it yet. */
+static inline bool stream_peer_closed(const struct stream *s)
+{
+	return s->flags & (STREAM_PEER_CLOSED | STREAM_EOF_SEEN | STREAM_FAILED);
+}
+/* Neither bytes nor the end of the peer wait to be read, not even some that no event has
+ * told of yet. For a connection that is to be used, or kept, while nothing is due on it. */
+static inline bool stream_is_quiet(struct stream *s)
+{
+	return !stream_peer_closed(s) && (!s->ops->is_quiet || s->ops->is_quiet(s));
 }
 /* While memory is short a queue holds no more than what one read brings. */
 static inline bool stream_is_over(const struct stream *s)

@@ -6,6 +6,7 @@
 #include "http/find.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Beside the variables of configurations, what the lines of our own consist of. */
 enum {
@@ -324,6 +325,25 @@ void rules_identify(struct rules *r, const char *header)
 	add_own(r, header, RULES_REQUEST_ID, false);
 }
 
+static size_t line_size(const struct line *l)
+{
+	return strlen(l->text) + 2;
+}
+
+/* Whether there is room for one line more, in place of those of its name or beside them. */
+static bool has_room(
+        const struct rules *r, const struct line *l, bool beside, char why[RULES_WHY_MAX])
+{
+	size_t sum = line_size(l);
+	for (size_t i = 0; i < r->line_n; i++)
+		if (beside || !slice_equal_nocase(slice_str(r->line[i].name), slice_str(l->name)))
+			sum += line_size(&r->line[i]);
+	if (sum > RULES_LINES_MAX)
+		snprintf(why, RULES_WHY_MAX, "with this line %zu bytes are added: want at most %d",
+		        sum, RULES_LINES_MAX);
+	return sum <= RULES_LINES_MAX;
+}
+
 bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RULES_WHY_MAX])
 {
 	size_t len = strcspn(text, ":");
@@ -349,6 +369,10 @@ bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RUL
 		}
 		if (!make_line(&l, name, value, why))
 			return false;
+		if (!has_room(r, &l, op == RULES_ADD, why)) {
+			free_line(&l);
+			return false;
+		}
 	}
 	if (op != RULES_ADD)
 		undo_lines(r, name);
@@ -592,6 +616,57 @@ void rules_expand(struct http_writer *w, struct slice text, struct slice server)
 		http_put(w, server);
 		at = mark + 1;
 	}
+}
+
+/* ---- told ---- */
+
+static void describe_part(FILE *out, const struct rules *r, const struct part *p)
+{
+	const char *before = r->forward == FORWARD_APPEND ? "what a trusted proxy says, " : "";
+	if (p->kind == TEXT)
+		fprintf(out, "%.*s", (int)p->text.len, (const char *)p->text.at);
+	else if (p->kind < RULES_VARIABLES)
+		fprintf(out, "${%s}", variables[p->kind]);
+	else if (p->kind == FORWARDED_FOR)
+		fprintf(out, "%s${remote_addr}", before);
+	else if (p->kind == FORWARDED)
+		fprintf(out, "%sfor=${remote_addr};host=${host};proto=${scheme}", before);
+	else
+		fputs("the port that the client came to", out);
+}
+
+static bool is_line(const struct rules *r, const char *folded)
+{
+	for (size_t i = 0; i < r->line_n; i++)
+		if (is_alias(slice_str(r->line[i].name), slice_str(folded)))
+			return true;
+	return false;
+}
+
+/* Whether a peer's field of the line's name stays behind. */
+static bool is_set(const struct rules *r, const struct line *l)
+{
+	struct http_field f = {.name = slice_str(l->name)};
+	return is_dropped(r, &f) || is_forwarding(f.name);
+}
+
+void rules_tell(const struct rules *r, rules_tell_fn fn, void *arg)
+{
+	for (size_t i = 0; i < r->line_n; i++) {
+		char *text;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+		if (!out)
+			abort();
+		for (size_t k = 0; k < r->line[i].part_n; k++)
+			describe_part(out, r, &r->line[i].part[k]);
+		fclose(out);
+		fn(arg, is_set(r, &r->line[i]) ? RULES_SET : RULES_ADD, slice_of(text, len));
+		free(text);
+	}
+	for (size_t i = 0; i < r->drop_n; i++)
+		if (!r->drop[i].aliases_only && !is_line(r, r->drop[i].name))
+			fn(arg, RULES_REMOVE, slice_str(r->drop[i].name));
 }
 
 void route_headers_fini(struct route_headers *h)

@@ -126,6 +126,9 @@ path = /*
 upstream = bench
 """
 
+# The same with connections to the upstream that are made before a session needs them.
+SPARES = MOONGATE.replace("{upstream}\n", "{upstream}\nspare = 64\n")
+
 # The same with an access log.
 ACCESS = MOONGATE.replace("log_level", "access_log = {folder}/{name}.access\nlog_level")
 
@@ -265,6 +268,7 @@ def kinds(root, base, folder):
             if name == "moongate":
                 found.append(Kind("access", program, ACCESS, ("-c", "{path}")))
                 found.append(Kind("policies", program, POLICIES, ("-c", "{path}")))
+                found.append(Kind("spares", program, SPARES, ("-c", "{path}")))
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
         found.append(Kind("nginx", nginx_binary(), NGINX, arguments, buffer=4, busy=8))
