@@ -6,6 +6,7 @@
 #include "config/build_identity.h"
 #include "config/build_limits.h"
 #include "config/build_upstream.h"
+#include "config/carry.h"
 #include "config/draft.h"
 #include "config/loop.h"
 #include "config/place.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 
 enum {
-	LISTENERS_MAX = 64, /* bits of route->listeners */
+	LISTENERS_MAX = ROUTE_LISTENERS_MAX, /* bits of route->listeners */
 	BINDS_MAX = 256,
 };
 
@@ -164,6 +165,22 @@ static void check_passed(struct draft *d, const char *file)
 			        passed_fd(i), passed_name(i), passed_name(i));
 }
 
+static struct proxy_listener *build_listener(struct draft *d, struct draft_listener *l)
+{
+	struct proxy_listener *built = proxy_listener_new(l->section->name);
+	built->number = l->number;
+	built->handshake_timeout_ms = l->handshake_timeout_ms;
+	built->keepalive_timeout_ms = l->keepalive_timeout_ms;
+	built->trusted = l->trusted;
+	built->trusted_header = l->trusted_header;
+	built->proxy_protocol = l->proxy_protocol;
+	built->proxy_protocol_from = l->proxy_protocol_from;
+	l->trusted = (struct cidr_list){NULL, 0};
+	l->proxy_protocol_from = (struct cidr_list){NULL, 0};
+	build_listener_limits(d, l, built);
+	return built;
+}
+
 static void build_listeners(struct draft *d)
 {
 	struct config *c = d->config;
@@ -171,23 +188,13 @@ static void build_listeners(struct draft *d)
 	for (size_t i = 0; i < d->listener_n; i++)
 		for (size_t k = 0; k < d->listener[i].bind_n; k++)
 			binds += sockets_of(&d->listener[i].bind[k]);
-	c->listener = mem_new(d->listener_n * sizeof c->listener[0]);
+	c->listener = mem_new(d->listener_n * sizeof(struct proxy_listener *));
 	c->bind = mem_new(binds * sizeof c->bind[0]);
 	for (size_t i = 0; i < d->listener_n; i++) {
 		struct draft_listener *l = &d->listener[i];
-		c->listener[i] = (struct proxy_listener){.name = mem_strdup(l->section->name),
-		        .number = (unsigned)i,
-		        .handshake_timeout_ms = l->handshake_timeout_ms,
-		        .keepalive_timeout_ms = l->keepalive_timeout_ms,
-		        .trusted = l->trusted,
-		        .trusted_header = l->trusted_header,
-		        .proxy_protocol = l->proxy_protocol,
-		        .proxy_protocol_from = l->proxy_protocol_from};
-		l->trusted = (struct cidr_list){NULL, 0};
-		l->proxy_protocol_from = (struct cidr_list){NULL, 0};
+		c->listener[i] = build_listener(d, l);
 		c->listener_n++;
-		build_listener_limits(d, l, &c->listener[i]);
-		build_binds(c, l, &c->listener[i]);
+		build_binds(c, l, c->listener[i]);
 	}
 }
 
@@ -229,7 +236,7 @@ static int find_listener(const struct draft *d, const char *name)
 {
 	for (size_t i = 0; i < d->listener_n; i++)
 		if (strcmp(d->listener[i].section->name, name) == 0)
-			return (int)i;
+			return (int)d->listener[i].number;
 	return -1;
 }
 
@@ -335,12 +342,17 @@ static void build_routes(struct draft *d)
 {
 	for (size_t i = 0; i < d->route_n; i++)
 		build_route(d, &d->route[i]);
+	if (d->problems.errors == 0)
+		carry_parts(d);
 	struct route **routes = mem_new(d->route_n * sizeof(struct route *));
 	for (size_t i = 0; i < d->route_n; i++)
 		routes[i] = d->route[i].route;
 	d->config->routes = route_table_new(routes, d->route_n);
 	d->config->route_n = d->route_n;
 	mem_free(routes);
+	for (size_t i = 0; i < d->config->listener_n; i++)
+		route_table_name_listener(d->config->routes, d->config->listener[i]->number,
+		        d->config->listener[i]->name);
 	/* What was refused may be what would tell two routes apart. */
 	if (d->problems.errors == 0)
 		route_table_clashes(d->config->routes, refuse_clash, d);
@@ -384,7 +396,10 @@ void build_run(struct draft *d, const char *name)
 		check_missing(d, name);
 	if (!check_listeners(d))
 		return;
+	carry_look(d);
+	carry_number_listeners(d);
 	build_identity(d);
+	carry_process(d, name);
 	d->config->access.is_on = d->config->access_log != NULL;
 	build_listeners(d);
 	if (!d->is_memory && d->problems.errors == 0)

@@ -28,6 +28,9 @@ static inline const char *draft_passed(const struct draft_bind *b)
 
 struct draft_listener {
 	const struct reader_section *section;
+	struct part part; /* of what it is built of; `at` is not used here */
+	unsigned number;  /* of the listener when it is built */
+	bool has_number;
 	struct draft_bind *bind;
 	size_t bind_n;
 	uint32_t handshake_timeout_ms, keepalive_timeout_ms;
@@ -55,6 +58,7 @@ struct draft_hash_key {
 
 struct draft_upstream {
 	const struct reader_section *section;
+	struct part part;
 	struct draft_server *server;
 	size_t server_n;
 	struct address *source;
@@ -63,7 +67,7 @@ struct draft_upstream {
 	struct draft_hash_key hash_key;
 	uint32_t max_connections, queue, queue_timeout_ms;
 	uint32_t tries, max_fails, fail_timeout_ms, slow_start_ms;
-	uint32_t connect_timeout_ms;
+	uint32_t connect_timeout_ms, spare, spare_idle_ms;
 	struct socket_options socket;
 	enum proxy_header_version proxy_protocol;
 	enum upstream_health health;
@@ -87,6 +91,7 @@ struct draft_path {
 
 struct draft_route {
 	const struct reader_section *section;
+	struct part part;
 	struct draft_names listener;
 	struct draft_path path;
 	const struct reader_entry *upstream;
@@ -98,7 +103,8 @@ struct draft_route {
 };
 
 struct draft {
-	struct config *config; /* [moongate] goes straight there */
+	struct config *config;        /* [moongate] goes straight there */
+	const struct config *running; /* whose parts may be carried over, or NULL */
 	struct route_settings defaults;
 	struct draft_listener *listener;
 	size_t listener_n;

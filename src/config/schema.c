@@ -155,7 +155,7 @@ const struct schema_key schema_key[] = {
 	{ KIND_UPSTREAM, "sticky", parse_sticky, UPSTREAM(sticky), NO_BOUNDS, NULL, KEY_RELOAD, "off | COOKIE",
 	  "bring clients back to the server they had, by a signed cookie of this name that is set in the 101; "
 	  "when that server cannot be used, another one is chosen as balance says, and a new cookie set" },
-	{ KIND_UPSTREAM, "sticky_secret", parse_file, UPSTREAM(sticky_secret), NO_BOUNDS, NULL, KEY_RELOAD, "PATH",
+	{ KIND_UPSTREAM, "sticky_secret", parse_file, UPSTREAM(sticky_secret), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "a file of 32 to 4096 bytes that signs the cookies; nodes with the same file honour each other's" },
 	{ KIND_UPSTREAM, "sticky_attributes", parse_attributes, UPSTREAM(sticky_attributes), NO_BOUNDS,
 	  "Path=/; HttpOnly; SameSite=Lax", KEY_RELOAD, "attributes, such as Path=/; HttpOnly; Secure; SameSite=Lax",
@@ -164,6 +164,11 @@ const struct schema_key schema_key[] = {
 	  "how long a cookie counts; off: until the browser ends" },
 	{ KIND_UPSTREAM, "connect_timeout", parse_time, UPSTREAM(connect_timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
 	  "longest time to find and connect to the server" },
+	{ KIND_UPSTREAM, "spare", parse_count, UPSTREAM(spare), 1, 10000, "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "connections to each server that are kept ready, so that a session need not wait for one to be made; of all workers together, "
+	  "each has its part, and one at least. They count against max_connections, but never keep a session out" },
+	{ KIND_UPSTREAM, "spare_idle", parse_time, UPSTREAM(spare_idle_ms), S(1), H(24), "8s", KEY_RELOAD, NULL,
+	  "how long such a connection is kept: less than the time in which the servers want to see a request" },
 	{ KIND_UPSTREAM, "health", parse_health, UPSTREAM(health), NO_BOUNDS, "off", KEY_RELOAD, "off | connect | handshake | ping",
 	  "probe the servers: whether they can be connected to; whether they upgrade, too; whether they answer a ping, too. "
 	  "An unhealthy server gets no sessions" },

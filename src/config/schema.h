@@ -30,6 +30,7 @@ enum {
 	KEY_DEFAULTS =
 	        1 << 5, /* a route's key that [defaults] may hold; its field is in route_settings */
 	KEY_RELOAD = 1 << 6, /* a reload can change it */
+	KEY_FILE = 1 << 7,   /* names a file whose bytes belong to the setting (config/part.h) */
 };
 
 struct schema_key {

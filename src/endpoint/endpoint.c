@@ -257,11 +257,19 @@ static void on_connect(struct stream *s)
 		events_of(ep)->on_connect(ep);
 }
 
+static void on_soon(struct stream *s, bool next)
+{
+	const struct endpoint_worker *e = s->worker->layer[WORKER_ENDPOINT];
+	if (e->events->on_soon)
+		e->events->on_soon(s->owner, next);
+}
+
 static const struct stream_events stream_events = {
         .on_data = on_data,
         .on_end = on_end,
         .on_drain = on_drain,
         .on_connect = on_connect,
+        .on_soon = on_soon,
 };
 
 void endpoint_init(struct endpoint *ep, enum endpoint_role role)

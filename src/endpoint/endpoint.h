@@ -52,6 +52,8 @@ struct endpoint_events {
 	void (*on_drain)(struct endpoint *ep);
 	/* The stream, which was connecting, is connected. May be NULL. */
 	void (*on_connect)(struct endpoint *ep);
+	/* Bytes will come in a moment: stream.h. May be NULL. */
+	void (*on_soon)(struct endpoint *ep, bool next);
 	/* There was no memory for what is unfinished; nothing more is read. */
 	void (*on_no_memory)(struct endpoint *ep);
 };

@@ -13,6 +13,7 @@
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
 #include "upstream/group.h"
+#include "upstream/spare.h"
 #include "upstream/sticky.h"
 
 #include <errno.h>
@@ -33,8 +34,10 @@ static void pick_server(struct session *s, unsigned status, const char *reason);
 static struct opening *opening_new(struct session *s)
 {
 	struct opening *o = pool_get(&s->proxy->opening_pool);
-	if (o)
-		*o = (struct opening){.session = s};
+	if (o) {
+		memset(o, 0, offsetof(struct opening, room));
+		o->session = s;
+	}
 	return o;
 }
 
@@ -189,18 +192,12 @@ static void arm_connect_timeout(struct session *s)
 	deadline_reset(s);
 }
 
-static void ask_server(struct session *s)
+static void dial_server(struct session *s)
 {
 	struct opening *o = s->opening;
-	struct upstream_server *server = o->picked.server;
-	s->server = server->state;
-	o->pick.tried |= UINT64_C(1) << o->picked.index;
-	o->picked_ms = session_clock(s);
-	access_picked(s);
 	o->connect_ms = 0;
-	if (o->tries++)
-		counter_inc(&s->proxy->counters.tries);
-	switch (dial_start(&o->dial, s->proxy->worker, s->route->group, server, on_dialled)) {
+	switch (spare_dial_start(
+	        &o->dial, s->proxy->worker, s->route->group, &o->picked, on_dialled)) {
 	case DIAL_READY:
 		connect_next(s, 0);
 		break;
@@ -212,6 +209,18 @@ static void ask_server(struct session *s)
 		arm_connect_timeout(s);
 		break;
 	}
+}
+
+static void ask_server(struct session *s)
+{
+	struct opening *o = s->opening;
+	s->server = o->picked.server->state;
+	o->pick.tried |= UINT64_C(1) << o->picked.index;
+	o->picked_ms = session_clock(s);
+	access_picked(s);
+	if (o->tries++)
+		counter_inc(&s->proxy->counters.tries);
+	dial_server(s);
 }
 
 /* Every server that is up is full. */
@@ -239,12 +248,22 @@ static void on_place(struct waiting *w)
 	ask_server(o->session);
 }
 
+/* Where this worker has a connection ready is known for this moment only. */
+static enum pick pick(struct session *s, struct picked *out)
+{
+	struct opening *o = s->opening;
+	const struct upstream_group *g = s->route->group;
+	o->pick.now_ms = session_clock(s);
+	o->pick.worker = s->proxy->worker;
+	o->pick.spare = spares_of(s->proxy->worker, g, o->members);
+	return upstream_pick(g, o->members, &o->pick, out);
+}
+
 /* `status` and `reason`: the answer when there is none to ask. */
 static void pick_server(struct session *s, unsigned status, const char *reason)
 {
 	struct opening *o = s->opening;
-	o->pick.now_ms = session_clock(s);
-	switch (upstream_pick(s->route->group, o->members, &o->pick, &o->picked)) {
+	switch (pick(s, &o->picked)) {
 	case PICK_SERVER:
 		ask_server(s);
 		break;
@@ -422,7 +441,7 @@ static void read_offer(struct http_head *out, const struct opening *o)
 		if (http_name_of(name) == HTTP_SEC_WEBSOCKET_PROTOCOL)
 			out->field[out->n++] =
 			        (struct http_field){name, slice_of(colon + 2, len - name.len - 2),
-			                HTTP_SEC_WEBSOCKET_PROTOCOL, false};
+			                HTTP_SEC_WEBSOCKET_PROTOCOL, false, false};
 		rest = slice_of(end + 2, rest.len - len - 2);
 	}
 }
@@ -553,9 +572,7 @@ static bool ask_another(struct session *s, unsigned status)
 	struct opening *o = s->opening;
 	struct picked next;
 	char reason[64];
-	o->pick.now_ms = session_clock(s);
-	if (!may_try_again(s) ||
-	        upstream_pick(s->route->group, o->members, &o->pick, &next) != PICK_SERVER)
+	if (!may_try_again(s) || pick(s, &next) != PICK_SERVER)
 		return false;
 	snprintf(reason, sizeof reason, "the upstream answered %u", status);
 	log_failed_try(s, reason);
@@ -638,9 +655,29 @@ static void ended_early(struct session *s)
 		try_next(s, 502, reason);
 }
 
+/* A connection that was made before and ended without a byte of an answer may have been over
+ * before it was used: that is no try. Each can be lost once only. */
+static bool was_spare_lost(const struct session *s)
+{
+	const struct opening *o = s->opening;
+	const struct endpoint *up = &s->side[UPSTREAM].ep;
+	return o->dial.is_spare && up->phase == ENDPOINT_HEAD && !up->http.begun && !o->interim;
+}
+
+static void replace_spare(struct session *s)
+{
+	struct opening *o = s->opening;
+	struct upstream_worker *u = s->proxy->worker->layer[WORKER_UPSTREAM];
+	counter_inc(&u->counters.spares_lost);
+	o->picked.has_spare = false; /* its place is this session's */
+	dial_end(&o->dial);
+	dial_server(s);
+}
+
 void opening_on_end(struct session *s, enum stream_end end, int error)
 {
 	struct side *up = &s->side[UPSTREAM];
+	bool is_lost = was_spare_lost(s);
 	bool connecting = up->ep.stream->flags & STREAM_CONNECTING;
 	s->opening->has_status = up->ep.phase != ENDPOINT_HEAD || up->ep.http.scan.fields_at > 0;
 	endpoint_close(&up->ep, false);
@@ -648,6 +685,8 @@ void opening_on_end(struct session *s, enum stream_end end, int error)
 		connect_next(s, error);
 	else if (end == STREAM_ERROR && error == ENOMEM)
 		request_refuse(s, 503, no_memory);
+	else if (is_lost)
+		replace_spare(s);
 	else
 		ended_early(s);
 }

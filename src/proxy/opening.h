@@ -46,7 +46,8 @@ struct opening {
 	bool has_status;            /* at least a status line came before the end */
 	uint8_t interim;
 	bool early_close;   /* the client's close frame is among the early ones */
-	uint8_t room[1024]; /* for a request of the usual size */
+	uint8_t room[1024]; /* for a request of the usual size; last, so that it need not be cleared
+	                     */
 };
 
 void opening_start(struct session *s, struct http_head *head, struct slice key);

@@ -291,7 +291,8 @@ static bool find_route(struct session *s, const struct http_head *head, bool *so
 	*sound = n > 0;
 	if (n > 0) {
 		struct slice authority = head->authority.len > 0 ? head->authority : head->host;
-		struct route_query q = {.listener = s->listener->number,
+		struct route_query q = {.listener = route_table_listener(s->proxy->routes,
+		                                s->listener->name, s->listener->number),
 		        .host = slice_of(host, uri_host(authority, host, &port)),
 		        .path = slice_of(path, (size_t)n),
 		        .head = head};

@@ -6,6 +6,7 @@
 #include "http/find.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Beside the variables of configurations, what the lines of our own consist of. */
 enum {
@@ -78,14 +79,6 @@ static bool begins_like(struct slice name, struct slice folded)
 	return name.len >= folded.len && is_alias(slice_of(name.at, folded.len), folded);
 }
 
-static bool has_marks(struct slice name)
-{
-	for (size_t i = 0; i < name.len; i++)
-		if (name.at[i] == '_' || name.at[i] == '.')
-			return true;
-	return false;
-}
-
 enum { KNOWN_MAX = 32 }; /* longer than any name that Moongate understands */
 
 /* What the name would be, spelt with '-'. */
@@ -102,8 +95,15 @@ static enum http_name meant(struct slice name)
 /* The peer says by these what only those before the application can know. */
 static bool is_forwarding(struct slice name)
 {
-	return begins_like(name, SLICE("x-forwarded-")) || is_alias(name, SLICE("forwarded")) ||
-	       is_alias(name, SLICE("x-real-ip"));
+	switch (name.len > 0 ? ascii_lower(name.at[0]) : 0) {
+	case 'f':
+		return is_alias(name, SLICE("forwarded"));
+	case 'x':
+		return begins_like(name, SLICE("x-forwarded-")) ||
+		       is_alias(name, SLICE("x-real-ip"));
+	default:
+		return false;
+	}
 }
 
 static bool refuse_name(char why[RULES_WHY_MAX], const char *format, struct slice name)
@@ -363,13 +363,13 @@ bool rules_use(const struct rules *r, enum rules_variable v)
 
 /* ---- running ---- */
 
-static bool is_dropped(const struct rules *r, struct slice name, bool marks)
+static bool is_dropped(const struct rules *r, const struct http_field *f)
 {
-	if (!(r->drop_lens >> name.len % 64 & 1))
+	if (!(r->drop_lens >> f->name.len % 64 & 1))
 		return false;
 	for (size_t i = 0; i < r->drop_n; i++)
-		if ((marks || !r->drop[i].aliases_only) &&
-		        is_alias(name, slice_str(r->drop[i].name)))
+		if ((f->lax || !r->drop[i].aliases_only) &&
+		        is_alias(f->name, slice_str(r->drop[i].name)))
 			return true;
 	return false;
 }
@@ -387,16 +387,15 @@ static bool is_believed(const struct rules *r, struct slice name)
 	return true;
 }
 
-static bool stays_behind(
-        const struct rules *r, const struct http_field *f, bool marks, bool believed)
+static bool stays_behind(const struct rules *r, const struct http_field *f, bool believed)
 {
-	if (is_dropped(r, f->name, marks))
+	if (is_dropped(r, f))
 		return true;
 	if (r->side == RULES_RESPONSE)
 		return false;
 	if (is_forwarding(f->name))
-		return marks || !believed || !is_believed(r, f->name);
-	return marks && (meant(f->name) != HTTP_OTHER || begins_like(f->name, SLICE("proxy-")));
+		return f->lax || !believed || !is_believed(r, f->name);
+	return f->lax && (meant(f->name) != HTTP_OTHER || begins_like(f->name, SLICE("proxy-")));
 }
 
 void rules_filter(const struct rules *r, struct http_head *head, bool trusted)
@@ -404,7 +403,7 @@ void rules_filter(const struct rules *r, struct http_head *head, bool trusted)
 	bool believed = trusted && r->forward == FORWARD_APPEND;
 	for (size_t i = 0; i < head->n; i++) {
 		struct http_field *f = &head->field[i];
-		if (f->id != HTTP_HOST && stays_behind(r, f, has_marks(f->name), believed))
+		if (f->id != HTTP_HOST && stays_behind(r, f, believed))
 			f->named = true;
 	}
 }
@@ -417,13 +416,6 @@ bool rules_have_lines(const struct rules *r)
 static struct slice host_of(const struct http_head *head)
 {
 	return head->authority.len > 0 ? head->authority : head->host;
-}
-
-static void put_digits(struct http_writer *w, unsigned n)
-{
-	char text[12];
-	int len = snprintf(text, sizeof text, "%u", n);
-	http_put(w, slice_of(text, (size_t)len));
 }
 
 static bool is_inet(const struct address_brief *a)
@@ -519,7 +511,7 @@ static void put_part(const struct rules *r, struct http_writer *w, const struct 
 		put_ip(w, s->client);
 		break;
 	case RULES_REMOTE_PORT:
-		put_digits(w, s->client->port);
+		http_put_digits(w, s->client->port);
 		break;
 	case RULES_HOST:
 		http_put(w, host_of(s->head));
@@ -549,7 +541,7 @@ static void put_part(const struct rules *r, struct http_writer *w, const struct 
 		put_forwarded_for(r, w, s);
 		break;
 	case FORWARDED_PORT:
-		put_digits(w, s->port);
+		http_put_digits(w, s->port);
 		break;
 	case FORWARDED:
 		put_forwarded(r, w, s);
@@ -593,6 +585,57 @@ void rules_expand(struct http_writer *w, struct slice text, struct slice server)
 		http_put(w, server);
 		at = mark + 1;
 	}
+}
+
+/* ---- told ---- */
+
+static void describe_part(FILE *out, const struct rules *r, const struct part *p)
+{
+	const char *before = r->forward == FORWARD_APPEND ? "what a trusted proxy says, " : "";
+	if (p->kind == TEXT)
+		fprintf(out, "%.*s", (int)p->text.len, (const char *)p->text.at);
+	else if (p->kind < RULES_VARIABLES)
+		fprintf(out, "${%s}", variables[p->kind]);
+	else if (p->kind == FORWARDED_FOR)
+		fprintf(out, "%s${remote_addr}", before);
+	else if (p->kind == FORWARDED)
+		fprintf(out, "%sfor=${remote_addr};host=${host};proto=${scheme}", before);
+	else
+		fputs("the port that the client came to", out);
+}
+
+static bool is_line(const struct rules *r, const char *folded)
+{
+	for (size_t i = 0; i < r->line_n; i++)
+		if (is_alias(slice_str(r->line[i].name), slice_str(folded)))
+			return true;
+	return false;
+}
+
+/* Whether a peer's field of the line's name stays behind. */
+static bool is_set(const struct rules *r, const struct line *l)
+{
+	struct http_field f = {.name = slice_str(l->name)};
+	return is_dropped(r, &f) || is_forwarding(f.name);
+}
+
+void rules_tell(const struct rules *r, rules_tell_fn fn, void *arg)
+{
+	for (size_t i = 0; i < r->line_n; i++) {
+		char *text;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+		if (!out)
+			abort();
+		for (size_t k = 0; k < r->line[i].part_n; k++)
+			describe_part(out, r, &r->line[i].part[k]);
+		fclose(out);
+		fn(arg, is_set(r, &r->line[i]) ? RULES_SET : RULES_ADD, slice_of(text, len));
+		free(text);
+	}
+	for (size_t i = 0; i < r->drop_n; i++)
+		if (!r->drop[i].aliases_only && !is_line(r, r->drop[i].name))
+			fn(arg, RULES_REMOVE, slice_str(r->drop[i].name));
 }
 
 void route_headers_fini(struct route_headers *h)

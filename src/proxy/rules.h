@@ -77,6 +77,10 @@ void rules_filter(const struct rules *r, struct http_head *head, bool trusted);
 bool rules_have_lines(const struct rules *r);
 /* The lines to add, for a client's request that rules_filter() has seen. */
 void rules_put(const struct rules *r, struct http_writer *w, const struct rules_scope *s);
+/* Tells the rules as a configuration says them: `Name: value` with its variables, or a name
+ * in lower case. */
+typedef void (*rules_tell_fn)(void *arg, enum rules_op op, struct slice rule);
+void rules_tell(const struct rules *r, rules_tell_fn fn, void *arg);
 /* Copies lines, or a whole head, with the server's name in its places. */
 void rules_expand(struct http_writer *w, struct slice text, struct slice server);
 

@@ -171,6 +171,22 @@ static void on_no_memory(struct endpoint *ep)
 		request_refuse(s, 503, "out of memory");
 }
 
+/* Whichever side ep is of, what a message touches lies around it, and no more than a side
+ * before it. Then the stream that the message will leave by. */
+static void on_soon(struct endpoint *ep, bool next)
+{
+	enum { LINE = 64, HOT = offsetof(struct session, timer) };
+	if (!next) {
+		const struct side *to = other_side(session_of(ep), side_of(ep));
+		if (to->ep.stream)
+			stream_fetch(to->ep.stream);
+		return;
+	}
+	const char *from = (const char *)ep - sizeof(struct side), *to = (const char *)ep + HOT;
+	for (; from < to; from += LINE)
+		__builtin_prefetch(from);
+}
+
 const struct endpoint_events session_events = {
         .on_preface = preface_on_bytes,
         .on_head = on_head,
@@ -182,19 +198,21 @@ const struct endpoint_events session_events = {
         .on_no_memory = on_no_memory,
         .on_drain = on_drain,
         .on_connect = on_connect,
+        .on_soon = on_soon,
 };
 
 /* ---- life ---- */
 
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l)
+        struct proxy_listener *l)
 {
 	struct session *s = pool_get(&p->session_pool);
 	if (!s) {
 		stream_free(stream, true);
 		return NULL;
 	}
-	*s = (struct session){.proxy = p, .listener = l, .start_ms = p->worker->now_ms};
+	*s = (struct session){
+	        .proxy = p, .listener = proxy_listener_ref(l), .start_ms = p->worker->now_ms};
 	s->id = (uint64_t)p->worker->index << 56 | ++p->serial;
 	endpoint_init(&s->side[CLIENT].ep, ENDPOINT_CLIENT);
 	endpoint_init(&s->side[UPSTREAM].ep, ENDPOINT_UPSTREAM);
@@ -214,6 +232,7 @@ static void session_free(struct retired *r)
 	struct session *s = list_entry(r, struct session, retired);
 	note_free(s->note);
 	access_free(s);
+	proxy_listener_unref(s->listener);
 	pool_put(&s->proxy->session_pool, s);
 }
 

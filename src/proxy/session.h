@@ -97,13 +97,25 @@ struct server_state;
 
 struct session {
 	struct side side[2];
-	struct timer timer;
-	struct list node; /* proxy->sessions */
+	/* With the sides, all that a message touches: one line of the processor's cache. */
 	struct proxy *proxy;
-	const struct proxy_listener *listener;
-	struct route *route;         /* referenced; NULL before a request was routed */
-	struct server_state *server; /* where it has a place, referenced; NULL = nowhere */
-	struct admission *places;    /* by the limits on connections; NULL = none */
+	struct route *route;   /* referenced; NULL before a request was routed */
+	struct access *access; /* for its record; NULL = nothing was kept (access.h) */
+	uint64_t data_ms;      /* when the last data frame passed */
+	uint64_t bytes[2];     /* of frames, from each side */
+	uint32_t messages[2];
+	uint8_t state;
+	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says */
+	bool echoing;
+	bool ping_forwarded; /* a forwarded ping is unanswered by the client */
+	bool is_lingering;   /* LEAVING: was refused at the door (admit.h) */
+	bool receiving;      /* READING: a request has begun */
+
+	struct timer timer;
+	struct list node;                /* proxy->sessions */
+	struct proxy_listener *listener; /* referenced */
+	struct server_state *server;     /* where it has a place, referenced; NULL = nowhere */
+	struct admission *places;        /* by the limits on connections; NULL = none */
 	union {
 		struct opening *opening; /* OPENING */
 		struct echo *echo;       /* an open echo session's, or NULL */
@@ -114,23 +126,14 @@ struct session {
 	uint64_t deadline_ms; /* READING, OPENING: handshake; OPEN: max_lifetime; CLOSING, LEAVING:
 	                         close; 0 = none */
 	uint64_t ping_ms;     /* an own ping is unanswered since; 0 = none */
-	uint64_t data_ms;     /* when the last data frame passed */
-	uint64_t bytes[2];    /* of frames, from each side */
-	uint32_t messages[2];
-	struct note *note;     /* of its request, for the log; NULL = there is nothing to tell */
-	struct access *access; /* for its record; NULL = nothing was kept (access.h) */
+	struct note *note;    /* of its request, for the log; NULL = there is nothing to tell */
 	struct address_brief client; /* as decided; see proxy/headers.h */
 	uint16_t status;             /* of the last answer; 0 = none */
 	uint16_t own_code;           /* close code that Moongate chose */
-	uint8_t state;
-	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says */
-	bool echoing;
-	bool ping_forwarded; /* a forwarded ping is unanswered by the client */
-	bool is_lingering;   /* LEAVING: was refused at the door (admit.h) */
-	bool receiving;      /* READING: a request has begun */
-	bool has_own_id;     /* the request's id is made when it is asked for (headers.h) */
-	uint16_t requests;   /* that were given one */
-	uint16_t port;       /* that the client connected to; 0 = a unix socket */
+	bool is_settled;             /* the upstream's connection was (deadline.c) */
+	bool has_own_id;             /* the request's id is made when it is asked for (headers.h) */
+	uint16_t requests;           /* that were given one */
+	uint16_t port;               /* that the client connected to; 0 = a unix socket */
 };
 
 struct proxy {
@@ -198,7 +201,7 @@ void proxy_session_gone(struct proxy *p);
 
 /* Takes the stream over. NULL, and the stream freed, when memory is short. */
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l);
+        struct proxy_listener *l);
 void session_move(struct session *s, enum session_state to);
 /* Gives back its place at the server. */
 void session_leave_server(struct session *s);

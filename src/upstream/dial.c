@@ -7,6 +7,7 @@
 #include "net/stream.h"
 #include "net/worker.h"
 #include "upstream/group.h"
+#include "upstream/spare.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,6 +25,9 @@ struct attempt {
 	size_t address;
 };
 
+const struct counter_info upstream_counter_info[] = {UPSTREAM_COUNTERS(COUNTER_INFO)};
+const unsigned upstream_counter_n = sizeof upstream_counter_info / sizeof *upstream_counter_info;
+
 bool upstream_worker_new(struct worker *w)
 {
 	struct upstream_worker *u = mem_new(sizeof *u);
@@ -34,6 +38,7 @@ bool upstream_worker_new(struct worker *w)
 		return false;
 	}
 	mailbox_init(&u->mailbox);
+	u->spares = spares_new(w);
 	w->layer[WORKER_UPSTREAM] = u;
 	return true;
 }
@@ -41,6 +46,7 @@ bool upstream_worker_new(struct worker *w)
 void upstream_worker_free(struct worker *w)
 {
 	struct upstream_worker *u = w->layer[WORKER_UPSTREAM];
+	spares_free(u->spares);
 	resolver_free(u->resolver);
 	mailbox_fini(&u->mailbox);
 	mem_free(u);
@@ -250,6 +256,18 @@ enum dial_start dial_start(struct dial *d, struct worker *w, const struct upstre
 	else
 		d->found_n = 1;
 	return d->found_n ? DIAL_READY : d->resolving ? DIAL_RESOLVING : DIAL_FAILED;
+}
+
+void dial_start_ready(struct dial *d, struct worker *w, const struct upstream_group *g,
+        const struct upstream_server *server, struct stream *s, struct address *address, dial_fn fn)
+{
+	*d = (struct dial){.worker = w, .group = g, .server = server, .fn = fn};
+	list_init(&d->attempts);
+	timer_init(&d->stagger, on_stagger);
+	d->winner = s;
+	d->is_spare = true;
+	d->found_n = d->next = 1;
+	d->found = address;
 }
 
 struct stream *dial_next(struct dial *d, int *error)

@@ -126,6 +126,9 @@ path = /*
 upstream = bench
 """
 
+# The same with connections to the upstream that are made before a session needs them.
+SPARES = MOONGATE.replace("{upstream}\n", "{upstream}\nspare = 64\n")
+
 # The same with an access log.
 ACCESS = MOONGATE.replace("log_level", "access_log = {folder}/{name}.access\nlog_level")
 
@@ -229,6 +232,7 @@ def kinds(root, base, folder):
             found.append(Kind(name, program, MOONGATE, ("-c", "{path}")))
             if name == "moongate":
                 found.append(Kind("access", program, ACCESS, ("-c", "{path}")))
+                found.append(Kind("spares", program, SPARES, ("-c", "{path}")))
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
         found.append(Kind("nginx", nginx_binary(), NGINX, arguments, buffer=4, busy=8))

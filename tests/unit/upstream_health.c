@@ -3,10 +3,9 @@
 /* Health checks on a clock that the test moves, against simulated servers; names are
  * looked up by a resolver that the test answers. */
 
-#include "base/fault.h"
 #include "base/log.h"
+#include "fake_resolver.h"
 #include "http/handshake.h"
-#include "net/resolver.h"
 #include "net/sim.h"
 #include "net/worker.h"
 #include "upstream/dial.h"
@@ -32,67 +31,8 @@ static struct {
 	unsigned connects;
 	int connect_error; /* 0 = a stream */
 	bool is_connected; /* at once */
-	resolver_fn resolved;
-	void *resolved_owner;
-	unsigned cancels;
 	int log_fd;
 } t;
-
-/* ---- the resolver: defined here, so the real one is not linked ---- */
-
-struct resolver {
-	int unused;
-};
-struct resolving {
-	int unused;
-};
-static struct resolver the_resolver;
-static struct resolving the_resolving;
-
-struct resolver *resolver_new(struct worker *w)
-{
-	(void)w;
-	return &the_resolver;
-}
-void resolver_free(struct resolver *r)
-{
-	(void)r;
-}
-struct resolving *resolver_start(struct resolver *r, const char *name, resolver_fn fn, void *owner)
-{
-	(void)r, (void)name;
-	if (fault_next("alloc"))
-		return NULL;
-	t.resolved = fn;
-	t.resolved_owner = owner;
-	return &the_resolving;
-}
-struct resolving *resolver_start_service(
-        struct resolver *r, const char *service, resolver_service_fn fn, void *owner)
-{
-	(void)r, (void)service, (void)fn, (void)owner;
-	return NULL;
-}
-void resolver_cancel(struct resolving *q)
-{
-	ck_assert_ptr_eq(q, &the_resolving);
-	t.resolved = NULL;
-	t.cancels++;
-}
-
-static void resolve(const char *a, const char *b, const char *error)
-{
-	struct address found[2];
-	size_t n = 0;
-	if (a)
-		ck_assert(address_parse(&found[n++], a));
-	if (b)
-		ck_assert(address_parse(&found[n++], b));
-	ck_assert(t.resolved != NULL);
-	resolver_fn fn = t.resolved;
-	t.resolved = NULL;
-	fn(t.resolved_owner, found, n, error);
-}
 
 /* ---- set up and torn down ---- */
 
@@ -146,7 +86,8 @@ static void pass(uint64_t ms)
 
 static void start(void)
 {
-	t.health = health_new(t.worker, &t.group, 1, &t.probes, &t.failures);
+	t.health = health_new(t.worker, &t.probes, &t.failures);
+	health_follow(t.health, &t.group, 1);
 }
 
 static void stop(void)
@@ -160,7 +101,7 @@ static void teardown(void)
 {
 	fault_plan(NULL);
 	stop();
-	ck_assert_ptr_null(t.resolved);
+	ck_assert_ptr_null(fake.fn);
 	for (unsigned i = 0; i < t.connects; i++) {
 		if (!t.all[i])
 			continue;
@@ -481,25 +422,25 @@ START_TEST(names)
 	t.group->health = HEALTH_CONNECT;
 	start();
 	next_probe();
-	resolve(NULL, NULL, "no such name");
+	fake_resolve(0, NULL, "no such name");
 	ck_assert(!is_healthy());
 	/* Of two addresses the second answers. */
 	next_probe();
-	resolve("10.0.0.8:1", "10.0.0.9:1", NULL);
+	fake_resolve(2, (const char *const[]){"10.0.0.8:1", "10.0.0.9:1"}, NULL);
 	sim_push_error(t.all[0], ECONNREFUSED);
 	ck_assert_uint_eq(t.connects, 2);
 	connected();
 	ck_assert(is_healthy());
 	/* Neither does. */
 	next_probe();
-	resolve("10.0.0.8:1", "10.0.0.9:1", NULL);
+	fake_resolve(2, (const char *const[]){"10.0.0.8:1", "10.0.0.9:1"}, NULL);
 	sim_push_error(t.all[2], ECONNREFUSED);
 	sim_push_error(t.all[3], EHOSTUNREACH);
 	ck_assert(!is_healthy());
 	/* The look-up hangs. */
 	next_probe();
 	pass(200);
-	ck_assert_uint_eq(t.cancels, 1);
+	ck_assert_uint_eq(fake.cancels, 1);
 	ck_assert_uint_eq(counter_get(&t.failures), 3);
 	/* There is no memory for it. */
 	fault_plan("alloc:1:ENOMEM");

@@ -114,7 +114,19 @@ START_TEST(nothing_to_follow)
 	ck_assert_str_eq(members(), "a:1=1");
 	/* While there are members, they stay. */
 	ck_assert(FOLLOW(3000, {0, 0, 0, ""}));
-	ck_assert(follow(4000, NULL, 0));
+	ck_assert(follow(0, NULL, 0));
+	ck_assert_str_eq(members(), "a:1=1");
+}
+END_TEST
+
+/* Whoever has the latest answer may give it up; who has an older one uses that. */
+START_TEST(given_up)
+{
+	ck_assert(FOLLOW(2000, {1, 1, 1, "a"}));
+	ck_assert(follow(1999, NULL, 0));
+	ck_assert(!follow(2000, NULL, 0));
+	ck_assert(FOLLOW(3000, {1, 1, 1, "a"}));
+	ck_assert(follow(2000, NULL, 0));
 	ck_assert_str_eq(members(), "a:1=1");
 }
 END_TEST
@@ -142,6 +154,7 @@ int main(void)
 	tcase_add_test(t, only_news_are_followed);
 	tcase_add_test(t, states_are_kept);
 	tcase_add_test(t, nothing_to_follow);
+	tcase_add_test(t, given_up);
 	tcase_add_test(t, many);
 	suite_add_tcase(s, t);
 	SRunner *runner = srunner_create(s);
