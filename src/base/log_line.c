@@ -95,6 +95,24 @@ void log_slice(struct log_line *l, const char *key, struct slice value)
 		put(l, (const char *)value.at, value.len);
 }
 
+static bool is_printable(uint8_t c)
+{
+	return c >= 0x20 && c <= 0x7e && c != '\\';
+}
+
+void log_words(struct log_line *l, struct slice words)
+{
+	if (l->muted)
+		return;
+	put(l, " ", 1);
+	for (size_t i = 0; i < words.len && !l->cut; i++) {
+		if (is_printable(words.at[i]))
+			put(l, (const char *)&words.at[i], 1);
+		else
+			put_escaped(l, words.at[i]);
+	}
+}
+
 void log_text(struct log_line *l, const char *key, const char *value)
 {
 	if (!l->muted)

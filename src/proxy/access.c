@@ -228,7 +228,9 @@ static void put_where(const struct session *s, struct record *r)
 	put_text(s, r, ACCESS_listener, s->listener->name);
 	if (s->route)
 		put_text(s, r, ACCESS_route, s->route->name);
-	if (s->route && s->route->group)
+	if (s->server)
+		put_text(s, r, ACCESS_upstream, s->server->group->name);
+	else if (s->route && s->route->group)
 		put_text(s, r, ACCESS_upstream, s->route->group->name);
 	put_text(s, r, ACCESS_server, s->server ? s->server->name : w ? w->server : "");
 }

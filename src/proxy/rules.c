@@ -313,6 +313,25 @@ void rules_identify(struct rules *r, const char *header)
 	add_own(r, header, RULES_REQUEST_ID, false);
 }
 
+static size_t line_size(const struct line *l)
+{
+	return strlen(l->text) + 2;
+}
+
+/* Whether there is room for one line more, in place of those of its name or beside them. */
+static bool has_room(
+        const struct rules *r, const struct line *l, bool beside, char why[RULES_WHY_MAX])
+{
+	size_t sum = line_size(l);
+	for (size_t i = 0; i < r->line_n; i++)
+		if (beside || !slice_equal_nocase(slice_str(r->line[i].name), slice_str(l->name)))
+			sum += line_size(&r->line[i]);
+	if (sum > RULES_LINES_MAX)
+		snprintf(why, RULES_WHY_MAX, "with this line %zu bytes are added: want at most %d",
+		        sum, RULES_LINES_MAX);
+	return sum <= RULES_LINES_MAX;
+}
+
 bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RULES_WHY_MAX])
 {
 	size_t len = strcspn(text, ":");
@@ -338,6 +357,10 @@ bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RUL
 		}
 		if (!make_line(&l, name, value, why))
 			return false;
+		if (!has_room(r, &l, op == RULES_ADD, why)) {
+			free_line(&l);
+			return false;
+		}
 	}
 	if (op != RULES_ADD)
 		undo_lines(r, name);
