@@ -62,8 +62,8 @@ void rules_identify(struct rules *r, const char *header);
 /* One rule more: `Name: value` with ${variables} ($${ is a ${ that is none), or `Name`
  * to remove. False, with what would be right in why, for one that is none, and for
  * fields that concern one connection only, or belong to the handshake, or have a key of
- * their own. */
-enum { RULES_WHY_MAX = 200 };
+ * their own; and when all lines, without what variables bring, are over RULES_LINES_MAX. */
+enum { RULES_WHY_MAX = 200, RULES_LINES_MAX = 16384 };
 bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RULES_WHY_MAX]);
 /* The name of a header that rules may touch; false with why. */
 bool rules_may_name(enum rules_side side, struct slice name, char why[RULES_WHY_MAX]);
