@@ -90,6 +90,9 @@ void log_begin(struct log_line *l, enum log_level level, const char *event);
 /* NULL is written as -. */
 void log_text(struct log_line *l, const char *key, const char *value);
 void log_slice(struct log_line *l, const char *key, struct slice value);
+/* Words of its own behind the event, without key and quotes: what of them is no printable ASCII
+ * becomes \xNN. Keys follow. */
+void log_words(struct log_line *l, struct slice words);
 void log_num(struct log_line *l, const char *key, int64_t value);
 void log_unum(struct log_line *l, const char *key, uint64_t value);
 /* errno as words: key="connection refused" */

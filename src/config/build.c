@@ -5,6 +5,7 @@
 #include "config/build_headers.h"
 #include "config/build_identity.h"
 #include "config/build_limits.h"
+#include "config/build_lua.h"
 #include "config/build_upstream.h"
 #include "config/carry.h"
 #include "config/draft.h"
@@ -264,10 +265,11 @@ static bool is_given(const struct draft_route *r, const char *key)
 
 static void check_action(struct draft *d, const struct draft_route *r)
 {
-	int n = is_given(r, "upstream") + is_given(r, "respond") + is_given(r, "echo");
+	int n = is_given(r, "upstream") + is_given(r, "respond") + is_given(r, "echo") +
+	        is_given(r, "handler");
 	if (n > 1 || (n == 0 && draft_is_whole(r->section)))
 		draft_section_error(d, r->section,
-		        "%s: want exactly one of upstream = NAME, "
+		        "%s: want exactly one of upstream = NAME, handler = PATH, "
 		        "respond = STATUS and echo = on",
 		        n == 0 ? "nothing to do" : "several things to do");
 }
@@ -291,7 +293,10 @@ static void build_route(struct draft *d, struct draft_route *r)
 	built->listeners = listeners_of(d, r);
 	route_settings_copy(&built->settings, &r->settings);
 	build_route_limits(d, r);
-	built->action = r->echo ? ROUTE_ECHO : r->upstream ? ROUTE_UPSTREAM : ROUTE_RESPOND;
+	built->action = r->echo       ? ROUTE_ECHO
+	                : r->upstream ? ROUTE_UPSTREAM
+	                : r->handler  ? ROUTE_HANDLER
+	                              : ROUTE_RESPOND;
 	built->respond_status = r->respond.status;
 	built->respond_location = r->respond.location;
 	r->respond.location = NULL;
@@ -342,6 +347,7 @@ static void build_routes(struct draft *d)
 {
 	for (size_t i = 0; i < d->route_n; i++)
 		build_route(d, &d->route[i]);
+	build_lua_groups(d);
 	if (d->problems.errors == 0)
 		carry_parts(d);
 	struct route **routes = mem_new(d->route_n * sizeof(struct route *));
@@ -366,8 +372,8 @@ static void check_missing(struct draft *d, const char *name)
 		        "no listener: want [listener NAME] with bind = ADDRESS:PORT");
 	if (d->route_n == 0)
 		problem_error(&d->problems, whole,
-		        "no route: want [route NAME] with upstream = NAME, respond = STATUS or "
-		        "echo = on");
+		        "no route: want [route NAME] with upstream = NAME, handler = PATH, "
+		        "respond = STATUS or echo = on");
 }
 
 static void keep_groups(struct draft *d)

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "config/build.h"
+#include "config/build_lua.h"
 #include "config/draft.h"
 #include "config/schema.h"
 
@@ -110,6 +111,12 @@ static void carry_groups(struct draft *d)
 			carry_group(d, &d->upstream[i]);
 }
 
+/* A script belongs to its set, and that to the configuration as a whole. */
+static bool has_same_scripts(const struct route *a, const struct route *b)
+{
+	return a->handler == b->handler && a->access == b->access && a->log == b->log;
+}
+
 static void carry_route(struct draft *d, struct draft_route *r)
 {
 	struct draft_upstream *u = r->upstream ? build_find_upstream(d, r->upstream->value) : NULL;
@@ -119,7 +126,8 @@ static void carry_route(struct draft *d, struct draft_route *r)
 		upstream_group_unref(r->route->group);
 		r->route->group = upstream_group_ref(u->group);
 	}
-	if (was && was->group == r->route->group && was->listeners == r->route->listeners) {
+	if (was && was->group == r->route->group && was->listeners == r->route->listeners &&
+	        has_same_scripts(was, r->route)) {
 		route_unref(r->route);
 		r->route = route_ref(was);
 	}
@@ -130,6 +138,7 @@ void carry_parts(struct draft *d)
 {
 	carry_listeners(d);
 	carry_groups(d);
+	build_lua(d);
 	parts_init(&d->config->parts[PART_ROUTE], d->route_n);
 	for (size_t i = 0; i < d->route_n; i++)
 		carry_route(d, &d->route[i]);

@@ -110,6 +110,8 @@ void config_free(struct config *c)
 		upstream_group_unref(c->group[i]);
 	mem_free(c->group);
 	route_table_unref(c->routes);
+	lua_settings_fini(&c->lua);
+	lua_handlers_unref(c->handlers);
 	mem_free(c->log);
 	mem_free(c->access_log);
 	mem_free(c->identity.user);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "config/part.h"
+#include "lua/handlers.h"
 #include "net/listener.h"
 #include "net/resolver.h"
 #include "proxy/access.h"
@@ -56,6 +57,9 @@ struct config {
 	struct resolver_settings resolver; /* owns its text */
 	uint32_t address_table;            /* limit_table_resize() */
 	uint64_t memory_max;               /* bytes; CONFIG_MEMORY_AUTO, CONFIG_MEMORY_OFF */
+
+	struct lua_settings lua;       /* empty, once `handlers` has them */
+	struct lua_handlers *handlers; /* referenced; NULL = no scripts */
 
 	struct proxy_listener **listener; /* [listener NAME] in the order of the file; referenced */
 	size_t listener_n;

@@ -97,9 +97,15 @@ struct draft_route {
 	const struct reader_entry *upstream;
 	struct draft_respond respond;
 	bool echo;
+	char *handler, *access, *log_handler; /* files; owned */
 	struct route_settings settings;
 	struct route *route; /* its hosts and conditions at once, the rest once built */
 	bool is_clash_told;
+};
+
+struct draft_shared_dict {
+	const struct reader_section *section;
+	uint64_t size;
 };
 
 struct draft {
@@ -112,6 +118,8 @@ struct draft {
 	size_t upstream_n;
 	struct draft_route *route;
 	size_t route_n;
+	struct draft_shared_dict *shared_dict;
+	size_t shared_dict_n;
 	struct reader_doc doc;
 	struct problems problems;
 	bool is_memory; /* no file is looked at */

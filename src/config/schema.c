@@ -13,13 +13,18 @@ const struct schema_section schema_section[KIND_N] = {
         [KIND_UPSTREAM] = {"upstream", true,
                 "an application that routes lead to, on one or several servers"},
         [KIND_ROUTE] = {"route", true,
-                "what is done with requests: exactly one of upstream, respond and echo. Which "
+                "what is done with requests: exactly one of upstream, handler, respond and echo. "
+                "Which "
                 "route "
                 "serves a request is decided by its host (exact, then the longest *. suffix, then "
                 "none), then the path (exact, then the longest prefix, then none), then a named "
                 "listener before none, then the number of header and query conditions; the order "
                 "in the file means nothing"},
         [KIND_DEFAULTS] = {"defaults", false, "values for all routes, which a route may override"},
+        [KIND_SHARED_DICT] = {"shared_dict", true,
+                "a dictionary that the scripts of all workers share, as ngx.shared.NAME; it "
+                "outlives "
+                "reloads, not the process"},
 };
 
 /* clang-format off */
@@ -28,6 +33,7 @@ const struct schema_section schema_section[KIND_N] = {
 #define UPSTREAM(field) offsetof(struct draft_upstream, field), sizeof((struct draft_upstream *)0)->field
 #define ROUTE(field)    offsetof(struct draft_route, field), sizeof((struct draft_route *)0)->field
 #define SETTING(field)  offsetof(struct route_settings, field), sizeof((struct route_settings *)0)->field
+#define SHARED(field)   offsetof(struct draft_shared_dict, field), sizeof((struct draft_shared_dict *)0)->field
 #define WHOLE           0, 0
 #define NO_BOUNDS       0, 0
 
@@ -80,6 +86,45 @@ const struct schema_key schema_key[] = {
 	  "longest wait for the addresses of a name; then the last good ones are used, if there were any" },
 	{ KIND_MOONGATE, "include", parse_include, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATTERN",
 	  "further files to read, such as conf.d/*.conf, in alphabetical order; they may hold any section" },
+
+	{ KIND_MOONGATE, "init", parse_file, PROCESS(lua.init), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "a Lua script that runs once in every Lua VM, before anything else: at the start, at a reload, and for a check by -t; it cannot wait" },
+	{ KIND_MOONGATE, "init_worker", parse_file, PROCESS(lua.init_worker), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "a Lua script that runs once on every worker, where timers can be made" },
+	{ KIND_MOONGATE, "exit_worker", parse_file, PROCESS(lua.exit_worker), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "a Lua script that runs on every worker when the daemon stops, after the last session" },
+	{ KIND_MOONGATE, "lua_package_path", parse_lua_path, PROCESS(lua.package_path), NO_BOUNDS, NULL, KEY_RELOAD, "TEMPLATES",
+	  "where require looks for Lua modules: paths with ? for the name, separated by semicolons; ;; is the usual path. Relative ones begin at this file's folder" },
+	{ KIND_MOONGATE, "lua_package_cpath", parse_lua_path, PROCESS(lua.package_cpath), NO_BOUNDS, NULL, KEY_RELOAD, "TEMPLATES",
+	  "the same for modules written in C" },
+	{ KIND_MOONGATE, "lua_code_cache", parse_on_off, PROCESS(lua.is_cached), NO_BOUNDS, "on", KEY_RELOAD, "on | off",
+	  "off, for development only: every request gets a Lua VM of its own, with everything loaded anew" },
+	{ KIND_MOONGATE, "lua_memory", parse_size, PROCESS(lua.memory_max), MIB(1), GIB(64), "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "memory that the Lua VM of each worker may take; a script that wants more gets the error not enough memory" },
+	{ KIND_MOONGATE, "lua_stall", parse_time, PROCESS(lua.stall_ms), 1, H(1), "100ms", KEY_OFF | KEY_RELOAD, NULL,
+	  "a script that holds its worker for so long, without waiting for anything, is told of in the log: nobody else is served meanwhile" },
+	{ KIND_MOONGATE, "lua_max_pending_timers", parse_count, PROCESS(lua.max_pending_timers), 1, 10000000, "1024", KEY_RELOAD, NULL,
+	  "most timers that wait in the Lua VM of a worker; ngx.timer.at says too many pending timers then" },
+	{ KIND_MOONGATE, "lua_max_running_timers", parse_count, PROCESS(lua.max_running_timers), 1, 10000000, "256", KEY_RELOAD, NULL,
+	  "most timers whose function runs or waits; one that fires beyond is lost, and told of" },
+	{ KIND_MOONGATE, "allow_root_handlers", parse_yes_no, PROCESS(lua.may_be_root), NO_BOUNDS, "no", 0, "yes | no",
+	  "let scripts run in a daemon that stays root" },
+	{ KIND_MOONGATE, "compat", parse_compat, PROCESS(lua.handlers.is_strict), NO_BOUNDS, "fixed", KEY_RELOAD, "fixed | strict",
+	  "for scripts that no route names, such as those of timers, what compat of a route is for its own" },
+	{ KIND_MOONGATE, "lua_socket_connect_timeout", parse_time, PROCESS(lua.handlers.connect_timeout_ms), 1, H(24), "60s", KEY_RELOAD, NULL,
+	  "for the same, longest wait for a connection" },
+	{ KIND_MOONGATE, "lua_socket_send_timeout", parse_time, PROCESS(lua.handlers.send_timeout_ms), 1, H(24), "60s", KEY_RELOAD, NULL,
+	  "for the same, longest wait until what is sent is taken" },
+	{ KIND_MOONGATE, "lua_socket_read_timeout", parse_time, PROCESS(lua.handlers.read_timeout_ms), 1, H(24), "60s", KEY_RELOAD, NULL,
+	  "for the same, longest wait for bytes" },
+	{ KIND_MOONGATE, "lua_socket_keepalive_timeout", parse_time, PROCESS(lua.handlers.keepalive_timeout_ms), 1, H(24), "60s", KEY_OFF | KEY_RELOAD, NULL,
+	  "for the same, how long a connection stays in its pool" },
+	{ KIND_MOONGATE, "lua_socket_pool_size", parse_count, PROCESS(lua.handlers.pool_size), 1, 100000, "30", KEY_RELOAD, NULL,
+	  "for the same, most connections in a pool of a worker" },
+	{ KIND_MOONGATE, "lua_socket_buffer_size", parse_size, PROCESS(lua.handlers.buffer_size), 64, MIB(1), "4k", KEY_RELOAD, NULL,
+	  "for the same, bytes that a read takes at a time" },
+	{ KIND_MOONGATE, "lua_socket_log_errors", parse_on_off, PROCESS(lua.handlers.log_errors), NO_BOUNDS, "on", KEY_RELOAD, "on | off",
+	  "for the same, whether failures of sockets are in the log" },
 
 	{ KIND_LISTENER, "bind", parse_bind, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_REQUIRED | KEY_RELOAD,
 	  "ADDRESS:PORT | [IPV6]:PORT | unix:PATH | fd:NAME", "an address to accept connections at; 0.0.0.0 and [::] are all of the host's; "
@@ -210,6 +255,33 @@ const struct schema_key schema_key[] = {
 	{ KIND_ROUTE, "echo", parse_on_off, ROUTE(echo), NO_BOUNDS, "off", KEY_RELOAD, "on | off",
 	  "accept WebSocket connections and send every message back, for probes and demonstrations" },
 
+	{ KIND_ROUTE, "handler", parse_script, ROUTE(handler), NO_BOUNDS, "off", KEY_RELOAD | KEY_FILE, "off | PATH",
+	  "a Lua script that is the application: it runs for every request, a WebSocket or not" },
+	{ KIND_ROUTE, "access", parse_script, ROUTE(access), NO_BOUNDS, "off", KEY_RELOAD | KEY_FILE, "off | PATH",
+	  "a Lua script that runs before a request is served: it may refuse it, change its headers, choose the upstream" },
+	{ KIND_ROUTE, "log_handler", parse_script, ROUTE(log_handler), NO_BOUNDS, "off", KEY_RELOAD | KEY_FILE, "off | PATH",
+	  "a Lua script that runs when a session, or a plain request, is over; it cannot wait" },
+	{ KIND_ROUTE, "compat", parse_compat, SETTING(handler.is_strict), NO_BOUNDS, "fixed", KEY_DEFAULTS | KEY_RELOAD, "fixed | strict",
+	  "strict: scripts find lua-resty-websocket 0.13 to the letter, its faults included" },
+	{ KIND_ROUTE, "client_max_body_size", parse_size, SETTING(handler.body_max), 1, GIB(1), "1m",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "largest body of a request to a handler; a larger one gets 413" },
+	{ KIND_ROUTE, "client_body_timeout", parse_time, SETTING(handler.body_timeout_ms), 1, H(24), "60s",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait for the next bytes of a body that a handler reads" },
+	{ KIND_ROUTE, "lua_socket_connect_timeout", parse_time, SETTING(handler.connect_timeout_ms), 1, H(24), "60s",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait of a script's socket for a connection, unless the script says otherwise" },
+	{ KIND_ROUTE, "lua_socket_send_timeout", parse_time, SETTING(handler.send_timeout_ms), 1, H(24), "60s",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait of a script until what it sends is taken" },
+	{ KIND_ROUTE, "lua_socket_read_timeout", parse_time, SETTING(handler.read_timeout_ms), 1, H(24), "60s",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait of a script for bytes" },
+	{ KIND_ROUTE, "lua_socket_keepalive_timeout", parse_time, SETTING(handler.keepalive_timeout_ms), 1, H(24), "60s",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "how long a connection that a script has put aside stays in its pool" },
+	{ KIND_ROUTE, "lua_socket_pool_size", parse_count, SETTING(handler.pool_size), 1, 100000, "30",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "most connections in such a pool of a worker" },
+	{ KIND_ROUTE, "lua_socket_buffer_size", parse_size, SETTING(handler.buffer_size), 64, MIB(1), "4k",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "bytes that a read of a script's socket takes at a time" },
+	{ KIND_ROUTE, "lua_socket_log_errors", parse_on_off, SETTING(handler.log_errors), NO_BOUNDS, "on",
+	  KEY_DEFAULTS | KEY_RELOAD, "on | off", "whether failures of scripts' sockets are in the log" },
+
 	{ KIND_ROUTE, "origin", parse_origin, SETTING(origins), NO_BOUNDS, "any",
 	  KEY_REPEAT | KEY_DEFAULTS | KEY_RELOAD, "any | same-host | null | SCHEME://HOST[:PORT]",
 	  "an origin whose pages may open connections, as browsers write it; others get 403. The port may be *, "
@@ -295,6 +367,9 @@ const struct schema_key schema_key[] = {
 	{ KIND_ROUTE, "remask", parse_remask, SETTING(remask), NO_BOUNDS, "auto",
 	  KEY_DEFAULTS | KEY_RELOAD, "auto | on | off",
 	  "give frames to the upstream fresh mask keys; auto: when its address is neither private nor loopback" },
+
+	{ KIND_SHARED_DICT, "size", parse_size, SHARED(size), KIB(8), GIB(64), NULL, KEY_REQUIRED | KEY_RELOAD, NULL,
+	  "memory that its keys and values may take; what was not used for longest makes room for what is new" },
 };
 /* clang-format on */
 const size_t schema_key_n = sizeof schema_key / sizeof schema_key[0];

@@ -101,6 +101,9 @@ static void print_action(FILE *out, const struct route *r, const struct http_hea
 	case ROUTE_ECHO:
 		fputs("answer WebSocket connections with an echo\n", out);
 		break;
+	case ROUTE_HANDLER:
+		fputs("let a Lua script handle every request\n", out);
+		break;
 	case ROUTE_RESPOND:
 		fprintf(out, "answer every request with %u%s%s\n", r->respond_status,
 		        r->respond_location ? " and Location: " : "",
@@ -232,6 +235,8 @@ static void print_answer(FILE *out, const struct route *r, const struct http_hea
 	explain_label(out, "answer");
 	if (r->action == ROUTE_RESPOND)
 		fprintf(out, "%u %s\n", r->respond_status, http_status_text(r->respond_status));
+	else if (r->action == ROUTE_HANDLER && (v == UPGRADE_NONE || o == ORIGIN_ALLOWED))
+		fputs("what the script says\n", out);
 	else if (v != UPGRADE_NONE && o != ORIGIN_ALLOWED)
 		fprintf(out, "403 %s: %s\n", http_status_text(403), origin_reason(o));
 	else if (v != UPGRADE_OK)
@@ -245,6 +250,10 @@ static void print_answer(FILE *out, const struct route *r, const struct http_hea
 void explain_route(FILE *out, const struct route *r, const struct http_head *head)
 {
 	print_action(out, r, head);
+	if (r->access) {
+		explain_label(out, "access");
+		fputs("a Lua script may refuse or change the request first\n", out);
+	}
 	print_headers(out, r, head);
 	if (r->action != ROUTE_RESPOND) {
 		print_origins(out, &r->settings);

@@ -10,6 +10,7 @@
 #include "daemon/gate.h"
 #include "daemon/limits.h"
 #include "daemon/say.h"
+#include "lua/worker.h"
 #include "net/worker.h"
 #include "proxy/proxy.h"
 
@@ -23,6 +24,7 @@ struct service_worker {
 	struct service *service;
 	struct worker *worker;
 	struct proxy *proxy;
+	struct lua_worker *lua;
 	struct doors doors;
 	bool is_running; /* its thread was started */
 	bool has_failed; /* to begin; `error` tells */
@@ -127,6 +129,18 @@ static bool open_doors(struct service_worker *sw)
 	return true;
 }
 
+/* What a check has let pass can only fail here for want of memory, or because the script wants it
+ * so; then whatever was goes on. */
+static bool use_handlers(struct service_worker *sw, const struct config *c)
+{
+	char why[LUA_WHY_MAX];
+
+	if (lua_worker_use(sw->lua, c->handlers, why))
+		return true;
+	log_event(LOG_LEVEL_ERROR, "lua_vm_failed", "error", why, NULL);
+	return false;
+}
+
 /* The resolver looks at the text it had while it gets another. */
 static void configure(struct service_worker *sw, const struct config *c)
 {
@@ -144,9 +158,12 @@ static void begin(struct worker *w, void *arg)
 
 	sw->proxy = proxy_new(w);
 	doors_init(&sw->doors, w, sw->proxy);
-	if (sw->proxy)
+	if (sw->proxy) {
+		sw->lua = lua_worker_new(w, sw->service->worker_n);
 		configure(sw, sw->service->config);
-	sw->has_failed = !sw->proxy || !open_doors(sw);
+	}
+	errno = ENOMEM;
+	sw->has_failed = !sw->proxy || !use_handlers(sw, sw->service->config) || !open_doors(sw);
 	sw->error = errno;
 	sem_post(&sw->service->begun);
 }
@@ -177,6 +194,7 @@ static void swap(struct worker *w, void *arg)
 	const struct service *s = sw->service;
 
 	(void)w;
+	use_handlers(sw, s->next);
 	configure(sw, s->next);
 	sw->unfinished = 1;
 	for (size_t i = 0; i < s->next_gates.n; i++) {
@@ -202,6 +220,8 @@ static void end(struct worker *w, void *arg)
 	doors_shut(&sw->doors);
 	if (sw->proxy)
 		proxy_abort(sw->proxy);
+	lua_worker_free(sw->lua);
+	sw->lua = NULL;
 }
 
 static void report(struct service *s, atomic_uint *count)
@@ -224,6 +244,7 @@ static void drain(struct worker *w, void *arg)
 	(void)w;
 	doors_shut(&sw->doors);
 	report(sw->service, &sw->service->quiet);
+	lua_worker_stop(sw->lua);
 	proxy_drain(sw->proxy, sw->spread_ms, on_drained, sw->service);
 }
 

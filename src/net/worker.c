@@ -176,7 +176,7 @@ struct worker *worker_new(unsigned index)
 	return w;
 }
 
-static void free_retired(struct worker *w)
+void worker_free_retired(struct worker *w)
 {
 	while (w->retired) {
 		struct retired *r = w->retired;
@@ -209,7 +209,7 @@ void worker_free(struct worker *w)
 		return;
 	struct worker_private *p = w->priv;
 
-	free_retired(w);
+	worker_free_retired(w);
 	for (struct worker_message *next, *m = take_messages(p); m; m = next) {
 		next = m->next;
 		if (m->fn == run_post)
@@ -313,7 +313,7 @@ void worker_turn(struct worker *w, int wait_ms)
 		catch_up(w);
 	wheel_advance(&w->wheel, w->now_ms);
 	if (w->retired)
-		free_retired(w);
+		worker_free_retired(w);
 	counter_inc(&p->turns);
 }
 
@@ -331,7 +331,7 @@ static void *run(void *arg)
 	run_posts(w);
 	if (p->at_end)
 		p->at_end(w, p->arg);
-	free_retired(w);
+	worker_free_retired(w);
 	log_thread_fini();
 	budget_settle();
 	return NULL;

@@ -100,6 +100,8 @@ struct worker_message {
 };
 void worker_send(struct worker *w, struct worker_message *m);
 
+/* At the worker's end, on its thread: frees what was retired, which the loop does no more. */
+void worker_free_retired(struct worker *w);
 void worker_retire(struct worker *w, struct retired *r, void (*free_fn)(struct retired *r));
 
 static inline void worker_timer(struct worker *w, struct timer *t, uint64_t deadline_ms)

@@ -2,6 +2,7 @@
 #include "proxy/deadline.h"
 
 #include "proxy/close.h"
+#include "proxy/handler.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
 #include "proxy/request.h"
@@ -265,6 +266,9 @@ void deadline_fire(struct timer *t)
 	switch ((enum session_state)s->state) {
 	case SESSION_READING:
 		check_reading(s);
+		break;
+	case SESSION_HANDLING:
+		handler_on_deadline(s);
 		break;
 	case SESSION_OPENING:
 		check_opening(s);

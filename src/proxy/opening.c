@@ -59,6 +59,7 @@ void opening_free(struct session *s)
 	if (o->request != o->room)
 		mem_free(o->request);
 	upstream_members_unref(o->members);
+	upstream_group_unref(o->group);
 	pool_put(&s->proxy->opening_pool, o);
 }
 
@@ -115,9 +116,18 @@ static bool wants_remask(const struct session *s, bool is_private)
 	}
 }
 
-void opening_start(struct session *s, struct http_head *head, struct slice key)
+/* The server of that name; -1: none. */
+static int place_by_name(const struct upstream_members *m, struct slice name)
 {
-	struct upstream_group *group = s->route->group;
+	for (unsigned i = 0; m && i < m->n; i++)
+		if (slice_equal(slice_str(m->server[i].name), name))
+			return (int)i;
+	return -1;
+}
+
+void opening_start(struct session *s, struct http_head *head, struct slice key,
+        struct upstream_group *group, struct slice server)
+{
 	struct opening *o = opening_new(s);
 	if (!o) {
 		counter_inc(&s->proxy->counters.out_of_memory);
@@ -127,12 +137,20 @@ void opening_start(struct session *s, struct http_head *head, struct slice key)
 	s->opening = o;
 	session_move(s, SESSION_OPENING);
 	ws_accept_value(o->accept, key);
+	o->group = upstream_group_ref(group);
 	o->members = upstream_group_members(group);
 	o->pick.sticky = -1;
 	if (group->balance == BALANCE_HASH)
 		o->pick.hash = hash_key_of(group, head, &s->client);
 	if (group->sticky && o->members)
 		o->pick.sticky = sticky_find(group->sticky, head, o->members, time(NULL));
+	if (server.len > 0)
+		o->pick.sticky = place_by_name(o->members, server);
+	if (server.len > 0 && o->members && o->pick.sticky < 0) {
+		request_refuse(
+		        s, 502, "the access script chose a server that is none of the group's");
+		return;
+	}
 	unsigned status;
 	const char *wrong = make_request(s, head, &status);
 	if (wrong) {
@@ -152,7 +170,7 @@ void opening_start(struct session *s, struct http_head *head, struct slice key)
 static void find_members(struct session *s)
 {
 	struct opening *o = s->opening;
-	if (srv_start(&o->srv, s->proxy->worker, s->route->group, on_members))
+	if (srv_start(&o->srv, s->proxy->worker, s->opening->group, on_members))
 		return;
 	counter_inc(&s->proxy->counters.out_of_memory);
 	request_refuse(s, 503, no_memory);
@@ -176,7 +194,7 @@ static void on_members(struct srv *srv, const char *error)
 		return;
 	}
 	struct upstream_members *before = o->members;
-	o->members = upstream_group_members(s->route->group);
+	o->members = upstream_group_members(s->opening->group);
 	if (before && o->pick.sticky >= 0)
 		o->pick.sticky = place_of(o->members, before->server[o->pick.sticky].state);
 	upstream_members_unref(before);
@@ -187,7 +205,7 @@ static void on_members(struct srv *srv, const char *error)
 
 static void arm_connect_timeout(struct session *s)
 {
-	uint32_t limit = s->route->group->connect_timeout_ms;
+	uint32_t limit = s->opening->group->connect_timeout_ms;
 	s->opening->connect_ms = limit ? session_clock(s) + limit : 0;
 	deadline_reset(s);
 }
@@ -197,7 +215,7 @@ static void dial_server(struct session *s)
 	struct opening *o = s->opening;
 	o->connect_ms = 0;
 	switch (spare_dial_start(
-	        &o->dial, s->proxy->worker, s->route->group, &o->picked, on_dialled)) {
+	        &o->dial, s->proxy->worker, s->opening->group, &o->picked, on_dialled)) {
 	case DIAL_READY:
 		connect_next(s, 0);
 		break;
@@ -227,7 +245,7 @@ static void ask_server(struct session *s)
 static void wait_for_place(struct session *s, unsigned status, const char *reason)
 {
 	struct opening *o = s->opening;
-	struct upstream_group *g = s->route->group;
+	struct upstream_group *g = s->opening->group;
 	struct proxy_counters *c = &s->proxy->counters;
 	if (!waiting_start(&o->waiting, s->proxy->worker, g, o->members, &o->pick, on_place)) {
 		counter_inc(&c->queue_refused);
@@ -252,7 +270,7 @@ static void on_place(struct waiting *w)
 static enum pick pick(struct session *s, struct picked *out)
 {
 	struct opening *o = s->opening;
-	const struct upstream_group *g = s->route->group;
+	const struct upstream_group *g = s->opening->group;
 	o->pick.now_ms = session_clock(s);
 	o->pick.worker = s->proxy->worker;
 	o->pick.spare = spares_of(s->proxy->worker, g, o->members);
@@ -270,8 +288,8 @@ static void pick_server(struct session *s, unsigned status, const char *reason)
 	case PICK_FULL:
 		if (o->tries == 0) {
 			status = 503;
-			reason = s->route->group->queue ? "the upstream's queue is full"
-			                                : "every server of the upstream is full";
+			reason = s->opening->group->queue ? "the upstream's queue is full"
+			                                  : "every server of the upstream is full";
 		}
 		wait_for_place(s, status, reason);
 		break;
@@ -295,7 +313,7 @@ static void log_failed_try(const struct session *s, const char *reason)
 		return;
 	log_begin(&l, LOG_LEVEL_INFO, "try_failed");
 	session_log_id(s, &l);
-	log_text(&l, "upstream", s->route->group->name);
+	log_text(&l, "upstream", s->opening->group->name);
 	log_text(&l, "server", s->server->name);
 	log_text(&l, "reason", reason);
 	log_end(&l);
@@ -305,7 +323,7 @@ static void log_failed_try(const struct session *s, const char *reason)
 static void blame_server(struct session *s, const char *reason)
 {
 	struct opening *o = s->opening;
-	const struct upstream_group *g = s->route->group;
+	const struct upstream_group *g = s->opening->group;
 	counter_inc(&s->proxy->counters.server_failures);
 	server_state_fail(s->server, o->picked.is_trial, g->max_fails, g->fail_timeout_ms,
 	        session_clock(s), reason);
@@ -315,7 +333,7 @@ static void blame_server(struct session *s, const char *reason)
 static bool may_try_again(const struct session *s)
 {
 	const struct opening *o = s->opening;
-	return o->tries < s->route->group->tries && o->tries < o->members->n;
+	return o->tries < s->opening->group->tries && o->tries < o->members->n;
 }
 
 /* The server did not do: the next, or this answer. */
@@ -476,7 +494,7 @@ static void trust_private_server(struct session *s)
 static void put_cookie(const struct session *s, struct http_writer *w)
 {
 	const struct opening *o = s->opening;
-	const struct sticky *sticky = s->route->group->sticky;
+	const struct sticky *sticky = s->opening->group->sticky;
 	if (sticky && o->pick.sticky != (int)o->picked.index)
 		sticky_put(sticky, w, o->picked.server->state->key, time(NULL));
 }
@@ -696,7 +714,7 @@ void opening_on_end(struct session *s, enum stream_end end, int error)
 static bool had_its_time(const struct session *s)
 {
 	uint32_t limit = s->listener->handshake_timeout_ms,
-	         connect = s->route->group->connect_timeout_ms;
+	         connect = s->opening->group->connect_timeout_ms;
 	if (connect && connect < limit)
 		limit = connect;
 	return session_clock(s) - s->opening->picked_ms >= limit / 2;

@@ -26,7 +26,8 @@ struct opening {
 	struct dial dial;
 	struct srv srv; /* whose servers the group's are */
 	struct session *session;
-	struct upstream_members *members; /* of the route's group; referenced */
+	struct upstream_group *group; /* the route's, or its access script's choice; referenced */
+	struct upstream_members *members; /* of the group; referenced */
 	struct pick_request pick;
 	struct picked picked;   /* the server that is asked now */
 	struct waiting waiting; /* for a place, when all are full */
@@ -50,7 +51,9 @@ struct opening {
 	                     */
 };
 
-void opening_start(struct session *s, struct http_head *head, struct slice key);
+/* `server`: the one of the group to be asked first, by its name; or empty. */
+void opening_start(struct session *s, struct http_head *head, struct slice key,
+        struct upstream_group *group, struct slice server);
 /* The lines that rules add to its answer, and the name of its server ("none": none was
  * picked yet) that rules_expand() puts in. */
 struct slice opening_lines(const struct opening *o);

@@ -6,6 +6,7 @@
 #include "proxy/close.h"
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
+#include "proxy/handler.h"
 #include "proxy/note.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
@@ -24,8 +25,11 @@ static const struct {
 	const char *name;
 	unsigned next;
 } states[] = {
-        [SESSION_READING] = {"reading",
-                TO(SESSION_OPENING) | TO(SESSION_OPEN) | TO(SESSION_LEAVING) | TO(SESSION_ENDED)},
+        [SESSION_READING] = {"reading", TO(SESSION_OPENING) | TO(SESSION_HANDLING) |
+                                                TO(SESSION_OPEN) | TO(SESSION_LEAVING) |
+                                                TO(SESSION_ENDED)},
+        [SESSION_HANDLING] = {"handling",
+                TO(SESSION_READING) | TO(SESSION_LEAVING) | TO(SESSION_ENDED)},
         [SESSION_OPENING] = {"opening", TO(SESSION_OPEN) | TO(SESSION_LEAVING) | TO(SESSION_ENDED)},
         [SESSION_OPEN] = {"open", TO(SESSION_CLOSING) | TO(SESSION_ENDED)},
         [SESSION_CLOSING] = {"closing", TO(SESSION_ENDED)},
@@ -86,6 +90,11 @@ static void on_body(struct endpoint *ep, struct slice content, bool end)
 	opening_on_body(session_of(ep), content, end);
 }
 
+static size_t on_raw(struct endpoint *ep, uint8_t *buf, size_t len)
+{
+	return handler_on_bytes(session_of(ep), buf, len);
+}
+
 static void on_first_byte(struct endpoint *ep)
 {
 	struct session *s = session_of(ep);
@@ -98,17 +107,18 @@ static void on_first_byte(struct endpoint *ep)
 	}
 }
 
-static bool has_unsent(const struct session *s)
+bool session_has_unsent(const struct session *s)
 {
-	return !queue_is_empty(&s->side[CLIENT].ep.stream->out);
+	const struct stream *client = s->side[CLIENT].ep.stream;
+	return client && !queue_is_empty(&client->out);
 }
 
 void session_hang_up(struct session *s)
 {
-	if (s->state == SESSION_READING && has_unsent(s))
+	if (s->state == SESSION_READING && session_has_unsent(s))
 		request_leave(s);
 	else
-		session_end(s, has_unsent(s));
+		session_end(s, session_has_unsent(s));
 }
 
 /* A client that goes before it has a tunnel takes everything with it, except what
@@ -118,7 +128,7 @@ static void client_left(struct session *s, enum stream_end end, int error)
 	bool waits = s->state == SESSION_LEAVING || (s->state == SESSION_READING && !s->receiving);
 	if (preface_cut_short(s, "the connection ended within its PROXY header"))
 		return;
-	if (end == STREAM_EOF && waits && has_unsent(s)) {
+	if (end == STREAM_EOF && waits && session_has_unsent(s)) {
 		s->side[CLIENT].flags |= SIDE_EOF;
 		if (s->state == SESSION_READING)
 			request_leave(s);
@@ -139,6 +149,8 @@ static void on_end(struct endpoint *ep, enum stream_end end, int error)
 	struct session *s = session_of(ep);
 	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
 		close_on_end(s, side_of(ep), end, error);
+	else if (s->state == SESSION_HANDLING)
+		handler_on_end(s, end, error);
 	else if (ep->role == ENDPOINT_UPSTREAM)
 		opening_on_end(s, end, error);
 	else
@@ -157,7 +169,10 @@ static void on_drain(struct endpoint *ep)
 	struct session *s = session_of(ep);
 	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
 		tunnel_on_drain(s, side_of(ep));
-	else if (s->state == SESSION_LEAVING && side_of(ep)->flags & SIDE_EOF && !has_unsent(s))
+	else if (s->state == SESSION_HANDLING)
+		handler_on_drain(s);
+	else if (s->state == SESSION_LEAVING && side_of(ep)->flags & SIDE_EOF &&
+	         !session_has_unsent(s))
 		session_end(s, false);
 }
 
@@ -167,6 +182,8 @@ static void on_no_memory(struct endpoint *ep)
 	struct session *s = session_of(ep);
 	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
 		close_no_memory(s);
+	else if (s->state == SESSION_HANDLING && !s->is_asking)
+		session_end(s, true);
 	else
 		request_refuse(s, 503, "out of memory");
 }
@@ -193,6 +210,7 @@ const struct endpoint_events session_events = {
         .on_broken = on_broken,
         .on_body = on_body,
         .on_frames = tunnel_on_frames,
+        .on_raw = on_raw,
         .on_first_byte = on_first_byte,
         .on_end = on_end,
         .on_no_memory = on_no_memory,
@@ -250,6 +268,7 @@ void session_end(struct session *s, bool reset)
 	if (s->state == SESSION_ENDED)
 		return;
 	struct proxy *p = s->proxy;
+	handler_release(s);
 	if (s->state == SESSION_OPENING)
 		opening_free(s);
 	if (s->echoing)
@@ -260,6 +279,7 @@ void session_end(struct session *s, bool reset)
 		counter_inc(&p->counters.closed_normally);
 	session_log_end(s);
 	access_end(s);
+	handler_log(s);
 	session_leave_server(s);
 	admit_release(s);
 	timer_clear(&p->worker->wheel, &s->timer);
@@ -284,7 +304,7 @@ void session_end_if_done(struct session *s)
 static void hurry(struct session *s)
 {
 	uint64_t soon = session_clock(s) + STOP_LINGER_MS;
-	if (has_unsent(s) || s->deadline_ms <= soon)
+	if (session_has_unsent(s) || s->deadline_ms <= soon)
 		return;
 	s->deadline_ms = soon;
 	deadline_reset(s);
@@ -300,6 +320,9 @@ void session_stop(struct session *s)
 			session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);
 			session_hang_up(s);
 		}
+		break;
+	case SESSION_HANDLING:
+		handler_stop(s);
 		break;
 	case SESSION_OPENING:
 		request_refuse(s, 503, "the server is stopping");

@@ -23,9 +23,7 @@ static unsigned active_of(const struct upstream_server *s)
 
 static bool has_place(const struct upstream_server *s)
 {
-	uint32_t limit = atomic_load_explicit(&s->state->limit, memory_order_relaxed);
-	if (limit == SERVER_LIMIT_UNKNOWN)
-		limit = s->max_connections;
+	uint32_t limit = server_state_limit(s->state, s->max_connections);
 	return limit == 0 || active_of(s) + s->state->idle < limit;
 }
 

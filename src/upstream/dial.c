@@ -282,6 +282,12 @@ struct stream *dial_next(struct dial *d, int *error)
 	return s;
 }
 
+bool dial_is_own_lack(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
+	       error == EADDRNOTAVAIL || error == ENODEV;
+}
+
 void dial_end(struct dial *d)
 {
 	if (!d->worker)

@@ -63,6 +63,8 @@ struct stream *dial_next(struct dial *d, int *error);
 /* The address of the stream that dial_next() gave last. */
 const struct address *dial_address(const struct dial *d);
 void dial_end(struct dial *d);
+/* What we lack ourselves, descriptors, memory or ports, says nothing of the server. */
+bool dial_is_own_lack(int error);
 
 #define UPSTREAM_COUNTERS(X)                                                          \
 	X(spares_opened, "spare connections made")                                    \

@@ -27,9 +27,10 @@ void holder_fini(struct holder *h)
 bool holder_take(struct holder *h, uint32_t max_connections)
 {
 	struct server_state *s = h->state;
+	uint32_t limit = server_state_limit(s, max_connections);
 	pthread_mutex_lock(&s->group->lock);
 	bool is_free = atomic_load(&s->group->waiting_n) == 0 &&
-	               atomic_load(&s->active) + s->idle + 1 < max_connections;
+	               (limit == 0 || atomic_load(&s->active) + s->idle + 1 < limit);
 	if (is_free) {
 		h->held++;
 		s->idle++;

@@ -29,7 +29,7 @@ void holder_init(struct holder *h, struct server_state *state, struct worker *w)
 /* Holds nothing any more. */
 void holder_fini(struct holder *h);
 
-/* A place for one more; false when there is none to spare. */
+/* A place for one more; false when there is none to spare. `max_connections`: the member's. */
 bool holder_take(struct holder *h, uint32_t max_connections);
 /* One is closed, or is used by a session that has a place of its own. */
 void holder_give(struct holder *h, uint64_t now_ms);

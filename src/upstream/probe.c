@@ -51,19 +51,12 @@ static void fail(struct probe *p, const char *reason)
 	tell(p, PROBE_BAD, reason);
 }
 
-/* What we lack ourselves says nothing of the server. */
-static bool is_own_lack(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
-	       error == EADDRNOTAVAIL || error == ENODEV;
-}
-
 static void fail_errno(struct probe *p, int error)
 {
 	char words[LOG_ERRNO_MAX];
 	log_errno_words(error, words);
 	probe_end(p);
-	tell(p, is_own_lack(error) ? PROBE_UNKNOWN : PROBE_BAD, words);
+	tell(p, dial_is_own_lack(error) ? PROBE_UNKNOWN : PROBE_BAD, words);
 }
 
 static void succeed(struct probe *p)

@@ -234,11 +234,18 @@ uint64_t spares_of(
         const struct worker *w, const struct upstream_group *g, const struct upstream_members *m)
 {
 	const struct spare_group *x = g->spare ? find_group(w, g) : NULL;
+	const struct list *next = x ? x->servers.next : NULL; /* mostly they are in this order */
 	uint64_t mask = 0;
 	for (unsigned i = 0; x && i < m->n; i++) {
-		const struct spare_server *s = find_server(x, m->server[i].state);
+		const struct server_state *state = m->server[i].state;
+		const struct spare_server *s = NULL;
+		if (next != &x->servers)
+			s = list_entry((uintptr_t)next, struct spare_server, node);
+		if (!s || s->state != state)
+			s = find_server(x, state);
 		if (s && s->ready_n > 0)
 			mask |= UINT64_C(1) << i;
+		next = s ? s->node.next : next;
 	}
 	return mask;
 }
@@ -250,7 +257,7 @@ enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct 
 	struct spare_server *x = group ? find_server(group, p->server->state) : NULL;
 	if (x)
 		spare_look_soon(group);
-	if (x && spare_server_dial(x, d, p->has_spare, fn))
+	if (x && spare_server_dial(x, d, p->server, p->has_spare, fn))
 		return DIAL_READY;
 	return dial_start(d, w, g, p->server, fn);
 }

@@ -6,8 +6,6 @@
 #include "net/stream.h"
 #include "upstream/group.h"
 
-#include <errno.h>
-
 enum { CONNECT_MS = 5000 }; /* where the group has no connect_timeout */
 
 static void next_address(struct spare_make *m);
@@ -54,12 +52,6 @@ static void tell_connected(struct spare_make *m)
 	tell(m, &(struct spare_made){.stream = s, .address = dial_address(&m->dial)});
 }
 
-static bool is_ours(int error)
-{
-	return error == EADDRNOTAVAIL || error == ENODEV || error == EMFILE || error == ENFILE ||
-	       error == ENOMEM || error == ENOBUFS;
-}
-
 static void on_connect(struct stream *s)
 {
 	tell_connected(s->owner);
@@ -101,7 +93,7 @@ static void next_address(struct spare_make *m)
 	if (!m->stream) {
 		char words[LOG_ERRNO_MAX];
 		error = m->error ? m->error : error;
-		tell_failed(m, log_errno_words(error, words), is_ours(error));
+		tell_failed(m, log_errno_words(error, words), dial_is_own_lack(error));
 		return;
 	}
 	m->stream->owner = m;

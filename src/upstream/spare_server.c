@@ -252,27 +252,34 @@ static void sooner(uint64_t *next, uint64_t ms)
 		*next = ms;
 }
 
-/* Closes those whose time is over. Returns how many need no successor yet. */
+static struct spare *oldest(const struct spare_server *x)
+{
+	return list_is_empty(&x->ready) ? NULL : list_entry(x->ready.next, struct spare, node);
+}
+
+/* Closes those whose time is over. Returns how many need no successor yet. The list is in the
+ * order of their times, so only those are looked at that are due. */
 static uint32_t age(struct spare_server *x, uint64_t *next)
 {
 	uint64_t now = now_of(x), ahead = ahead_ms(x);
-	uint32_t fresh = 0;
-	for (struct list *after, *it = x->ready.next; it != &x->ready; it = after) {
-		struct spare *s = list_entry(it, struct spare, node);
-		after = it->next;
-		if (now - s->since_ms >= SOUND_MS)
-			x->delay_ms = 0;
-		if (now >= s->until_ms) {
-			counter_inc(&counters_of(x)->spares_aged);
-			spare_close(s);
-		} else if (now + ahead < s->until_ms) {
-			fresh++;
-			sooner(next, s->until_ms - ahead);
-		} else {
-			sooner(next, s->until_ms);
-		}
+	uint32_t stale = 0;
+	if (oldest(x) && now - oldest(x)->since_ms >= SOUND_MS)
+		x->delay_ms = 0;
+	while (oldest(x) && now >= oldest(x)->until_ms) {
+		counter_inc(&counters_of(x)->spares_aged);
+		spare_close(oldest(x));
 	}
-	return fresh;
+	if (oldest(x))
+		sooner(next, oldest(x)->until_ms);
+	list_each (it, &x->ready) {
+		const struct spare *s = list_entry(it, struct spare, node);
+		if (now + ahead < s->until_ms) {
+			sooner(next, s->until_ms - ahead);
+			break;
+		}
+		stale++;
+	}
+	return x->ready_n - stale;
 }
 
 void spare_server_upkeep(struct spare_server *x, uint64_t *next)
@@ -295,7 +302,7 @@ void spare_server_upkeep(struct spare_server *x, uint64_t *next)
 static struct spare *choose(struct spare_server *x, bool has_place)
 {
 	while (!list_is_empty(&x->ready)) {
-		struct spare *s = list_entry(x->ready.next, struct spare, node);
+		struct spare *s = oldest(x);
 		bool is_old = now_of(x) >= s->until_ms;
 		bool is_used = !is_old && stream_is_quiet(s->stream);
 		if (!is_used)
@@ -312,15 +319,15 @@ static struct spare *choose(struct spare_server *x, bool has_place)
 	return NULL;
 }
 
-bool spare_server_dial(struct spare_server *x, struct dial *d, bool has_place, dial_fn fn)
+bool spare_server_dial(struct spare_server *x, struct dial *d, const struct upstream_server *server,
+        bool has_place, dial_fn fn)
 {
 	struct spare *s = choose(x, has_place && x->is_counted);
 	if (!s)
 		return false;
 	x->delay_ms = 0;
 	counter_inc(&counters_of(x)->spares_used);
-	dial_start_ready(
-	        d, x->group->worker, x->group->group, x->server, s->stream, s->address, fn);
+	dial_start_ready(d, x->group->worker, x->group->group, server, s->stream, s->address, fn);
 	s->address = NULL;
 	return true;
 }

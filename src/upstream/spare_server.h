@@ -42,9 +42,10 @@ struct spare_server *spare_server_new(struct spare_group *g, const struct upstre
 void spare_server_end(struct spare_server *x);
 /* Closes and makes what is due; *next is lowered to when it is to be called again. */
 void spare_server_upkeep(struct spare_server *x, uint64_t *next);
-/* dial_start_ready() with the oldest that is sound; false when there is none. `has_place`: the
- * session has got the place of one of them. */
-bool spare_server_dial(struct spare_server *x, struct dial *d, bool has_place, dial_fn fn);
+/* dial_start_ready() with the oldest that is sound; false when there is none. `server`: this one
+ * among the members that the session holds. `has_place`: it has got the place of one of them. */
+bool spare_server_dial(struct spare_server *x, struct dial *d, const struct upstream_server *server,
+        bool has_place, dial_fn fn);
 /* Closes as many as the holder was asked to. */
 void spare_server_close_asked(struct spare_server *x);
 

@@ -71,6 +71,13 @@ static inline bool server_state_is_up(const struct server_state *s)
 	       atomic_load_explicit(&s->down_until_ms, memory_order_relaxed) == 0;
 }
 
+/* max_connections of a server whose member says `own`; 0 = any number. */
+static inline uint32_t server_state_limit(const struct server_state *s, uint32_t own)
+{
+	uint32_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+	return limit == SERVER_LIMIT_UNKNOWN ? own : limit;
+}
+
 /* A session could not use the server; `trial`: it was the one that was to find out.
  * max_fails of these within fail_timeout_ms, or a failed trial, and it is down.
  * max_fails = 0: never. Logs server_down. */

@@ -72,7 +72,7 @@ def test_nothing_changed(moongate, upstream):
         client.text(f"{n}")
         app.expect_text(f"{n}")
     still_works(daemon)
-    assert not daemon.find("listening_ended") and len(daemon.find("listening")) == 2
+    assert not daemon.find("not_listening") and len(daemon.find("listening")) == 2
     client.close()
     app.expect_close(1001)
     app.close()
@@ -307,7 +307,7 @@ def test_S_05_added_and_removed(moongate, port):
         client.send(client.get("/nothing"))
         client.read_body(client.expect_answer(404))
     reload(daemon, (f"bind = {one[0]}:{one[1]}\n", ""))
-    assert daemon.wait_line("listening_ended")["address"] == "%s:%d" % one
+    assert daemon.wait_line("not_listening")["address"] == "%s:%d" % one
     assert not is_open(one) and is_open(two)
     reload(daemon, (section("listener", "more", {"bind": "%s:%d" % two}), ""))
     assert not is_open(two)
@@ -346,7 +346,7 @@ def test_S_05_moved_to_another_listener(moongate, port):
     reload(daemon, ("[listener one]", "[listener two]"), ("listener = one", "listener = two"),
            ("respond = 201", "respond = 202"))
     assert status_of(("127.0.0.1", n), "/x") == 202
-    assert not daemon.find("listening_ended")
+    assert not daemon.find("not_listening")
 
 
 def test_listeners_keep_their_meaning(moongate, port):

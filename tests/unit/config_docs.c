@@ -65,7 +65,7 @@ static size_t sample_lines(struct line *out, size_t max)
 		l->is_commented = at[0] == ';';
 		if (at[0] == '#')
 			continue;
-		if (sscanf(at, "[%31[a-z]", word) == 1)
+		if (sscanf(at, "[%31[a-z_]", word) == 1)
 			kind = (enum schema_kind)(schema_find_section(word) - schema_section);
 		else if (sscanf(at + l->is_commented, "%31[a-z_0-9] = %99[^\n]", l->key,
 		                 l->value) == 2)
@@ -79,8 +79,8 @@ static size_t sample_lines(struct line *out, size_t max)
 
 START_TEST(sample_has_every_key)
 {
-	static struct line lines[200];
-	size_t n = sample_lines(lines, 200);
+	static struct line lines[300];
+	size_t n = sample_lines(lines, 300);
 	for (size_t k = 0; k < schema_key_n; k++) {
 		enum schema_kind kind =
 		        schema_key[k].flags & KEY_DEFAULTS ? KIND_DEFAULTS : schema_key[k].kind;
@@ -95,8 +95,8 @@ END_TEST
 
 START_TEST(sample_shows_the_defaults)
 {
-	static struct line lines[200];
-	size_t n = sample_lines(lines, 200);
+	static struct line lines[300];
+	size_t n = sample_lines(lines, 300);
 	for (size_t i = 0; i < n; i++) {
 		const struct schema_key *k = schema_find(lines[i].kind, lines[i].key);
 		ck_assert_msg(k != NULL, "%s", lines[i].key);

@@ -273,7 +273,7 @@ END_TEST
 START_TEST(k01_empty)
 {
 	static const char none[] = "t: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
-	                           "t: no route: want [route NAME] with upstream = NAME, respond = "
+	                           "t: no route: want [route NAME] with upstream = NAME, handler = PATH, respond = "
 	                           "STATUS or echo = on";
 	refuse("", none);
 	refuse("\n# nothing\n", none);
@@ -654,16 +654,16 @@ START_TEST(actions)
 {
 	refuse(LISTENER "[route r]\npath = /\n",
 	        "t:3: [route r]: nothing to do: want exactly one of "
-	        "upstream = NAME, respond = STATUS and echo = on");
+	        "upstream = NAME, handler = PATH, respond = STATUS and echo = on");
 	refuse(LISTENER "[route r]\necho = off\n",
 	        "t:3: [route r]: nothing to do: want exactly one of "
-	        "upstream = NAME, respond = STATUS and echo = on");
+	        "upstream = NAME, handler = PATH, respond = STATUS and echo = on");
 	refuse_line("route", "respond = 200",
 	        "[route r]: several things to do: want exactly one of "
-	        "upstream = NAME, respond = STATUS and echo = on");
+	        "upstream = NAME, handler = PATH, respond = STATUS and echo = on");
 	refuse_line("route", "echo = on",
 	        "[route r]: several things to do: want exactly one of "
-	        "upstream = NAME, respond = STATUS and echo = on");
+	        "upstream = NAME, handler = PATH, respond = STATUS and echo = on");
 	config_free(accept_line("route", "echo = off"));
 }
 END_TEST

@@ -587,6 +587,26 @@ START_TEST(members_come_and_go)
 }
 END_TEST
 
+/* What a session has of its server outlives the members that the spare was made for. */
+START_TEST(a_session_holds_its_own_members)
+{
+	make(1, 1);
+	t.group->is_fixed = false;
+	start();
+	struct upstream_members *mine = upstream_members_ref(t.group->members);
+	use(0);
+	struct upstream_server s = {.name = mem_strdup("10.0.0.9:80"), .weight = 1};
+	ck_assert(address_parse(&s.address, "10.0.0.9:80"));
+	upstream_group_set_members(t.group, upstream_members_new(t.group, &s, 1));
+	pass(1000); /* the pool has let go of them */
+	ck_assert_uint_eq(mine->refs, 1);
+	ck_assert_ptr_eq(dial_address(&t.dial), &mine->server[0].address);
+	upstream_give_back(mine->server[0].state, t.worker[0]->now_ms);
+	dial_end(&t.dial);
+	upstream_members_unref(mine);
+}
+END_TEST
+
 START_TEST(a_name_is_looked_up)
 {
 	make(1, 1);
@@ -886,6 +906,7 @@ int main(void)
 	tcase_add_loop_test(c, a_server_that_goes_down_loses_them, 0, 2);
 	tcase_add_test(c, a_backup_has_some_while_it_is_needed);
 	tcase_add_test(c, members_come_and_go);
+	tcase_add_test(c, a_session_holds_its_own_members);
 	tcase_add_test(c, a_name_is_looked_up);
 	tcase_add_test(c, a_group_that_is_gone_has_none);
 	tcase_add_test(c, U_09_many_at_once);
