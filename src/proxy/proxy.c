@@ -133,7 +133,7 @@ void proxy_set_access(struct proxy *p, const struct access_settings *s)
 {
 	p->access = *s;
 	if (s->is_on && !p->access_record)
-		p->access_record = mem_new(ACCESS_RECORD_MAX);
+		p->access_record = mem_new(ACCESS_RECORD_MAX + RECORD_KEY_ROOM);
 }
 
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,

@@ -54,6 +54,7 @@ struct rules {
 	struct drop *drop;
 	size_t drop_n;
 	uint64_t drop_lens; /* bit n % 64: a name of n bytes is to be dropped */
+	uint32_t used;      /* bit per enum rules_variable that some line has */
 };
 
 /* ---- names ---- */
@@ -175,6 +176,15 @@ static void free_line(struct line *l)
 	mem_free(l->part);
 }
 
+static void note_used(struct rules *r)
+{
+	r->used = 0;
+	for (size_t i = 0; i < r->line_n; i++)
+		for (size_t k = 0; k < r->line[i].part_n; k++)
+			if (r->line[i].part[k].kind < RULES_VARIABLES)
+				r->used |= UINT32_C(1) << r->line[i].part[k].kind;
+}
+
 /* Takes back the lines under that name. */
 static void undo_lines(struct rules *r, struct slice name)
 {
@@ -186,6 +196,7 @@ static void undo_lines(struct rules *r, struct slice name)
 			r->line[kept++] = r->line[i];
 	}
 	r->line_n = kept;
+	note_used(r);
 }
 
 static void add_part(struct line *l, unsigned kind, struct slice text)
@@ -245,6 +256,7 @@ static void append_line(struct rules *r, struct line *l)
 {
 	r->line = mem_resize(r->line, (r->line_n + 1) * sizeof r->line[0]);
 	r->line[r->line_n++] = *l;
+	note_used(r);
 }
 
 static bool make_line(struct line *l, struct slice name, const char *value, char why[RULES_WHY_MAX])
@@ -377,11 +389,7 @@ bool rules_are_empty(const struct rules *r)
 
 bool rules_use(const struct rules *r, enum rules_variable v)
 {
-	for (size_t i = 0; i < r->line_n; i++)
-		for (size_t k = 0; k < r->line[i].part_n; k++)
-			if (r->line[i].part[k].kind == (unsigned)v)
-				return true;
-	return false;
+	return r->used >> v & 1;
 }
 
 /* ---- running ---- */

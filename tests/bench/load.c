@@ -581,6 +581,7 @@ static void make_request(void)
 	inet_ntop(AF_INET, &opt.address.sin_addr, host, sizeof(host));
 	n = snprintf(request, sizeof(request),
 	        "GET %s HTTP/1.1\r\nHost: %s:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	        "Origin: https://bench.example.org\r\n"
 	        "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n",
 	        opt.path, host, ntohs(opt.address.sin_port), key);
 	if (n < 0 || (size_t)n >= sizeof(request))
