@@ -23,7 +23,7 @@ SANITIZERS = {
     "LSAN_OPTIONS": "exitcode=99",
 }
 SANITIZED = bool(os.environ.get("SAN"))  # memory is not what it is in production then
-REPORT = re.compile(r"(Address|Leak|Thread|Memory)Sanitizer|runtime error:")
+REPORT = re.compile(r"(Address|Leak|Thread|Memory)Sanitizer|:\d+:\d+: runtime error:")
 
 LINE = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (error|warn|info|debug) +(\S+)(.*)$")
 PAIR = re.compile(r' ([A-Za-z0-9_.]+)=("(?:[^"\\]|\\.)*"|\S*)')
