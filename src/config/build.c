@@ -5,6 +5,7 @@
 #include "config/build_headers.h"
 #include "config/build_identity.h"
 #include "config/build_limits.h"
+#include "config/build_tls.h"
 #include "config/build_upstream.h"
 #include "config/draft.h"
 #include "config/loop.h"
@@ -187,6 +188,7 @@ static void build_listeners(struct draft *d)
 		l->proxy_protocol_from = (struct cidr_list){NULL, 0};
 		c->listener_n++;
 		build_listener_limits(d, l, &c->listener[i]);
+		build_listener_tls(d, l, &c->listener[i]);
 		build_binds(c, l, &c->listener[i]);
 	}
 }
@@ -385,6 +387,7 @@ void build_run(struct draft *d, const char *name)
 	if (!check_listeners(d))
 		return;
 	build_identity(d);
+	build_key_log(d);
 	d->config->access.is_on = d->config->access_log != NULL;
 	build_listeners(d);
 	if (!d->is_memory && d->problems.errors == 0)

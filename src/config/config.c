@@ -5,6 +5,7 @@
 #include "config/build.h"
 #include "config/draft.h"
 #include "config/source.h"
+#include "net/tls_server.h"
 
 /* The verdict on what was read, and everything but the configuration freed. */
 static struct config *finish(struct draft *d, struct sources *files, const char *name,
@@ -60,6 +61,7 @@ void config_free(struct config *c)
 		cidr_list_fini(&c->listener[i].proxy_protocol_from);
 		limit_exempt_unref(c->listener[i].limits.exempt);
 		limit_scope_unref(c->listener[i].scope);
+		tls_server_unref(c->listener[i].tls);
 	}
 	for (size_t i = 0; i < c->bind_n; i++) {
 		mem_free(c->bind[i].text);
@@ -72,6 +74,7 @@ void config_free(struct config *c)
 	mem_free(c->group);
 	route_table_unref(c->routes);
 	mem_free(c->log);
+	mem_free(c->tls_key_log);
 	mem_free(c->access_log);
 	mem_free(c->identity.user);
 	mem_free(c->resolver.servers);

@@ -45,7 +45,7 @@ struct schema_key {
 };
 extern const struct schema_key schema_key[];
 extern const size_t schema_key_n;
-enum { SCHEMA_KEYS_MAX = 160 };
+enum { SCHEMA_KEYS_MAX = 192 };
 
 /* NULL: none such. */
 const struct schema_section *schema_find_section(const char *kind);

@@ -15,6 +15,8 @@
 #include "daemon/service.h"
 #include "daemon/signals.h"
 #include "net/passed.h"
+#include "net/tls_context.h"
+#include "net/tls_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,6 +150,15 @@ static enum exit_status start(struct control *control, const struct config *c)
 	return status;
 }
 
+static bool open_key_log(const char *path, const char *name)
+{
+	bool good = tls_key_log_open(name);
+
+	if (!good)
+		say("%s: [moongate] tls_key_log = %s: %s", path, name, strerror(errno));
+	return good;
+}
+
 static enum exit_status run_configured(
         const char *path, const struct config *c, const struct config_errors *warnings)
 {
@@ -160,6 +171,8 @@ static enum exit_status run_configured(
 		say("%s: %s", path, why);
 		return status;
 	}
+	if (!open_key_log(path, c->tls_key_log))
+		return EXIT_FAILED;
 	log_event(LOG_LEVEL_INFO, "starting", "version", MOONGATE_VERSION, NULL);
 	log_warnings(warnings);
 	if (geteuid() == 0 && !c->identity.user)
@@ -259,6 +272,7 @@ int main(int argc, char **argv)
 {
 	struct options o;
 
+	tls_memory_init();
 	signals_init();
 	hold_standard_streams();
 	if (!options_parse(&o, argc, argv))

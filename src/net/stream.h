@@ -2,13 +2,14 @@
 #pragma once
 
 /* A stream of bytes to and from one peer. Plain sockets and simulated streams
- * implement it, TLS will; nothing above knows a descriptor. Belongs to one
- * worker and its thread.
+ * implement it, and on any of them TLS may be put (tls_stream.h); nothing above knows a
+ * descriptor. Belongs to one worker and its thread.
  *
  * Bytes are pushed in: on_data gets what one receive brought, in the worker's
  * receive buffer, to be read and changed in place; at most WORKER_RX_HEADROOM bytes before it
  * are free for the owner to put what it kept from last time. The
- * bytes are gone when on_data returns.
+ * bytes are gone when on_data returns. They may be fewer than one receive brought, or more, if TLS
+ * is in between, but not more than WORKER_RX_SIZE.
  *
  * Descriptors are watched edge-triggered, for both directions, once: pausing,
  * resuming and waiting to write cost no system call.
@@ -27,6 +28,7 @@
 
 struct address;
 struct stream;
+struct tls;
 struct worker;
 
 enum stream_end {
@@ -44,7 +46,7 @@ struct stream_events {
 	/* The output queue, having been at or over the high mark, fell under the low
 	 * mark (not while memory is short); or, having held anything, became empty. */
 	void (*on_drain)(struct stream *s);
-	/* A stream that was connecting is connected. May be NULL. */
+	/* A stream that was connecting, or securing, is no longer. May be NULL. */
 	void (*on_connect)(struct stream *s);
 };
 
@@ -72,6 +74,8 @@ enum {
 	STREAM_PEER_CLOSED = 1 << 11, /* the kernel has announced the peer's FIN or worse */
 	STREAM_READY = 1 << 12,       /* on worker->ready */
 	STREAM_DOUBTFUL = 1 << 13,    /* a reset may have come with the last bytes (plain.c) */
+	STREAM_SECURING = 1 << 14,    /* TLS: the handshake is not finished; what is sent waits for
+	                                 its end */
 };
 
 /* Of memory, promised to each stream for its queue (base/budget.h), so that whoever is
@@ -83,6 +87,7 @@ struct stream {
 	const struct stream_events *events;
 	void *owner;
 	struct worker *worker;
+	struct tls *tls;   /* owned; NULL: the bytes go as they are */
 	struct list ready; /* on worker->ready, or on the list of doubtful ones */
 	struct queue out;
 	uint32_t high_mark, low_mark; /* bytes of `out` */
@@ -106,6 +111,11 @@ void stream_resume(struct stream *s);
 static inline bool stream_is_paused(const struct stream *s)
 {
 	return s->flags & STREAM_PAUSED;
+}
+/* Neither connected nor, with TLS, secured yet. */
+static inline bool stream_is_connecting(const struct stream *s)
+{
+	return s->flags & (STREAM_CONNECTING | STREAM_SECURING);
 }
 static inline bool stream_peer_closed(const struct stream *s)
 {
@@ -142,10 +152,11 @@ static inline bool stream_local_address(struct stream *s, struct address *out)
 void stream_init(struct stream *s, const struct stream_ops *ops, struct worker *w);
 void stream_make_ready(struct stream *s);
 void stream_fail(struct stream *s, int error);
-/* Hand to the owner: the bytes at the front of worker->rx; the peer's end; the
+/* Hand to the owner, or to TLS: the bytes at the front of worker->rx; the peer's end; the
  * failure, once. The owner may have freed the stream when they return. */
 void stream_deliver(struct stream *s, size_t len);
 void stream_tell_eof(struct stream *s);
+void stream_tell_connected(struct stream *s);
 void stream_tell_error(struct stream *s);
 /* Adds what a send left over of v, behind its first `skip` bytes, to the queue. False
  * when memory is short, and then the stream has failed. */
@@ -154,5 +165,7 @@ bool stream_keep(struct stream *s, const struct slice *v, size_t n, size_t skip)
 void stream_sent(struct stream *s, size_t n);
 /* Tells the owner that the queue, which held bytes_before, has drained, if it has. */
 void stream_drained(struct stream *s, uint32_t bytes_before);
-/* Around a receive into worker->rx (AddressSanitizer sees reads behind its bytes). */
-uint8_t *stream_rx_open(struct worker *w);
+/* Of WORKER_RX_SIZE bytes: to be written to; and the front of them to the owner
+ * (AddressSanitizer sees reads behind that). */
+uint8_t *stream_open(uint8_t *buf);
+void stream_give(struct stream *s, uint8_t *buf, size_t len);

@@ -32,6 +32,10 @@ struct event_base;
 	X(writes, "send calls")                                           \
 	X(bytes_read, "bytes received")                                   \
 	X(bytes_written, "bytes sent")                                    \
+	X(tls_accepted, "TLS handshakes finished with clients")           \
+	X(tls_connected, "TLS handshakes finished with upstreams")        \
+	X(tls_resumed, "of both, those that resumed a session")           \
+	X(tls_errors, "connections on which TLS failed")                  \
 	X(dns_queries, "questions put to name servers")                   \
 	X(dns_failures, "names that could not be looked up")              \
 	X(dns_stale, "uses of a last good answer past its time")

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/answer.h"
+#include "net/tls_error.h"
+#include "net/tls_stream.h"
 #include "proxy/close.h"
 #include "proxy/deadline.h"
 #include "proxy/hash_key.h"
@@ -378,10 +380,21 @@ static void send_request(struct session *s)
 		}
 		v = slice_of(buf, w.len);
 	}
+	struct stream *up = s->side[UPSTREAM].ep.stream;
 	uint8_t preface[PROXY_HEADER_WRITE_MAX];
-	struct slice both[] = {slice_of(preface, preface_write(s, preface)), v};
+	/* With TLS it has gone before. */
+	struct slice both[] = {slice_of(preface, up->tls ? 0 : preface_write(s, preface)), v};
 	size_t none = both[0].len == 0;
-	stream_send(s->side[UPSTREAM].ep.stream, both + none, 2 - none);
+	stream_send(up, both + none, 2 - none);
+}
+
+static void send_preface(struct dial *d, struct stream *stream)
+{
+	const struct session *s = list_entry(d, struct opening, dial)->session;
+	uint8_t preface[PROXY_HEADER_WRITE_MAX];
+	struct slice v = slice_of(preface, preface_write(s, preface));
+	if (v.len > 0)
+		stream_send(stream, &v, 1);
 }
 
 /* `error`: why the address before failed, when that is known. From here on the server's
@@ -391,6 +404,7 @@ static void connect_next(struct session *s, int error)
 	struct opening *o = s->opening;
 	struct side *up = &s->side[UPSTREAM];
 	int now = 0;
+	o->dial.in_clear = send_preface;
 	struct stream *stream = dial_next(&o->dial, &now);
 	if (!stream) {
 		cannot_connect(s, error ? error : now);
@@ -401,7 +415,7 @@ static void connect_next(struct session *s, int error)
 	stream_set_marks(stream, s->route->settings.max_queue, s->route->settings.max_queue / 2);
 	if (!o->connect_ms)
 		arm_connect_timeout(s);
-	if (!(stream->flags & STREAM_CONNECTING))
+	if (!stream_is_connecting(stream))
 		access_connected(s);
 	send_request(s);
 }
@@ -448,8 +462,9 @@ static void filter_answer(const struct session *s, struct http_head *answer)
 static void trust_private_server(struct session *s)
 {
 	struct ws_reader *in = &s->side[CLIENT].ep.in;
+	const struct opening *o = s->opening;
 	if (s->route->settings.remask == REMASK_AUTO && !ws_reader_is_mid_frame(in) &&
-	        address_is_private(dial_address(&s->opening->dial)))
+	        (o->picked.server->is_secure || address_is_private(dial_address(&o->dial))))
 		in->flags = (uint8_t)(in->flags & ~WS_REMASK);
 }
 
@@ -638,9 +653,25 @@ static void ended_early(struct session *s)
 		try_next(s, 502, reason);
 }
 
+/* Its certificate is not to be believed, say, or it speaks no TLS. */
+static void tls_failed(struct session *s)
+{
+	struct endpoint *up = &s->side[UPSTREAM].ep;
+	char reason[TLS_WHY_MAX];
+	snprintf(reason, sizeof reason, "%s", tls_failure(up->stream));
+	session_log_tls(s, &s->side[UPSTREAM]);
+	endpoint_close(up, false);
+	blame_server(s, reason);
+	try_next(s, 502, "TLS with the upstream failed");
+}
+
 void opening_on_end(struct session *s, enum stream_end end, int error)
 {
 	struct side *up = &s->side[UPSTREAM];
+	if (tls_failure(up->ep.stream)) {
+		tls_failed(s);
+		return;
+	}
 	bool connecting = up->ep.stream->flags & STREAM_CONNECTING;
 	s->opening->has_status = up->ep.phase != ENDPOINT_HEAD || up->ep.http.scan.fields_at > 0;
 	endpoint_close(&up->ep, false);
@@ -681,7 +712,7 @@ void opening_on_deadline(struct session *s, bool handshake)
 	struct side *up = &s->side[UPSTREAM];
 	if (handshake || s->opening->waiting.is_on) {
 		handshake_over(s);
-	} else if (!up->ep.stream || (up->ep.stream->flags & STREAM_CONNECTING)) {
+	} else if (!up->ep.stream || stream_is_connecting(up->ep.stream)) {
 		endpoint_close(&up->ep, false);
 		dial_end(&s->opening->dial);
 		cannot_connect(s, ETIMEDOUT);

@@ -8,6 +8,7 @@
 #include "proxy/admit.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
+#include "proxy/secure.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
 #include "upstream/health.h"
@@ -96,6 +97,12 @@ void proxy_set_access(struct proxy *p, const struct access_settings *s)
 		p->access_record = mem_new(ACCESS_RECORD_MAX);
 }
 
+static void lack_memory(struct session *s)
+{
+	counter_inc(&s->proxy->counters.out_of_memory);
+	session_end(s, true);
+}
+
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,
         const struct proxy_listener *l, uint16_t port)
 {
@@ -110,8 +117,10 @@ static bool adopt(struct proxy *p, struct stream *stream, const struct address *
 			return true;
 		if (preface_is_due(s))
 			endpoint_expect_preface(&s->side[CLIENT].ep);
-		else
+		else if (secure_begin(s, SLICE("")))
 			admit_connection(s);
+		else
+			lack_memory(s);
 	} else {
 		counter_inc(&p->counters.out_of_memory);
 	}
