@@ -53,7 +53,7 @@ static void on_message(
         int is_sent, int version, int type, const void *buf, size_t len, SSL *ssl, void *arg)
 {
 	(void)version, (void)buf, (void)len, (void)arg;
-	if (type != SSL3_RT_HANDSHAKE && (type != SSL3_RT_ALERT || !is_sent))
+	if (type != (is_sent ? SSL3_RT_ALERT : SSL3_RT_HANDSHAKE))
 		return;
 	struct tls *t = tls_of(ssl);
 	if (!t || t->stream->flags & STREAM_SECURING || t->flags & TLS_SHUT)
@@ -156,7 +156,7 @@ EVP_PKEY *tls_read_key(struct slice pem, char why[TLS_WHY_MAX])
 	EVP_PKEY *key = b ? PEM_read_bio_PrivateKey(b, NULL, no_password, &is_asked) : NULL;
 	if (!key && is_asked)
 		tls_key_why(why, "it is encrypted: want one without a passphrase");
-	else if (!key && b && is_at_end())
+	else if (!key && !memmem(pem.at, pem.len, "PRIVATE KEY-----", 16))
 		tls_key_why(why, "there is none in PEM");
 	else if (!key)
 		tls_key_why(why, tls_error_take(words));

@@ -43,6 +43,8 @@ static int bio_read(BIO *b, char *to, size_t size, size_t *got)
 	struct tls_wire *wire = t->wire;
 	size_t n = wire->reader == t ? wire->in.len : 0;
 	BIO_clear_retry_flags(b);
+	if (t->flags & TLS_FLOOD)
+		return 0;
 	if (n == 0) {
 		BIO_set_retry_read(b);
 		return 0;
