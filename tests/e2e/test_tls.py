@@ -244,7 +244,7 @@ def test_T_04_renegotiation(moongate, site, ca):
 def handshakes(many):
     """Their number: as the list says under `make soak`, few otherwise, for each takes Python long."""
     n = many(10**5)
-    return n if n == 10**5 else n // 4
+    return n if n == 10**5 else n // 8
 
 
 def test_T_05_many_handshakes(moongate, site, ca, handshakes):
@@ -262,8 +262,8 @@ def test_T_05_many_handshakes(moongate, site, ca, handshakes):
     before = daemon.memory()
     rounds(handshakes, context)
     with socket.create_connection(daemon.address, LIMIT) as sock:
-        first = context.wrap_socket(sock, server_hostname="localhost")
-        session = first.session
+        with context.wrap_socket(sock, server_hostname="localhost") as first:
+            session = first.session
     rounds(handshakes, context, session)
     daemon.settle()
     assert daemon.memory() < before + (4 << 20)
