@@ -290,11 +290,14 @@ static int on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* Clients use a ticket of TLS 1.3 once, so there is a new one each time. */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
         EVP_MAC_CTX *mac, int encrypt)
 {
 	const struct tls *t = tls_of(ssl);
-	return tls_ticket_crypt(&t->server->tickets, name, iv, cipher, mac, encrypt);
+	int result = tls_ticket_crypt(&t->server->tickets, name, iv, cipher, mac, encrypt);
+	bool is_single = !encrypt && SSL_version(ssl) == TLS1_3_VERSION;
+	return result == 1 && is_single ? 2 : result;
 }
 
 static int on_status(SSL *ssl, void *arg)

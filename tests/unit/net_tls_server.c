@@ -338,6 +338,12 @@ START_TEST(tickets_of_the_process)
 	SSL_SESSION *s = session_of_peer();
 	ck_assert(connect_with(t, "a", NULL, s, version));
 	ck_assert(is_resumed());
+	for (int i = 0; i < 3; i++) {
+		SSL_SESSION_free(s);
+		s = session_of_peer();
+		ck_assert(connect_with(t, "a", NULL, s, version));
+		ck_assert(is_resumed());
+	}
 	/* A reload has made the context anew. */
 	ck_assert(connect_with(same, "a", NULL, s, version));
 	ck_assert(is_resumed());
