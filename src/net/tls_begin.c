@@ -35,7 +35,8 @@ fail:
 void tls_free(struct tls *t)
 {
 	struct pool *chunks = &t->stream->worker->chunks;
-	/* Or OpenSSL holds a missing close_notify against the session, which is as good as before. */
+	/* Or OpenSSL holds a missing close_notify against the session, which is as good as before.
+	 */
 	if (!(t->flags & TLS_DEAD))
 		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);

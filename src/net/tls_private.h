@@ -17,6 +17,7 @@ enum {
 	TLS_END_READ = 1 << 4,  /* the end below was read behind what is kept */
 	TLS_TRUNCATED = 1 << 5, /* there was no close_notify */
 	TLS_MORE = 1 << 6,      /* something is kept, or was read, that no event will tell of */
+	TLS_PENDING = 1 << 9,   /* OpenSSL holds the rest of a record for which there was no room */
 	TLS_FLOOD = 1 << 7,     /* too many messages that carry nothing */
 	TLS_CUT_SHORT = 1 << 8, /* the end came within the handshake */
 };

@@ -7,6 +7,7 @@
 #include "net/worker.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdio.h>
 
 /* OpenSSL sees no descriptor. What was received is handed to it whole and decrypted until nothing
@@ -18,6 +19,11 @@
 static bool is_gone(const struct stream *s)
 {
 	return s->flags & STREAM_RELEASED;
+}
+
+static void set_flag(struct tls *t, unsigned flag, bool is_set)
+{
+	t->flags = (uint16_t)(is_set ? t->flags | flag : t->flags & ~flag);
 }
 
 static bool is_secured(const struct tls *t)
@@ -65,17 +71,18 @@ static void fail(struct tls *t)
 	stream_fail(t->stream, EPROTO);
 }
 
+/* The queue of errors, which SSL_get_error() looks at first, may hold what others have left there.
+ * To empty it before each call would cost every message; so it is asked last, and for one thing
+ * only: a fatal alert ends the peer's part as a close_notify does, and leaves an error behind. */
 static bool has_failed(struct tls *t)
 {
-	switch (SSL_get_error(t->ssl, 0)) {
-	case SSL_ERROR_WANT_READ:
+	if (SSL_want_read(t->ssl) && BIO_should_retry(SSL_get_rbio(t->ssl)))
 		return false;
-	case SSL_ERROR_ZERO_RETURN:
-		t->flags |= TLS_CLOSED;
-		return false;
-	default:
+	if (!(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) ||
+	        ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_SSL)
 		return true;
-	}
+	t->flags |= TLS_CLOSED;
+	return false;
 }
 
 /* ---- sending ---- */
@@ -122,7 +129,6 @@ static bool tls_send(struct stream *s, const struct slice *v, size_t n)
 		stream_fail(s, ENOMEM);
 		return false;
 	}
-	tls_error_clear();
 	bool is_done = n == 1 ? encrypt(t, v->at, v->len) : encrypt_pieces(t, v, n);
 	return is_done && tls_wire_flush(t);
 }
@@ -201,7 +207,8 @@ static bool finish_handshake(struct tls *t)
 
 /* ---- receiving ---- */
 
-/* Decrypts from the wire's input as far as it goes, at most `room` bytes. */
+/* Decrypts from the wire's input as far as it goes, at most `room` bytes. Each call gives what
+ * is left of one record, if there is room. */
 static size_t decrypt(struct tls *t, size_t room)
 {
 	struct tls_wire *wire = t->wire;
@@ -213,7 +220,7 @@ static size_t decrypt(struct tls *t, size_t room)
 			break;
 		}
 		n += got;
-	} while (n < room && (wire->in.len > 0 || SSL_pending(t->ssl) > 0));
+	} while (n < room && wire->in.len > 0);
 	return n;
 }
 
@@ -253,14 +260,13 @@ void tls_greet(struct tls *t)
 }
 
 /* The same; returns how many bytes were decrypted, to the wire's `plain`. */
-static size_t feed(struct tls *t, struct slice *in)
+static size_t feed(struct tls *t, struct slice *in, size_t max)
 {
 	struct tls_wire *wire = t->wire;
-	tls_error_clear();
 	wire->reader = t;
 	wire->in = *in;
 	stream_open(wire->plain);
-	size_t n = decrypt(t, room());
+	size_t n = decrypt(t, max);
 	*in = wire->in;
 	wire->reader = NULL;
 	if (!(t->flags & TLS_DEAD))
@@ -275,8 +281,12 @@ static struct slice take(struct tls *t, struct slice in)
 	static const struct slice nothing;
 	if (s->flags & STREAM_SECURING && !feed_handshake(t, &in))
 		return nothing;
-	while (may_go_on(t) && (in.len > 0 || SSL_pending(t->ssl) > 0)) {
-		size_t n = feed(t, &in);
+	/* A record may be left of which only a part had room before. */
+	bool is_pending = t->flags & TLS_PENDING;
+	while (may_go_on(t) && (in.len > 0 || is_pending)) {
+		size_t max = room(), n = feed(t, &in, max);
+		is_pending = n == max && SSL_pending(t->ssl) > 0;
+		set_flag(t, TLS_PENDING, is_pending);
 		if (n > 0)
 			stream_give(s, t->wire->plain, n);
 		if (is_gone(s))
@@ -304,7 +314,7 @@ static void settle(struct tls *t)
 		s->flags |= STREAM_PEER_CLOSED;
 		queue_clear(&t->kept, &s->worker->chunks);
 	}
-	bool has_more = !queue_is_empty(&t->kept) || SSL_pending(t->ssl) > 0;
+	bool has_more = !queue_is_empty(&t->kept) || t->flags & TLS_PENDING;
 	if (has_more || (t->flags & (TLS_CLOSED | TLS_END_READ) && s->flags & STREAM_PAUSED))
 		come_back(s);
 	else if (t->flags & (TLS_CLOSED | TLS_END_READ))

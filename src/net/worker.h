@@ -48,7 +48,9 @@ extern const unsigned net_counter_n;
 /* One opaque pointer per layer above. */
 enum worker_layer { WORKER_ENDPOINT, WORKER_UPSTREAM, WORKER_PROXY, WORKER_LUA, WORKER_LAYERS };
 
-enum { WORKER_RX_SIZE = 64 * 1024, WORKER_RX_HEADROOM = 256 };
+/* A message of 64 KiB fits, with its header and the records of TLS around it, so that it takes one
+ * receive. */
+enum { WORKER_RX_SIZE = 66 * 1024, WORKER_RX_HEADROOM = 256 };
 
 /* Something to be freed at the end of the turn; embedded in its owner. */
 struct retired {

@@ -892,6 +892,15 @@ START_TEST(T_11_a_dirty_queue)
 	ck_assert(tap_send_text(&tap, "answer"));
 	peer_gets("answer", 6);
 	ERR_raise(ERR_LIB_USER, 1);
+	peer_write(&peer, "more", 4);
+	peer_to_stream(&peer, far, 5);
+	peer_to_stream(&peer, far, SIZE_MAX);
+	ERR_raise(ERR_LIB_USER, 1);
+	SSL_shutdown(peer.ssl);
+	peer_to_stream(&peer, far, SIZE_MAX);
+	gets("hellomore", 9);
+	ck_assert_uint_eq(tap.eofs, 1);
+	ERR_raise(ERR_LIB_USER, 1);
 	stream_shutdown(far);
 	ck_assert_uint_eq(tap.errors, 0);
 	ERR_clear_error();
