@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "net/worker.h"
 #include "proxy/proxy.h"
+#include "upstream/dial.h"
 
 void totals_add(struct log_line *l, const struct counter_info *info, unsigned counters,
         const counter *const *sets, size_t n)
@@ -17,12 +18,18 @@ void totals_add(struct log_line *l, const struct counter_info *info, unsigned co
 	}
 }
 
+const struct counter_info daemon_counter_info[] = {DAEMON_COUNTERS(COUNTER_INFO)};
+const unsigned daemon_counter_n = sizeof(daemon_counter_info) / sizeof(daemon_counter_info[0]);
+
 /* The structs that COUNTER_FIELD makes are nothing but counters. */
 _Static_assert(sizeof(struct net_counters) % sizeof(counter) == 0, "an array of counters");
+_Static_assert(sizeof(struct upstream_counters) % sizeof(counter) == 0, "an array of counters");
 _Static_assert(sizeof(struct proxy_counters) % sizeof(counter) == 0, "an array of counters");
 
-void totals_log(const struct worker *const *workers, const struct proxy *const *proxies, size_t n)
+void totals_log(const struct worker *const *workers, const struct proxy *const *proxies, size_t n,
+        const struct daemon_counters *daemon)
 {
+	const counter *of_daemon = (const counter *)daemon;
 	const counter **sets = mem_new(n * sizeof(const counter *));
 	struct log_line l;
 
@@ -30,9 +37,16 @@ void totals_log(const struct worker *const *workers, const struct proxy *const *
 	for (size_t i = 0; i < n; i++)
 		sets[i] = (const counter *)&workers[i]->counters;
 	totals_add(&l, net_counter_info, net_counter_n, sets, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct upstream_worker *u = workers[i]->layer[WORKER_UPSTREAM];
+
+		sets[i] = (const counter *)&u->counters;
+	}
+	totals_add(&l, upstream_counter_info, upstream_counter_n, sets, n);
 	for (size_t i = 0; i < n; i++)
 		sets[i] = (const counter *)proxy_counters(proxies[i]);
 	totals_add(&l, proxy_counter_info, proxy_counter_n, sets, n);
+	totals_add(&l, daemon_counter_info, daemon_counter_n, &of_daemon, 1);
 	log_unum(&l, "log_lost", log_lost());
 	log_unum(&l, "access_log_lost", log_access_lost());
 	log_end(&l);

@@ -45,6 +45,7 @@ struct log_line {
  * another socket than the usual one, or a path, opened for appending. False with errno when it
  * cannot be opened; the old target and level stay. Control thread. */
 bool log_open(const char *target, enum log_level level);
+void log_set_level(enum log_level level); /* control thread */
 bool log_level_parse(const char *name, enum log_level *out);
 bool log_is_on(enum log_level level);
 /* Lines of one event and thread in a second; 0 (at first): any number. Control thread. */
@@ -71,6 +72,13 @@ uint64_t log_lost(void);
 bool log_access_open(const char *target);
 void log_access_close(void);
 bool log_access_is_on(void); /* any thread */
+/* Opens other targets for both without using them yet; log_use_prepared() or
+ * log_drop_prepared() comes next. False with errno: nothing was prepared for this one. Control
+ * thread. */
+bool log_prepare(const char *target);
+bool log_access_prepare(const char *target);
+void log_use_prepared(void);
+void log_drop_prepared(void);
 /* One record, its line feed included; without an access log, none. Any thread. */
 void log_access_put(const char *record, size_t len);
 /* A record that could not even be made. Any thread. */
@@ -82,6 +90,9 @@ void log_begin(struct log_line *l, enum log_level level, const char *event);
 /* NULL is written as -. */
 void log_text(struct log_line *l, const char *key, const char *value);
 void log_slice(struct log_line *l, const char *key, struct slice value);
+/* Words of its own behind the event, without key and quotes: what of them is no printable ASCII
+ * becomes \xNN. Keys follow. */
+void log_words(struct log_line *l, struct slice words);
 void log_num(struct log_line *l, const char *key, int64_t value);
 void log_unum(struct log_line *l, const char *key, uint64_t value);
 /* errno as words: key="connection refused" */

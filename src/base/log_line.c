@@ -30,8 +30,23 @@ static void put_str(struct log_line *l, const char *text)
 
 static bool is_plain(uint8_t c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr("._-/:@%+,[]*", c) != NULL);
+	static const bool plain[256] = {['a' ... 'z'] = true,
+	        ['A' ... 'Z'] = true,
+	        ['0' ... '9'] = true,
+	        ['.'] = true,
+	        ['_'] = true,
+	        ['-'] = true,
+	        ['/'] = true,
+	        [':'] = true,
+	        ['@'] = true,
+	        ['%'] = true,
+	        ['+'] = true,
+	        [','] = true,
+	        ['['] = true,
+	        [']'] = true,
+	        ['*'] = true};
+
+	return plain[c];
 }
 
 bool log_needs_quotes(struct slice s)
@@ -93,6 +108,24 @@ void log_slice(struct log_line *l, const char *key, struct slice value)
 		put_quoted(l, value);
 	else
 		put(l, (const char *)value.at, value.len);
+}
+
+static bool is_printable(uint8_t c)
+{
+	return c >= 0x20 && c <= 0x7e && c != '\\';
+}
+
+void log_words(struct log_line *l, struct slice words)
+{
+	if (l->muted)
+		return;
+	put(l, " ", 1);
+	for (size_t i = 0; i < words.len && !l->cut; i++) {
+		if (is_printable(words.at[i]))
+			put(l, (const char *)&words.at[i], 1);
+		else
+			put_escaped(l, words.at[i]);
+	}
 }
 
 void log_text(struct log_line *l, const char *key, const char *value)

@@ -44,6 +44,9 @@ struct channel {
 	char *batch; /* queue_size bytes */
 	size_t len;
 
+	struct log_target prepared; /* the control thread's */
+	bool is_prepared;
+
 	pthread_mutex_t queues_lock; /* for `queues`; the writer alone unlinks */
 	struct log_queue *queues;
 	atomic_bool is_running;  /* lines go to queues */
@@ -132,6 +135,11 @@ static void set_target(struct channel *c, struct log_target target)
 	log_target_close(&old);
 }
 
+void log_set_level(enum log_level level)
+{
+	atomic_store(&level_on, (int)level);
+}
+
 bool log_open(const char *name, enum log_level level)
 {
 	struct log_target opened;
@@ -139,7 +147,7 @@ bool log_open(const char *name, enum log_level level)
 	if (!log_target_open(&opened, name))
 		return false;
 	set_target(&channels[LOG], opened);
-	atomic_store(&level_on, (int)level);
+	log_set_level(level);
 	return true;
 }
 
@@ -597,6 +605,14 @@ bool log_writer_may(enum log_level level, const char *event)
 
 /* ---- the access log ---- */
 
+/* A writer without a target has nothing to do, so it may run before there is one. */
+static bool make_access(struct channel *c)
+{
+	if (!c->batch)
+		c->batch = mem_new(c->queue_size);
+	return !atomic_load(&channels[LOG].is_running) || atomic_load(&c->is_running) || start(c);
+}
+
 bool log_access_open(const char *name)
 {
 	struct channel *c = &channels[ACCESS];
@@ -604,13 +620,56 @@ bool log_access_open(const char *name)
 
 	if (!log_target_open(&opened, name))
 		return false;
-	if (!c->batch)
-		c->batch = mem_new(c->queue_size);
 	set_target(c, opened);
-	if (atomic_load(&channels[LOG].is_running) && !atomic_load(&c->is_running) && !start(c))
+	if (!make_access(c))
 		return false;
 	atomic_store(&access_on, true);
 	return true;
+}
+
+static bool prepare(struct channel *c, const char *name)
+{
+	assert(!c->is_prepared);
+	c->is_prepared = log_target_open(&c->prepared, name);
+	return c->is_prepared;
+}
+
+bool log_prepare(const char *name)
+{
+	return prepare(&channels[LOG], name);
+}
+
+bool log_access_prepare(const char *name)
+{
+	struct channel *c = &channels[ACCESS];
+
+	return make_access(c) && prepare(c, name);
+}
+
+void log_use_prepared(void)
+{
+	for (int i = 0; i < CHANNELS; i++) {
+		struct channel *c = &channels[i];
+
+		if (!c->is_prepared)
+			continue;
+		set_target(c, c->prepared);
+		c->is_prepared = false;
+		if (i == ACCESS)
+			atomic_store(&access_on, true);
+	}
+}
+
+void log_drop_prepared(void)
+{
+	int saved = errno;
+
+	for (int i = 0; i < CHANNELS; i++) {
+		if (channels[i].is_prepared)
+			log_target_close(&channels[i].prepared);
+		channels[i].is_prepared = false;
+	}
+	errno = saved;
 }
 
 void log_access_close(void)

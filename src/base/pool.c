@@ -39,7 +39,9 @@ struct slab {
 	uint32_t fresh_n;         /* memory is first touched when it is needed */
 	uint32_t used;
 };
-enum { HEAD = (sizeof(struct slab) + ALIGN - 1) / ALIGN * ALIGN };
+/* A line of the cache, so that objects of some lines begin with one. */
+enum { HEAD = 64 };
+_Static_assert(sizeof(struct slab) <= HEAD, "a slab begins with its head");
 
 /* What a free object holds. */
 struct spare {

@@ -38,11 +38,30 @@ static inline uint8_t ascii_lower(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 }
 
+/* The same for eight bytes at once. A byte of `from_a` has its top bit set from 'A' on, one
+ * of `behind_z` behind 'Z'. */
+static inline uint64_t ascii_lower8(const uint8_t *at)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t v;
+	memcpy(&v, at, sizeof v);
+	uint64_t low = v & 0x7f * each;
+	uint64_t from_a = low + (0x80 - 'A') * each, behind_z = low + (0x7f - 'Z') * each;
+	return v | (((from_a ^ behind_z) & ~v & 0x80 * each) >> 2);
+}
+
 static inline bool slice_equal_nocase(struct slice a, struct slice b)
 {
+	size_t i = 0;
 	if (a.len != b.len)
 		return false;
-	for (size_t i = 0; i < a.len; i++)
+	if (a.len >= 8) {
+		for (; a.len - i > 8; i += 8)
+			if (ascii_lower8(a.at + i) != ascii_lower8(b.at + i))
+				return false;
+		return ascii_lower8(a.at + a.len - 8) == ascii_lower8(b.at + a.len - 8);
+	}
+	for (; i < a.len; i++)
 		if (ascii_lower(a.at[i]) != ascii_lower(b.at[i]))
 			return false;
 	return true;

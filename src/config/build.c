@@ -5,8 +5,10 @@
 #include "config/build_headers.h"
 #include "config/build_identity.h"
 #include "config/build_limits.h"
+#include "config/build_lua.h"
 #include "config/build_tls.h"
 #include "config/build_upstream.h"
+#include "config/carry.h"
 #include "config/draft.h"
 #include "config/loop.h"
 #include "config/place.h"
@@ -15,7 +17,7 @@
 #include <stdlib.h>
 
 enum {
-	LISTENERS_MAX = 64, /* bits of route->listeners */
+	LISTENERS_MAX = ROUTE_LISTENERS_MAX, /* bits of route->listeners */
 	BINDS_MAX = 256,
 };
 
@@ -165,6 +167,23 @@ static void check_passed(struct draft *d, const char *file)
 			        passed_fd(i), passed_name(i), passed_name(i));
 }
 
+static struct proxy_listener *build_listener(struct draft *d, struct draft_listener *l)
+{
+	struct proxy_listener *built = proxy_listener_new(l->section->name);
+	built->number = l->number;
+	built->handshake_timeout_ms = l->handshake_timeout_ms;
+	built->keepalive_timeout_ms = l->keepalive_timeout_ms;
+	built->trusted = l->trusted;
+	built->trusted_header = l->trusted_header;
+	built->proxy_protocol = l->proxy_protocol;
+	built->proxy_protocol_from = l->proxy_protocol_from;
+	l->trusted = (struct cidr_list){NULL, 0};
+	l->proxy_protocol_from = (struct cidr_list){NULL, 0};
+	build_listener_limits(d, l, built);
+	build_listener_tls(d, l, built);
+	return built;
+}
+
 static void build_listeners(struct draft *d)
 {
 	struct config *c = d->config;
@@ -172,24 +191,13 @@ static void build_listeners(struct draft *d)
 	for (size_t i = 0; i < d->listener_n; i++)
 		for (size_t k = 0; k < d->listener[i].bind_n; k++)
 			binds += sockets_of(&d->listener[i].bind[k]);
-	c->listener = mem_new(d->listener_n * sizeof c->listener[0]);
+	c->listener = mem_new(d->listener_n * sizeof(struct proxy_listener *));
 	c->bind = mem_new(binds * sizeof c->bind[0]);
 	for (size_t i = 0; i < d->listener_n; i++) {
 		struct draft_listener *l = &d->listener[i];
-		c->listener[i] = (struct proxy_listener){.name = mem_strdup(l->section->name),
-		        .number = (unsigned)i,
-		        .handshake_timeout_ms = l->handshake_timeout_ms,
-		        .keepalive_timeout_ms = l->keepalive_timeout_ms,
-		        .trusted = l->trusted,
-		        .trusted_header = l->trusted_header,
-		        .proxy_protocol = l->proxy_protocol,
-		        .proxy_protocol_from = l->proxy_protocol_from};
-		l->trusted = (struct cidr_list){NULL, 0};
-		l->proxy_protocol_from = (struct cidr_list){NULL, 0};
+		c->listener[i] = build_listener(d, l);
 		c->listener_n++;
-		build_listener_limits(d, l, &c->listener[i]);
-		build_listener_tls(d, l, &c->listener[i]);
-		build_binds(c, l, &c->listener[i]);
+		build_binds(c, l, c->listener[i]);
 	}
 }
 
@@ -231,7 +239,7 @@ static int find_listener(const struct draft *d, const char *name)
 {
 	for (size_t i = 0; i < d->listener_n; i++)
 		if (strcmp(d->listener[i].section->name, name) == 0)
-			return (int)i;
+			return (int)d->listener[i].number;
 	return -1;
 }
 
@@ -259,10 +267,11 @@ static bool is_given(const struct draft_route *r, const char *key)
 
 static void check_action(struct draft *d, const struct draft_route *r)
 {
-	int n = is_given(r, "upstream") + is_given(r, "respond") + is_given(r, "echo");
+	int n = is_given(r, "upstream") + is_given(r, "respond") + is_given(r, "echo") +
+	        is_given(r, "handler");
 	if (n > 1 || (n == 0 && draft_is_whole(r->section)))
 		draft_section_error(d, r->section,
-		        "%s: want exactly one of upstream = NAME, "
+		        "%s: want exactly one of upstream = NAME, handler = PATH, "
 		        "respond = STATUS and echo = on",
 		        n == 0 ? "nothing to do" : "several things to do");
 }
@@ -286,7 +295,10 @@ static void build_route(struct draft *d, struct draft_route *r)
 	built->listeners = listeners_of(d, r);
 	route_settings_copy(&built->settings, &r->settings);
 	build_route_limits(d, r);
-	built->action = r->echo ? ROUTE_ECHO : r->upstream ? ROUTE_UPSTREAM : ROUTE_RESPOND;
+	built->action = r->echo       ? ROUTE_ECHO
+	                : r->upstream ? ROUTE_UPSTREAM
+	                : r->handler  ? ROUTE_HANDLER
+	                              : ROUTE_RESPOND;
 	built->respond_status = r->respond.status;
 	built->respond_location = r->respond.location;
 	r->respond.location = NULL;
@@ -337,12 +349,18 @@ static void build_routes(struct draft *d)
 {
 	for (size_t i = 0; i < d->route_n; i++)
 		build_route(d, &d->route[i]);
+	build_lua_groups(d);
+	if (d->problems.errors == 0)
+		carry_parts(d);
 	struct route **routes = mem_new(d->route_n * sizeof(struct route *));
 	for (size_t i = 0; i < d->route_n; i++)
 		routes[i] = d->route[i].route;
 	d->config->routes = route_table_new(routes, d->route_n);
 	d->config->route_n = d->route_n;
 	mem_free(routes);
+	for (size_t i = 0; i < d->config->listener_n; i++)
+		route_table_name_listener(d->config->routes, d->config->listener[i]->number,
+		        d->config->listener[i]->name);
 	/* What was refused may be what would tell two routes apart. */
 	if (d->problems.errors == 0)
 		route_table_clashes(d->config->routes, refuse_clash, d);
@@ -356,8 +374,8 @@ static void check_missing(struct draft *d, const char *name)
 		        "no listener: want [listener NAME] with bind = ADDRESS:PORT");
 	if (d->route_n == 0)
 		problem_error(&d->problems, whole,
-		        "no route: want [route NAME] with upstream = NAME, respond = STATUS or "
-		        "echo = on");
+		        "no route: want [route NAME] with upstream = NAME, handler = PATH, "
+		        "respond = STATUS or echo = on");
 }
 
 static void keep_groups(struct draft *d)
@@ -386,8 +404,11 @@ void build_run(struct draft *d, const char *name)
 		check_missing(d, name);
 	if (!check_listeners(d))
 		return;
+	carry_look(d);
+	carry_number_listeners(d);
 	build_identity(d);
 	build_key_log(d);
+	carry_process(d, name);
 	d->config->access.is_on = d->config->access_log != NULL;
 	build_listeners(d);
 	if (!d->is_memory && d->problems.errors == 0)

@@ -38,7 +38,7 @@ static void warn_ignored(struct draft *d, const char *key)
 static void check_possible(struct draft *d)
 {
 	const struct config_identity *who = &d->config->identity;
-	if (geteuid() == 0 || d->is_memory)
+	if (geteuid() == 0 || d->is_memory || d->running)
 		return;
 	if (who->uid != geteuid())
 		warn_ignored(d, "user");

@@ -45,6 +45,8 @@ static void check_keys(struct draft *d, const struct draft_upstream *u)
 		check_idle(d, u, "queue", "max_connections");
 	if (u->queue == 0)
 		check_idle(d, u, "queue_timeout", "queue");
+	if (!reader_find(u->section, "spare"))
+		check_idle(d, u, "spare_idle", "spare");
 	check_health(d, u);
 	if (u->max_fails == 0)
 		check_idle(d, u, "fail_timeout", "max_fails");
@@ -142,6 +144,8 @@ void build_upstream(struct draft *d, struct draft_upstream *u)
 	g->source_n = u->source_n;
 	u->source = NULL;
 	g->connect_timeout_ms = u->connect_timeout_ms;
+	g->spare = u->spare;
+	g->spare_idle_ms = u->spare_idle_ms;
 	g->proxy_protocol = u->proxy_protocol;
 	g->health = u->health;
 	g->health_interval_ms = u->health_interval_ms;

@@ -4,8 +4,10 @@
 #include "base/mem.h"
 #include "config/build.h"
 #include "config/draft.h"
+#include "config/schema.h"
 #include "config/source.h"
-#include "net/tls_server.h"
+
+#include <stdarg.h>
 
 /* The verdict on what was read, and everything but the configuration freed. */
 static struct config *finish(struct draft *d, struct sources *files, const char *name,
@@ -26,23 +28,57 @@ static struct config *finish(struct draft *d, struct sources *files, const char 
 	return NULL;
 }
 
-struct config *config_load(const char *path, struct config_errors *errors)
+struct config *config_reload(
+        const char *path, const struct config *running, struct config_errors *errors)
 {
 	struct draft d;
 	struct sources files = {.n = 0};
 	draft_init(&d);
+	d.running = running;
 	bool was_read = source_load(&files, &d, path);
 	return finish(&d, &files, path, was_read, errors);
+}
+
+struct config *config_load(const char *path, struct config_errors *errors)
+{
+	return config_reload(path, NULL, errors);
+}
+
+struct config *config_reload_text(const char *name, const char *text, size_t len,
+        const struct config *running, struct config_errors *errors)
+{
+	struct draft d;
+	struct sources files = {.n = 0};
+	draft_init(&d);
+	d.running = running;
+	source_load_text(&files, &d, name, text, len);
+	return finish(&d, &files, name, true, errors);
 }
 
 struct config *config_load_text(
         const char *name, const char *text, size_t len, struct config_errors *errors)
 {
-	struct draft d;
-	struct sources files = {.n = 0};
-	draft_init(&d);
-	source_load_text(&files, &d, name, text, len);
-	return finish(&d, &files, name, true, errors);
+	return config_reload_text(name, text, len, NULL, errors);
+}
+
+const char *config_place(const struct config *c, const char *key, const char *otherwise)
+{
+	const struct schema_key *k = schema_find(KIND_MOONGATE, key);
+	const char *place = k && c->key ? c->key[k - schema_key].place : NULL;
+	return place ? place : otherwise;
+}
+
+void config_errors_add(struct config_errors *e, const char *format, ...)
+{
+	char line[1024];
+	char *before = e->text;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	e->text = mem_format("%s%s%s", before ? before : "", before ? "\n" : "", line);
+	e->n++;
+	mem_free(before);
 }
 
 void config_errors_free(struct config_errors *e)
@@ -55,14 +91,15 @@ void config_free(struct config *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->listener_n; i++) {
-		mem_free((char *)c->listener[i].name);
-		cidr_list_fini(&c->listener[i].trusted);
-		cidr_list_fini(&c->listener[i].proxy_protocol_from);
-		limit_exempt_unref(c->listener[i].limits.exempt);
-		limit_scope_unref(c->listener[i].scope);
-		tls_server_unref(c->listener[i].tls);
+	for (int i = 0; i < PART_KINDS; i++)
+		parts_fini(&c->parts[i], (enum part_kind)i);
+	for (size_t i = 0; c->key && i < schema_key_n; i++) {
+		mem_free(c->key[i].value);
+		mem_free(c->key[i].place);
 	}
+	mem_free(c->key);
+	for (size_t i = 0; i < c->listener_n; i++)
+		proxy_listener_unref(c->listener[i]);
 	for (size_t i = 0; i < c->bind_n; i++) {
 		mem_free(c->bind[i].text);
 		mem_free(c->bind[i].place);
@@ -73,6 +110,8 @@ void config_free(struct config *c)
 		upstream_group_unref(c->group[i]);
 	mem_free(c->group);
 	route_table_unref(c->routes);
+	lua_settings_fini(&c->lua);
+	lua_handlers_unref(c->handlers);
 	mem_free(c->log);
 	mem_free(c->tls_key_log);
 	mem_free(c->access_log);

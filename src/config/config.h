@@ -6,6 +6,8 @@
  * thread. */
 
 #include "base/log.h"
+#include "config/part.h"
+#include "lua/handlers.h"
 #include "net/listener.h"
 #include "net/resolver.h"
 #include "proxy/access.h"
@@ -34,8 +36,15 @@ struct config_identity {
 	gid_t gid;
 };
 
+/* A key of [moongate], as it stands in the file. */
+struct config_key {
+	char *value; /* NULL = it is not given */
+	char *place; /* file:line, for messages */
+};
+
 struct config {
 	/* [moongate] */
+	struct config_key *key; /* one for each row of the schema; others have none */
 	struct config_identity identity;
 	bool core_dumps;
 	unsigned workers; /* 0 = auto: one per core */
@@ -50,7 +59,10 @@ struct config {
 	char *tls_key_log;                 /* owned; NULL = off */
 	uint64_t memory_max;               /* bytes; CONFIG_MEMORY_AUTO, CONFIG_MEMORY_OFF */
 
-	struct proxy_listener *listener; /* [listener NAME] in the order of the file */
+	struct lua_settings lua;       /* empty, once `handlers` has them */
+	struct lua_handlers *handlers; /* referenced; NULL = no scripts */
+
+	struct proxy_listener **listener; /* [listener NAME] in the order of the file; referenced */
 	size_t listener_n;
 	struct config_bind *bind;
 	size_t bind_n;
@@ -58,6 +70,7 @@ struct config {
 	size_t group_n;
 	struct route_table *routes;
 	size_t route_n;
+	struct parts parts[PART_KINDS];
 };
 
 /* Errors, one a line: `file:line: [section] key = value: want ...`, all of one
@@ -70,9 +83,21 @@ struct config_errors {
 /* Reads and checks everything that can be checked without opening sockets. NULL with
  * *errors filled. Warnings (a file that others may write) go to *errors with n = 0. */
 struct config *config_load(const char *path, struct config_errors *errors);
+/* The same beside a configuration that runs, which stays as it is: parts whose settings and
+ * files are the same are carried over, so both have them. What only a start can change stays
+ * as it is running, with a warning. */
+struct config *config_reload(
+        const char *path, const struct config *running, struct config_errors *errors);
 /* The same from memory; `name` stands for the file in messages. For the fuzzer. */
 struct config *config_load_text(
         const char *name, const char *text, size_t len, struct config_errors *errors);
+struct config *config_reload_text(const char *name, const char *text, size_t len,
+        const struct config *running, struct config_errors *errors);
+/* Where a key of [moongate] stands, or `otherwise`. */
+const char *config_place(const struct config *c, const char *key, const char *otherwise);
+/* One more. */
+void config_errors_add(struct config_errors *e, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
 void config_errors_free(struct config_errors *e);
 void config_free(struct config *c);
 

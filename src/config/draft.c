@@ -174,6 +174,13 @@ static void apply_upstream(struct draft *d, const struct reader_section *s)
 	apply_named(d, s, KIND_UPSTREAM, u, NULL);
 }
 
+static void apply_shared_dict(struct draft *d, const struct reader_section *s)
+{
+	struct draft_shared_dict *sd = &d->shared_dict[d->shared_dict_n++];
+	sd->section = s;
+	apply_named(d, s, KIND_SHARED_DICT, sd, NULL);
+}
+
 static void apply_route(struct draft *d, const struct reader_section *s)
 {
 	struct draft_route *r = &d->route[d->route_n++];
@@ -255,6 +262,8 @@ static void apply_first(struct draft *d, const enum schema_kind *kinds)
 			apply_listener(d, s);
 		else if (kinds[i] == KIND_UPSTREAM)
 			apply_upstream(d, s);
+		else if (kinds[i] == KIND_SHARED_DICT)
+			apply_shared_dict(d, s);
 	}
 }
 
@@ -284,6 +293,7 @@ void draft_apply(struct draft *d)
 		kinds[i] = kind_of(d, d->doc.section[i]);
 	d->listener = mem_new(count(kinds, n, KIND_LISTENER) * sizeof d->listener[0]);
 	d->upstream = mem_new(count(kinds, n, KIND_UPSTREAM) * sizeof d->upstream[0]);
+	d->shared_dict = mem_new(count(kinds, n, KIND_SHARED_DICT) * sizeof d->shared_dict[0]);
 	d->route = mem_new(count(kinds, n, KIND_ROUTE) * sizeof d->route[0]);
 	apply_first(d, kinds);
 	for (size_t i = 0; i < n; i++)
@@ -350,6 +360,9 @@ static void fini_route(struct draft_route *r)
 	mem_free(r->listener.entry);
 	mem_free(r->path.text);
 	mem_free(r->respond.location);
+	mem_free(r->handler);
+	mem_free(r->access);
+	mem_free(r->log_handler);
 	route_settings_fini(&r->settings);
 	route_unref(r->route);
 }
@@ -365,6 +378,7 @@ void draft_fini(struct draft *d)
 	mem_free(d->listener);
 	mem_free(d->upstream);
 	mem_free(d->route);
+	mem_free(d->shared_dict);
 	route_settings_fini(&d->defaults);
 	reader_doc_fini(&d->doc);
 	problems_fini(&d->problems);

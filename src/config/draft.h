@@ -55,6 +55,9 @@ struct draft_upstream_tls {
 
 struct draft_listener {
 	const struct reader_section *section;
+	struct part part; /* of what it is built of; `at` is not used here */
+	unsigned number;  /* of the listener when it is built */
+	bool has_number;
 	struct draft_bind *bind;
 	size_t bind_n;
 	uint32_t handshake_timeout_ms, keepalive_timeout_ms;
@@ -83,6 +86,7 @@ struct draft_hash_key {
 
 struct draft_upstream {
 	const struct reader_section *section;
+	struct part part;
 	struct draft_server *server;
 	size_t server_n;
 	struct address *source;
@@ -91,7 +95,7 @@ struct draft_upstream {
 	struct draft_hash_key hash_key;
 	uint32_t max_connections, queue, queue_timeout_ms;
 	uint32_t tries, max_fails, fail_timeout_ms, slow_start_ms;
-	uint32_t connect_timeout_ms;
+	uint32_t connect_timeout_ms, spare, spare_idle_ms;
 	struct socket_options socket;
 	enum proxy_header_version proxy_protocol;
 	enum upstream_health health;
@@ -116,18 +120,26 @@ struct draft_path {
 
 struct draft_route {
 	const struct reader_section *section;
+	struct part part;
 	struct draft_names listener;
 	struct draft_path path;
 	const struct reader_entry *upstream;
 	struct draft_respond respond;
 	bool echo;
+	char *handler, *access, *log_handler; /* files; owned */
 	struct route_settings settings;
 	struct route *route; /* its hosts and conditions at once, the rest once built */
 	bool is_clash_told;
 };
 
+struct draft_shared_dict {
+	const struct reader_section *section;
+	uint64_t size;
+};
+
 struct draft {
-	struct config *config; /* [moongate] goes straight there */
+	struct config *config;        /* [moongate] goes straight there */
+	const struct config *running; /* whose parts may be carried over, or NULL */
 	struct route_settings defaults;
 	struct draft_listener *listener;
 	size_t listener_n;
@@ -135,6 +147,8 @@ struct draft {
 	size_t upstream_n;
 	struct draft_route *route;
 	size_t route_n;
+	struct draft_shared_dict *shared_dict;
+	size_t shared_dict_n;
 	struct reader_doc doc;
 	struct problems problems;
 	bool is_memory; /* no file is looked at */

@@ -4,11 +4,12 @@
 #include "base/mem.h"
 #include "config/build.h"
 #include "config/draft.h"
+#include "config/loop_walk.h"
 #include "config/place.h"
-#include "http/head.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { NOWHERE = -1 };
 
@@ -82,106 +83,37 @@ static uint64_t find_listeners(struct draft *d)
 	return bits;
 }
 
-/* Where host or path change, it is another request that goes on. */
-static bool goes_on_as_it_is(const struct route *r)
-{
-	return !r->headers.from && !r->headers.host && !r->headers.host_is_server;
-}
-
-/* The upstream that a request at the listener goes to, as it is; or NULL. */
-static struct draft_upstream *upstream_at(
-        struct draft *d, int listener, const struct route_query *request, struct route **by)
-{
-	struct route_query q = *request;
-	q.listener = (unsigned)listener;
-	*by = route_find(d->config->routes, &q);
-	return *by && (*by)->group && goes_on_as_it_is(*by)
-	               ? build_find_upstream(d, (*by)->group->name)
-	               : NULL;
-}
-
-/* The listeners of ours where the request may arrive next: a bit each. */
-static uint64_t next(struct draft *d, int listener, const struct route_query *request)
-{
-	struct route *by;
-	const struct draft_upstream *u = upstream_at(d, listener, request, &by);
-	uint64_t bits = 0;
-	for (size_t i = 0; u && i < u->server_n; i++)
-		if (u->server[i].listener != NOWHERE)
-			bits |= UINT64_C(1) << u->server[i].listener;
-	return bits;
-}
-
-/* All those that it may ever arrive at from there. */
-static uint64_t reach(struct draft *d, int listener, const struct route_query *request)
-{
-	uint64_t seen = 0, todo = next(d, listener, request);
-	while (todo) {
-		int l = __builtin_ctzll(todo);
-		seen |= UINT64_C(1) << l;
-		todo |= next(d, l, request);
-		todo &= ~seen;
-	}
-	return seen;
-}
-
-static void tell(struct draft *d, const struct draft_upstream *u, struct draft_server *s,
-        const struct route *by)
-{
-	if (!s->is_loop_told)
-		draft_error(d, u->section, s->entry,
-		        "a loop: this is [listener %s], whose requests come back here by [route "
-		        "%s]",
-		        d->config->listener[s->listener].name, by->name);
-	s->is_loop_told = true;
-}
-
-/* Goes where a request would go from each listener that is a server: the
- * way back to where it was is a loop. */
-static void follow(struct draft *d, uint64_t starts, const struct route_query *request)
-{
-	uint64_t from[64] = {0};
-	for (int l = 0; l < 64; l++)
-		if (starts >> l & 1)
-			from[l] = reach(d, l, request);
-	for (int l = 0; l < 64; l++) {
-		struct route *by;
-		struct draft_upstream *u = starts >> l & 1 ? upstream_at(d, l, request, &by) : NULL;
-		for (size_t i = 0; u && i < u->server_n; i++) {
-			int to = u->server[i].listener;
-			if (to != NOWHERE && (to == l || from[to] >> l & 1))
-				tell(d, u, &u->server[i], by);
-		}
-	}
-}
-
 /* ---- the requests that are tried ----
  *
  * A request that goes round is always routed by routes that lead to listeners of ours.
  * Of these, one has the most specific host of those that matched, and one the most
  * specific path; a request for just this host and path goes the same way. So it is
  * enough to try each such host with each such path and with what such a route
- * demands of headers and query. */
+ * demands of headers and query. Where routes change the request, it is tried with what
+ * each of them changes. */
 
 enum { TRIES_MAX = 20000 }; /* beyond, each route's own host, path and conditions only */
 
-struct sample {
-	char *host, *path;
-	char *query;
-	struct http_head head;
-};
-
-/* A path that the route matches and no longer one does: no route can hold the
- * byte 1. */
-static char *sample_path(const struct route *r)
+static char *joined(const char *a, const char *b)
 {
-	const char *path = r->path[0] ? r->path : "/";
-	size_t len = strlen(path);
-	char *out = mem_new(len + 2);
-	memcpy(out, path, len);
-	if (r->prefix)
-		out[len] = 1;
+	size_t len = strlen(a), more = strlen(b);
+	char *out = mem_new(len + more + 1);
+	memcpy(out, a, len);
+	memcpy(out + len, b, more);
 	return out;
+}
+
+/* A path that the route matches and no longer one does: no route can hold the byte 1.
+ * Then the path that it replaces a part of, and one below. NULL: that was all. */
+static char *sample_path(const struct route *r, unsigned i)
+{
+	const char *path = r->path[0] ? r->path : "/", *from = r->headers.from;
+	if (i == 0)
+		return joined(path, r->prefix ? "\1" : "");
+	if (!from || i > 2)
+		return NULL;
+	size_t len = strlen(from);
+	return joined(from, i == 1 ? "" : from[len - 1] == '/' ? "\1" : "/\1");
 }
 
 /* In the same way, a name below the domain that no other route names. */
@@ -202,50 +134,54 @@ static void print_encoded(FILE *out, const char *text)
 		fprintf(out, "%%%02X", (unsigned)(unsigned char)*text);
 }
 
-static void sample_conditions(struct sample *s, const struct route *r)
+/* The conditions as header lines and as a query; the caller frees both. */
+static void sample_conditions(const struct route *r, char **lines, char **query)
 {
 	size_t len;
-	FILE *out = open_memstream(&s->query, &len);
-	if (!out)
+	FILE *header = open_memstream(lines, &len), *arguments = open_memstream(query, &len);
+	if (!header || !arguments)
 		abort();
 	for (size_t i = 0; i < r->condition_n; i++) {
 		const struct condition *c = &r->condition[i];
 		if (c->kind == CONDITION_HEADER) {
-			s->head.field[s->head.n++] = (struct http_field){
-			        .name = slice_str(c->name), .value = slice_str(c->value)};
+			fprintf(header, "%s: %s\r\n", c->name, c->value);
 			continue;
 		}
-		print_encoded(out, c->name);
-		fputc('=', out);
-		print_encoded(out, c->value);
-		fputc('&', out);
+		print_encoded(arguments, c->name);
+		fputc('=', arguments);
+		print_encoded(arguments, c->value);
+		fputc('&', arguments);
 	}
-	fclose(out);
-	s->head.query = slice_of(s->query, len);
+	fclose(header);
+	fclose(arguments);
 }
 
-static void try_one(struct draft *d, uint64_t starts, const struct route *host, size_t host_i,
-        const struct route *path, const struct route *conditions)
+static void try_paths(struct loop_walk *w, uint64_t starts, const char *host, const struct route *r)
 {
-	struct sample *s = mem_new(sizeof *s);
-	s->host = sample_host(host, host_i);
-	s->path = sample_path(path);
-	sample_conditions(s, conditions);
-	struct route_query q = {
-	        .host = slice_str(s->host), .path = slice_str(s->path), .head = &s->head};
-	follow(d, starts, &q);
-	mem_free(s->host);
-	mem_free(s->path);
-	free(s->query);
-	mem_free(s);
+	char *path;
+	for (unsigned i = 0; (path = sample_path(r, i)); i++) {
+		for (int l = 0; l < 64; l++)
+			if (starts >> l & 1)
+				loop_walk_from(w, l, host, path);
+		mem_free(path);
+	}
 }
 
 static void try_hosts(struct draft *d, uint64_t starts, const struct route *host,
         const struct route *path, const struct route *conditions)
 {
 	size_t n = host->host_n > 0 ? host->host_n : 1;
-	for (size_t i = 0; i < n; i++)
-		try_one(d, starts, host, i, path, conditions);
+	char *lines, *query;
+	sample_conditions(conditions, &lines, &query);
+	struct loop_walk *w = loop_walk_new(d, query, lines);
+	for (size_t i = 0; i < n; i++) {
+		char *name = sample_host(host, i);
+		try_paths(w, starts, name, path);
+		mem_free(name);
+	}
+	loop_walk_free(w);
+	free(lines);
+	free(query);
 }
 
 static bool leads_to_us(struct draft *d, const struct route *r)

@@ -66,6 +66,10 @@ bool parse_exempt(struct parse *p, void *field);         /* struct limit_exempt 
 bool parse_names(struct parse *p, void *field);          /* struct draft_names: one more */
 bool parse_include(struct parse *p, void *field); /* followed when the file is read; no field */
 
+bool parse_script(struct parse *p, void *field);         /* char *: owned, a path; NULL = off */
+bool parse_lua_path(struct parse *p, void *field);       /* char *: owned */
+bool parse_compat(struct parse *p, void *field);         /* bool: strict */
+bool parse_yes_no(struct parse *p, void *field);         /* bool */
 bool parse_rule(struct parse *p, void *field);           /* checked; no field */
 bool parse_forwarded(struct parse *p, void *field);      /* enum rules_forward */
 bool parse_upstream_host(struct parse *p, void *field);  /* checked; no field */
@@ -81,9 +85,9 @@ bool parse_trusted_header(struct parse *p, void *field); /* enum trust_header */
 bool parse_tls_file(struct parse *p, void *field);    /* struct draft_file */
 bool parse_tls_files(struct parse *p, void *field);   /* struct draft_files: one more */
 bool parse_tls_version(struct parse *p, void *field); /* enum tls_floor */
-bool parse_tls_ciphers(struct parse *p, void *field);    /* char *: owned */
-bool parse_tls_suites(struct parse *p, void *field);     /* char *: owned */
-bool parse_tls_groups(struct parse *p, void *field);     /* char *: owned */
+bool parse_tls_ciphers(struct parse *p, void *field); /* char *: owned */
+bool parse_tls_suites(struct parse *p, void *field);  /* char *: owned */
+bool parse_tls_groups(struct parse *p, void *field);  /* char *: owned */
 bool parse_tls_unknown(struct parse *p, void *field); /* bool: refuse */
 bool parse_tls_verify(struct parse *p, void *field);  /* enum tls_verify */
 bool parse_tls_name(struct parse *p, void *field);    /* char *: owned */

@@ -13,13 +13,18 @@ const struct schema_section schema_section[KIND_N] = {
         [KIND_UPSTREAM] = {"upstream", true,
                 "an application that routes lead to, on one or several servers"},
         [KIND_ROUTE] = {"route", true,
-                "what is done with requests: exactly one of upstream, respond and echo. Which "
+                "what is done with requests: exactly one of upstream, handler, respond and echo. "
+                "Which "
                 "route "
                 "serves a request is decided by its host (exact, then the longest *. suffix, then "
                 "none), then the path (exact, then the longest prefix, then none), then a named "
                 "listener before none, then the number of header and query conditions; the order "
                 "in the file means nothing"},
         [KIND_DEFAULTS] = {"defaults", false, "values for all routes, which a route may override"},
+        [KIND_SHARED_DICT] = {"shared_dict", true,
+                "a dictionary that the scripts of all workers share, as ngx.shared.NAME; it "
+                "outlives "
+                "reloads, not the process"},
 };
 
 /* clang-format off */
@@ -28,6 +33,7 @@ const struct schema_section schema_section[KIND_N] = {
 #define UPSTREAM(field) offsetof(struct draft_upstream, field), sizeof((struct draft_upstream *)0)->field
 #define ROUTE(field)    offsetof(struct draft_route, field), sizeof((struct draft_route *)0)->field
 #define SETTING(field)  offsetof(struct route_settings, field), sizeof((struct route_settings *)0)->field
+#define SHARED(field)   offsetof(struct draft_shared_dict, field), sizeof((struct draft_shared_dict *)0)->field
 #define WHOLE           0, 0
 #define NO_BOUNDS       0, 0
 
@@ -83,6 +89,45 @@ const struct schema_key schema_key[] = {
 	{ KIND_MOONGATE, "include", parse_include, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATTERN",
 	  "further files to read, such as conf.d/*.conf, in alphabetical order; they may hold any section" },
 
+	{ KIND_MOONGATE, "init", parse_file, PROCESS(lua.init), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "a Lua script that runs once in every Lua VM, before anything else: at the start, at a reload, and for a check by -t; it cannot wait" },
+	{ KIND_MOONGATE, "init_worker", parse_file, PROCESS(lua.init_worker), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "a Lua script that runs once on every worker, where timers can be made" },
+	{ KIND_MOONGATE, "exit_worker", parse_file, PROCESS(lua.exit_worker), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "a Lua script that runs on every worker when the daemon stops, after the last session" },
+	{ KIND_MOONGATE, "lua_package_path", parse_lua_path, PROCESS(lua.package_path), NO_BOUNDS, NULL, KEY_RELOAD, "TEMPLATES",
+	  "where require looks for Lua modules: paths with ? for the name, separated by semicolons; ;; is the usual path. Relative ones begin at this file's folder" },
+	{ KIND_MOONGATE, "lua_package_cpath", parse_lua_path, PROCESS(lua.package_cpath), NO_BOUNDS, NULL, KEY_RELOAD, "TEMPLATES",
+	  "the same for modules written in C" },
+	{ KIND_MOONGATE, "lua_code_cache", parse_on_off, PROCESS(lua.is_cached), NO_BOUNDS, "on", KEY_RELOAD, "on | off",
+	  "off, for development only: every request gets a Lua VM of its own, with everything loaded anew" },
+	{ KIND_MOONGATE, "lua_memory", parse_size, PROCESS(lua.memory_max), MIB(1), GIB(64), "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "memory that the Lua VM of each worker may take; a script that wants more gets the error not enough memory" },
+	{ KIND_MOONGATE, "lua_stall", parse_time, PROCESS(lua.stall_ms), 1, H(1), "100ms", KEY_OFF | KEY_RELOAD, NULL,
+	  "a script that holds its worker for so long, without waiting for anything, is told of in the log: nobody else is served meanwhile" },
+	{ KIND_MOONGATE, "lua_max_pending_timers", parse_count, PROCESS(lua.max_pending_timers), 1, 10000000, "1024", KEY_RELOAD, NULL,
+	  "most timers that wait in the Lua VM of a worker; ngx.timer.at says too many pending timers then" },
+	{ KIND_MOONGATE, "lua_max_running_timers", parse_count, PROCESS(lua.max_running_timers), 1, 10000000, "256", KEY_RELOAD, NULL,
+	  "most timers whose function runs or waits; one that fires beyond is lost, and told of" },
+	{ KIND_MOONGATE, "allow_root_handlers", parse_yes_no, PROCESS(lua.may_be_root), NO_BOUNDS, "no", 0, "yes | no",
+	  "let scripts run in a daemon that stays root" },
+	{ KIND_MOONGATE, "compat", parse_compat, PROCESS(lua.handlers.is_strict), NO_BOUNDS, "fixed", KEY_RELOAD, "fixed | strict",
+	  "for scripts that no route names, such as those of timers, what compat of a route is for its own" },
+	{ KIND_MOONGATE, "lua_socket_connect_timeout", parse_time, PROCESS(lua.handlers.connect_timeout_ms), 1, H(24), "60s", KEY_RELOAD, NULL,
+	  "for the same, longest wait for a connection" },
+	{ KIND_MOONGATE, "lua_socket_send_timeout", parse_time, PROCESS(lua.handlers.send_timeout_ms), 1, H(24), "60s", KEY_RELOAD, NULL,
+	  "for the same, longest wait until what is sent is taken" },
+	{ KIND_MOONGATE, "lua_socket_read_timeout", parse_time, PROCESS(lua.handlers.read_timeout_ms), 1, H(24), "60s", KEY_RELOAD, NULL,
+	  "for the same, longest wait for bytes" },
+	{ KIND_MOONGATE, "lua_socket_keepalive_timeout", parse_time, PROCESS(lua.handlers.keepalive_timeout_ms), 1, H(24), "60s", KEY_OFF | KEY_RELOAD, NULL,
+	  "for the same, how long a connection stays in its pool" },
+	{ KIND_MOONGATE, "lua_socket_pool_size", parse_count, PROCESS(lua.handlers.pool_size), 1, 100000, "30", KEY_RELOAD, NULL,
+	  "for the same, most connections in a pool of a worker" },
+	{ KIND_MOONGATE, "lua_socket_buffer_size", parse_size, PROCESS(lua.handlers.buffer_size), 64, MIB(1), "4k", KEY_RELOAD, NULL,
+	  "for the same, bytes that a read takes at a time" },
+	{ KIND_MOONGATE, "lua_socket_log_errors", parse_on_off, PROCESS(lua.handlers.log_errors), NO_BOUNDS, "on", KEY_RELOAD, "on | off",
+	  "for the same, whether failures of sockets are in the log" },
+
 	{ KIND_LISTENER, "bind", parse_bind, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_REQUIRED | KEY_RELOAD,
 	  "ADDRESS:PORT | [IPV6]:PORT | unix:PATH | fd:NAME", "an address to accept connections at; 0.0.0.0 and [::] are all of the host's; "
 	  "fd:NAME takes the sockets that the service manager opened and passed on by that name" },
@@ -115,10 +160,10 @@ const struct schema_key schema_key[] = {
 	{ KIND_LISTENER, "receive_buffer", parse_size, LISTENER(settings.socket.receive_buffer), KIB(2), MIB(16), "0",
 	  KEY_ZERO | KEY_RELOAD, NULL, "the sockets' receive buffer, in bytes; 0 leaves it to the kernel" },
 
-	{ KIND_LISTENER, "tls_certificate", parse_tls_files, LISTENER(tls.certificate), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATH",
+	{ KIND_LISTENER, "tls_certificate", parse_tls_files, LISTENER(tls.certificate), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD | KEY_FILE, "PATH",
 	  "speak TLS, by this certificate with its chain behind it, in PEM. Of several, that is used which holds the name the client asks for, "
 	  "exactly or by *.; of the same name one with an RSA and one with an ECDSA key may stand side by side" },
-	{ KIND_LISTENER, "tls_key", parse_tls_files, LISTENER(tls.key), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATH",
+	{ KIND_LISTENER, "tls_key", parse_tls_files, LISTENER(tls.key), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD | KEY_FILE, "PATH",
 	  "the certificate's private key, in PEM without passphrase; one for each tls_certificate in the same order. None given: they are in the certificates' files" },
 	{ KIND_LISTENER, "tls_unknown_name", parse_tls_unknown, LISTENER(tls.refuse_unknown), NO_BOUNDS, "default", KEY_RELOAD, "default | refuse",
 	  "clients that ask for a name that no certificate holds, or for none, get the first certificate, or an alert" },
@@ -132,12 +177,12 @@ const struct schema_key schema_key[] = {
 	  "the groups that keys are agreed on with" },
 	{ KIND_LISTENER, "tls_timeout", parse_time, LISTENER(tls.timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
 	  "longest time for the TLS handshake; handshake_timeout, which goes on to the request, is a limit too" },
-	{ KIND_LISTENER, "tls_ticket_key", parse_tls_files, LISTENER(tls.ticket_key), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATH",
+	{ KIND_LISTENER, "tls_ticket_key", parse_tls_files, LISTENER(tls.ticket_key), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD | KEY_FILE, "PATH",
 	  "a file of 80 random bytes that session tickets are protected with; nodes with the same files resume each other's sessions. The first is for "
 	  "new tickets, the others still open old ones. None given: keys of the process's own, renewed every hour" },
-	{ KIND_LISTENER, "tls_ocsp", parse_tls_files, LISTENER(tls.ocsp), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATH",
+	{ KIND_LISTENER, "tls_ocsp", parse_tls_files, LISTENER(tls.ocsp), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD | KEY_FILE, "PATH",
 	  "an OCSP response in DER, sent along with the certificate that it is about, as long as it is valid" },
-	{ KIND_LISTENER, "tls_client_ca", parse_tls_file, LISTENER(tls.client_ca), NO_BOUNDS, NULL, KEY_RELOAD, "PATH",
+	{ KIND_LISTENER, "tls_client_ca", parse_tls_file, LISTENER(tls.client_ca), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "certificates in PEM that the clients' own must lead to" },
 	{ KIND_LISTENER, "tls_verify_client", parse_tls_verify, LISTENER(tls.verify), NO_BOUNDS, "off", KEY_RELOAD, "off | optional | on",
 	  "ask clients for a certificate: on refuses those that show none; who shows one that does not hold is refused in both cases" },
@@ -184,7 +229,7 @@ const struct schema_key schema_key[] = {
 	{ KIND_UPSTREAM, "sticky", parse_sticky, UPSTREAM(sticky), NO_BOUNDS, NULL, KEY_RELOAD, "off | COOKIE",
 	  "bring clients back to the server they had, by a signed cookie of this name that is set in the 101; "
 	  "when that server cannot be used, another one is chosen as balance says, and a new cookie set" },
-	{ KIND_UPSTREAM, "sticky_secret", parse_file, UPSTREAM(sticky_secret), NO_BOUNDS, NULL, KEY_RELOAD, "PATH",
+	{ KIND_UPSTREAM, "sticky_secret", parse_file, UPSTREAM(sticky_secret), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "a file of 32 to 4096 bytes that signs the cookies; nodes with the same file honour each other's" },
 	{ KIND_UPSTREAM, "sticky_attributes", parse_attributes, UPSTREAM(sticky_attributes), NO_BOUNDS,
 	  "Path=/; HttpOnly; SameSite=Lax", KEY_RELOAD, "attributes, such as Path=/; HttpOnly; Secure; SameSite=Lax",
@@ -193,16 +238,21 @@ const struct schema_key schema_key[] = {
 	  "how long a cookie counts; off: until the browser ends" },
 	{ KIND_UPSTREAM, "connect_timeout", parse_time, UPSTREAM(connect_timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
 	  "longest time to find and connect to the server, TLS included" },
-	{ KIND_UPSTREAM, "tls_ca", parse_tls_file, UPSTREAM(tls.ca), NO_BOUNDS, NULL, KEY_RELOAD, "PATH",
+	{ KIND_UPSTREAM, "tls_ca", parse_tls_file, UPSTREAM(tls.ca), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "certificates in PEM that those of the servers must lead to; the system's if not given" },
 	{ KIND_UPSTREAM, "tls_verify", parse_on_off, UPSTREAM(tls.verify), NO_BOUNDS, "on", KEY_RELOAD, "on | off",
 	  "believe a server only by a certificate that leads to tls_ca and holds its name; off believes anybody, and is warned of" },
 	{ KIND_UPSTREAM, "tls_server_name", parse_tls_name, UPSTREAM(tls.name), NO_BOUNDS, NULL, KEY_RELOAD, "NAME",
 	  "the name to ask for, which the certificate must hold; the host of the server's line if not given" },
-	{ KIND_UPSTREAM, "tls_client_certificate", parse_tls_file, UPSTREAM(tls.certificate), NO_BOUNDS, NULL, KEY_RELOAD, "PATH",
+	{ KIND_UPSTREAM, "tls_client_certificate", parse_tls_file, UPSTREAM(tls.certificate), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "what is shown to servers that ask for a certificate: it, with its chain behind it, in PEM" },
-	{ KIND_UPSTREAM, "tls_client_key", parse_tls_file, UPSTREAM(tls.key), NO_BOUNDS, NULL, KEY_RELOAD, "PATH",
+	{ KIND_UPSTREAM, "tls_client_key", parse_tls_file, UPSTREAM(tls.key), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "its private key, in PEM without passphrase; if not given, it is in the certificate's file" },
+	{ KIND_UPSTREAM, "spare", parse_count, UPSTREAM(spare), 1, 10000, "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "connections to each server that are kept ready, so that a session need not wait for one to be made; of all workers together, "
+	  "each has its part, and one at least. They count against max_connections, but never keep a session out" },
+	{ KIND_UPSTREAM, "spare_idle", parse_time, UPSTREAM(spare_idle_ms), S(1), H(24), "8s", KEY_RELOAD, NULL,
+	  "how long such a connection is kept: less than the time in which the servers want to see a request" },
 	{ KIND_UPSTREAM, "health", parse_health, UPSTREAM(health), NO_BOUNDS, "off", KEY_RELOAD, "off | connect | handshake | ping",
 	  "probe the servers: whether they can be connected to; whether they upgrade, too; whether they answer a ping, too. "
 	  "An unhealthy server gets no sessions" },
@@ -243,6 +293,33 @@ const struct schema_key schema_key[] = {
 	  "answer every request with a status of 200 to 599; 301, 302, 303, 307 and 308 need a URL to go to" },
 	{ KIND_ROUTE, "echo", parse_on_off, ROUTE(echo), NO_BOUNDS, "off", KEY_RELOAD, "on | off",
 	  "accept WebSocket connections and send every message back, for probes and demonstrations" },
+
+	{ KIND_ROUTE, "handler", parse_script, ROUTE(handler), NO_BOUNDS, "off", KEY_RELOAD | KEY_FILE, "off | PATH",
+	  "a Lua script that is the application: it runs for every request, a WebSocket or not" },
+	{ KIND_ROUTE, "access", parse_script, ROUTE(access), NO_BOUNDS, "off", KEY_RELOAD | KEY_FILE, "off | PATH",
+	  "a Lua script that runs before a request is served: it may refuse it, change its headers, choose the upstream" },
+	{ KIND_ROUTE, "log_handler", parse_script, ROUTE(log_handler), NO_BOUNDS, "off", KEY_RELOAD | KEY_FILE, "off | PATH",
+	  "a Lua script that runs when a session, or a plain request, is over; it cannot wait" },
+	{ KIND_ROUTE, "compat", parse_compat, SETTING(handler.is_strict), NO_BOUNDS, "fixed", KEY_DEFAULTS | KEY_RELOAD, "fixed | strict",
+	  "strict: scripts find lua-resty-websocket 0.13 to the letter, its faults included" },
+	{ KIND_ROUTE, "client_max_body_size", parse_size, SETTING(handler.body_max), 1, GIB(1), "1m",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "largest body of a request to a handler; a larger one gets 413" },
+	{ KIND_ROUTE, "client_body_timeout", parse_time, SETTING(handler.body_timeout_ms), 1, H(24), "60s",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait for the next bytes of a body that a handler reads" },
+	{ KIND_ROUTE, "lua_socket_connect_timeout", parse_time, SETTING(handler.connect_timeout_ms), 1, H(24), "60s",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait of a script's socket for a connection, unless the script says otherwise" },
+	{ KIND_ROUTE, "lua_socket_send_timeout", parse_time, SETTING(handler.send_timeout_ms), 1, H(24), "60s",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait of a script until what it sends is taken" },
+	{ KIND_ROUTE, "lua_socket_read_timeout", parse_time, SETTING(handler.read_timeout_ms), 1, H(24), "60s",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "longest wait of a script for bytes" },
+	{ KIND_ROUTE, "lua_socket_keepalive_timeout", parse_time, SETTING(handler.keepalive_timeout_ms), 1, H(24), "60s",
+	  KEY_OFF | KEY_DEFAULTS | KEY_RELOAD, NULL, "how long a connection that a script has put aside stays in its pool" },
+	{ KIND_ROUTE, "lua_socket_pool_size", parse_count, SETTING(handler.pool_size), 1, 100000, "30",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "most connections in such a pool of a worker" },
+	{ KIND_ROUTE, "lua_socket_buffer_size", parse_size, SETTING(handler.buffer_size), 64, MIB(1), "4k",
+	  KEY_DEFAULTS | KEY_RELOAD, NULL, "bytes that a read of a script's socket takes at a time" },
+	{ KIND_ROUTE, "lua_socket_log_errors", parse_on_off, SETTING(handler.log_errors), NO_BOUNDS, "on",
+	  KEY_DEFAULTS | KEY_RELOAD, "on | off", "whether failures of scripts' sockets are in the log" },
 
 	{ KIND_ROUTE, "origin", parse_origin, SETTING(origins), NO_BOUNDS, "any",
 	  KEY_REPEAT | KEY_DEFAULTS | KEY_RELOAD, "any | same-host | null | SCHEME://HOST[:PORT]",
@@ -330,6 +407,9 @@ const struct schema_key schema_key[] = {
 	{ KIND_ROUTE, "remask", parse_remask, SETTING(remask), NO_BOUNDS, "auto",
 	  KEY_DEFAULTS | KEY_RELOAD, "auto | on | off",
 	  "give frames to the upstream fresh mask keys; auto: when its address is neither private nor loopback" },
+
+	{ KIND_SHARED_DICT, "size", parse_size, SHARED(size), KIB(8), GIB(64), NULL, KEY_REQUIRED | KEY_RELOAD, NULL,
+	  "memory that its keys and values may take; what was not used for longest makes room for what is new" },
 };
 /* clang-format on */
 const size_t schema_key_n = sizeof schema_key / sizeof schema_key[0];

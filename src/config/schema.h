@@ -12,7 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum schema_kind { KIND_MOONGATE, KIND_LISTENER, KIND_UPSTREAM, KIND_ROUTE, KIND_DEFAULTS, KIND_N };
+enum schema_kind {
+	KIND_MOONGATE,
+	KIND_LISTENER,
+	KIND_UPSTREAM,
+	KIND_ROUTE,
+	KIND_DEFAULTS,
+	KIND_SHARED_DICT,
+	KIND_N
+};
 
 struct schema_section {
 	const char *name;
@@ -30,6 +38,7 @@ enum {
 	KEY_DEFAULTS =
 	        1 << 5, /* a route's key that [defaults] may hold; its field is in route_settings */
 	KEY_RELOAD = 1 << 6, /* a reload can change it */
+	KEY_FILE = 1 << 7,   /* names a file whose bytes belong to the setting (config/part.h) */
 };
 
 struct schema_key {
@@ -45,7 +54,7 @@ struct schema_key {
 };
 extern const struct schema_key schema_key[];
 extern const size_t schema_key_n;
-enum { SCHEMA_KEYS_MAX = 192 };
+enum { SCHEMA_KEYS_MAX = 240 };
 
 /* NULL: none such. */
 const struct schema_section *schema_find_section(const char *kind);

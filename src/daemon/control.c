@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "daemon/exit.h"
 #include "daemon/notify.h"
+#include "daemon/reload.h"
 #include "daemon/say.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
@@ -39,10 +41,10 @@ struct control {
 	struct event_base *base;
 	struct event *signal, *report, *deadline, *progress;
 	struct watchdog *watchdog; /* or NULL */
+	struct reload *reload;     /* or NULL */
 	int signal_fd, report_fd;
 	enum control_state state;
 	struct service *service;
-	uint32_t drain_timeout_ms;
 	struct ignored ignored[NSIG];
 };
 
@@ -71,9 +73,10 @@ static void on_progress(evutil_socket_t fd, short what, void *arg)
 /* Whatever a peer or a worker does, the end comes: the deadline counts from now. */
 static void control_drain(struct control *c, int signal)
 {
+	uint32_t drain_ms = service_config(c->service)->drain_timeout_ms;
 	uint64_t sessions = service_sessions(c->service);
-	uint32_t spread_ms = sessions >= SPREAD_FROM ? c->drain_timeout_ms : 0;
-	uint64_t wait_ms = (uint64_t)c->drain_timeout_ms + CLOSE_GRACE_MS;
+	uint32_t spread_ms = sessions >= SPREAD_FROM ? drain_ms : 0;
+	uint64_t wait_ms = (uint64_t)drain_ms + CLOSE_GRACE_MS;
 	struct timeval wait = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
 	struct log_line l;
 	char name[16];
@@ -84,6 +87,8 @@ static void control_drain(struct control *c, int signal)
 	log_unum(&l, "spread_ms", spread_ms);
 	log_end(&l);
 	c->state = DRAINING;
+	if (c->reload)
+		reload_stop(c->reload);
 	tell_progress(c);
 	event_add(c->deadline, &wait);
 	service_drain(c->service, spread_ms);
@@ -122,6 +127,7 @@ static void control_ignore(struct control *c, int signal)
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
 	struct control *c = arg;
+	bool is_reload = false;
 	int signal;
 
 	(void)what;
@@ -133,9 +139,14 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 			control_stop(c, signal);
 		else if (signal == SIGUSR1)
 			log_reopen();
+		else if (signal == SIGHUP && c->reload && c->state == RUNNING)
+			is_reload = true;
 		else if (signal > 0 && signal < NSIG)
 			control_ignore(c, signal);
 	}
+	/* After the others: a stop goes before it. */
+	if (is_reload && c->state == RUNNING)
+		reload_request(c->reload);
 }
 
 static void on_report(evutil_socket_t fd, short what, void *arg)
@@ -146,6 +157,8 @@ static void on_report(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
+	if (c->reload)
+		reload_look(c->reload);
 	if (service_look(c->service) && c->state == DRAINING)
 		control_end(c);
 }
@@ -238,13 +251,15 @@ int control_report_fd(const struct control *c)
 	return c->report_fd;
 }
 
-void control_run(struct control *c, struct service *s, uint32_t drain_timeout_ms)
+void control_run(struct control *c, struct service *s, const char *path)
 {
 	c->service = s;
-	c->drain_timeout_ms = drain_timeout_ms;
+	c->reload = reload_new(path, s, c->base);
 	if (notify_watchdog_us() > 0)
 		c->watchdog = watchdog_new(c->base, s, notify_watchdog_us());
 	event_base_dispatch(c->base);
 	watchdog_free(c->watchdog);
 	c->watchdog = NULL;
+	reload_free(c->reload);
+	c->reload = NULL;
 }

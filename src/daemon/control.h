@@ -5,10 +5,9 @@
  * leads the daemon from running to its end:
  *
  *     RUNNING --SIGTERM, SIGINT--> DRAINING --all drained, out of time, a second signal--> ENDED
- */
-
-#include <stdbool.h>
-#include <stdint.h>
+ *
+ * While it runs, SIGHUP has the configuration read again (daemon/reload.h). A stop that comes
+ * at the same time goes before it. */
 
 struct control;
 
@@ -21,5 +20,5 @@ int control_report_fd(const struct control *c);
 struct service;
 
 /* Returns when the service is to be stopped: all sessions have ended, or their
- * time is over. */
-void control_run(struct control *c, struct service *s, uint32_t drain_timeout_ms);
+ * time is over. `path` is the configuration's. */
+void control_run(struct control *c, struct service *s, const char *path);

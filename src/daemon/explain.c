@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "daemon/explain.h"
 
-#include "config/schema.h"
+#include "daemon/explain_route.h"
 #include "daemon/say.h"
 #include "http/answer.h"
-#include "http/handshake.h"
 #include "http/uri.h"
-#include "proxy/tokens.h"
-#include "upstream/group.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum {
-	STEPS_MAX = 30,    /* routes that are told one by one */
-	COLUMN = 14,       /* where the facts of a route begin */
-	LINE_MAX_LEN = 96, /* of lists that are broken */
-};
+enum { STEPS_MAX = 30 }; /* routes that are told one by one */
 
 /* ---- the request ---- */
 
@@ -110,8 +102,8 @@ static char *write_request(const struct explain_request *r, const struct url *u,
 static const struct proxy_listener *listener_by_name(const struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->listener_n; i++)
-		if (strcmp(c->listener[i].name, name) == 0)
-			return &c->listener[i];
+		if (strcmp(c->listener[i]->name, name) == 0)
+			return c->listener[i];
 	return NULL;
 }
 
@@ -151,11 +143,11 @@ static const struct proxy_listener *choose_listener(const struct config *c,
 		if (!l)
 			say("--listener %s: there is no [listener %s]", r->listener, r->listener);
 	} else if (c->listener_n == 1) {
-		l = &c->listener[0];
+		l = c->listener[0];
 	} else if ((l = listener_at(c, port_of(u)))) {
 		*why = ", which has the port of the URL";
 	} else {
-		l = &c->listener[0];
+		l = c->listener[0];
 		*why = ", the first one; --listener NAME chooses another";
 	}
 	return l;
@@ -198,8 +190,8 @@ static void print_names(FILE *out, const struct config *c, uint64_t listeners)
 {
 	const char *gap = "";
 	for (size_t i = 0; i < c->listener_n; i++) {
-		if (listeners >> i & 1) {
-			fprintf(out, "%s[listener %s]", gap, c->listener[i].name);
+		if (listeners >> c->listener[i]->number & 1) {
+			fprintf(out, "%s[listener %s]", gap, c->listener[i]->name);
 			gap = ", ";
 		}
 	}
@@ -265,16 +257,11 @@ static void on_step(const struct route_step *step, void *arg)
 
 /* ---- the route ---- */
 
-static void label(FILE *out, const char *name)
-{
-	fprintf(out, "  %-*s", COLUMN - 2, name);
-}
-
 static void print_why(const struct telling *t, const struct route *r)
 {
 	char text[CONDITION_TEXT_MAX];
 	FILE *out = t->out;
-	label(out, "because");
+	explain_label(out, "because");
 	print_host(out, t->host, t->is_suffix);
 	fputs(r->prefix && r->path[0] ? ", longest prefix " : ", ", out);
 	fputs(r->prefix || !r->path[0] ? "" : "exact path ", out);
@@ -288,131 +275,12 @@ static void print_why(const struct telling *t, const struct route *r)
 	fputc('\n', out);
 }
 
-static void print_servers(FILE *out, struct upstream_group *g)
-{
-	struct upstream_members *m = upstream_group_members(g);
-	label(out, "servers");
-	if (g->service)
-		fprintf(out, "as listed by the name servers: ws+srv://%s\n", g->service);
-	for (unsigned i = 0; m && i < m->n; i++) {
-		const struct upstream_server *s = &m->server[i];
-		fprintf(out, "%*sws://%s", i > 0 ? COLUMN : 0, "", s->name);
-		if (s->weight != 1)
-			fprintf(out, " weight=%" PRIu32, s->weight);
-		fputs(s->is_backup ? " backup\n" : "\n", out);
-	}
-	upstream_members_unref(m);
-}
-
-static void print_action(FILE *out, const struct route *r)
-{
-	label(out, "does");
-	switch (r->action) {
-	case ROUTE_UPSTREAM:
-		fprintf(out, "pass WebSocket connections to [upstream %s]\n", r->group->name);
-		print_servers(out, r->group);
-		break;
-	case ROUTE_ECHO:
-		fputs("answer WebSocket connections with an echo\n", out);
-		break;
-	case ROUTE_RESPOND:
-		fprintf(out, "answer every request with %u%s%s\n", r->respond_status,
-		        r->respond_location ? " and Location: " : "",
-		        r->respond_location ? r->respond_location : "");
-		break;
-	}
-}
-
-static void print_origins(FILE *out, const struct route_settings *s)
-{
-	label(out, "origin");
-	if (!s->origins)
-		fputs("any", out);
-	for (size_t i = 0; i < origin_list_n(s->origins); i++)
-		fprintf(out, "%s%s", i > 0 ? ", " : "", origin_list_text(s->origins, i));
-	fprintf(out, "; without Origin: %s\n",
-	        s->origin_missing == ORIGIN_MISSING_DENY ? "403" : "allowed");
-}
-
-static void print_origin_verdict(
-        FILE *out, const struct route_settings *s, const struct http_head *head)
-{
-	const struct http_field *f = http_find(head, HTTP_ORIGIN);
-	enum origin_verdict v = origin_check(s->origins, s->origin_missing, head);
-	const char *by = s->origins && f ? origin_list_find(s->origins, head) : NULL;
-	if (!f)
-		return;
-	fprintf(out, "%*s%.*s: ", COLUMN, "", (int)f->value.len, (const char *)f->value.at);
-	if (v != ORIGIN_ALLOWED)
-		fprintf(out, "403, %s\n", origin_reason(v));
-	else
-		fprintf(out, "allowed%s%s\n", by ? " by " : "", by ? by : "");
-}
-
-static void print_protocols(FILE *out, const struct token_list *l)
-{
-	label(out, "subprotocol");
-	if (!l)
-		fputs("any", out);
-	for (size_t i = 0; l && i < l->n; i++)
-		fprintf(out, "%s%s", i > 0 ? ", " : "", (const char *)l->at[i].at);
-	fputc('\n', out);
-}
-
-static void print_limits(FILE *out, const struct route_settings *s)
-{
-	size_t at = COLUMN;
-	label(out, "limits");
-	for (size_t i = 0; i < schema_key_n; i++) {
-		char value[SCHEMA_FORM_MAX], item[SCHEMA_FORM_MAX + 40];
-		const struct schema_key *k = &schema_key[i];
-		if (!(k->flags & KEY_DEFAULTS) ||
-		        !schema_value(k, (const char *)s + k->offset, value))
-			continue;
-		size_t n = (size_t)snprintf(item, sizeof item, "%s %s", k->name, value);
-		if (at > COLUMN) {
-			bool fits = at + n + 2 <= LINE_MAX_LEN;
-			fprintf(out, fits ? ", " : ",\n%*s", fits ? 0 : COLUMN, "");
-			at = fits ? at + 2 : COLUMN;
-		}
-		fputs(item, out);
-		at += n;
-	}
-	fputc('\n', out);
-}
-
-/* What the client gets, as far as the configuration decides it. */
-static void print_answer(FILE *out, const struct route *r, const struct http_head *head)
-{
-	struct slice key;
-	enum upgrade_verdict v = upgrade_check(head, &key);
-	enum origin_verdict o = origin_check(r->settings.origins, r->settings.origin_missing, head);
-	label(out, "answer");
-	if (r->action == ROUTE_RESPOND)
-		fprintf(out, "%u %s\n", r->respond_status, http_status_text(r->respond_status));
-	else if (v != UPGRADE_NONE && o != ORIGIN_ALLOWED)
-		fprintf(out, "403 %s: %s\n", http_status_text(403), origin_reason(o));
-	else if (v != UPGRADE_OK)
-		fprintf(out, "%u %s: %s\n", upgrade_status(v), http_status_text(upgrade_status(v)),
-		        upgrade_reason(v));
-	else
-		fprintf(out, "101 %s%s\n", http_status_text(101),
-		        r->action == ROUTE_UPSTREAM ? ", once the upstream has said so" : "");
-}
-
 static void print_route(
         const struct telling *t, const struct route *r, const struct http_head *head)
 {
 	fprintf(t->out, "\n[route %s]\n", r->name);
 	print_why(t, r);
-	print_action(t->out, r);
-	if (r->action != ROUTE_RESPOND) {
-		print_origins(t->out, &r->settings);
-		print_origin_verdict(t->out, &r->settings, head);
-		print_protocols(t->out, r->settings.subprotocols);
-		print_limits(t->out, &r->settings);
-	}
-	print_answer(t->out, r, head);
+	explain_route(t->out, r, head);
 }
 
 static enum explain_result search(FILE *out, const struct config *c, const struct proxy_listener *l,

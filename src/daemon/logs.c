@@ -3,9 +3,11 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "net/tls_context.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool failed(char why[LOGS_WHY_MAX], const char *key, const char *value)
 {
@@ -25,5 +27,64 @@ bool logs_open(const struct config *c, char why[LOGS_WHY_MAX])
 		log_access_close();
 	else if (!log_access_open(c->access_log))
 		return failed(why, "access_log", c->access_log);
+	if (!tls_key_log_open(c->tls_key_log))
+		return failed(why, "tls_key_log", c->tls_key_log);
 	return true;
+}
+
+static bool is_other(const char *next, const char *now)
+{
+	return next && !(now && strcmp(next, now) == 0);
+}
+
+static void complain(struct config_errors *why, const struct config *c, const char *path,
+        const char *key, const char *value)
+{
+	char words[LOG_ERRNO_MAX];
+
+	config_errors_add(why, "%s: [moongate] %s = %s: %s", config_place(c, key, path), key, value,
+	        log_errno_words(errno, words));
+}
+
+bool logs_prepare(const struct config *next, const struct config *now, const char *path,
+        struct config_errors *why)
+{
+	bool good = true;
+
+	if (is_other(next->log, now->log) && !log_prepare(next->log)) {
+		complain(why, next, path, "log", next->log);
+		good = false;
+	}
+	if (is_other(next->access_log, now->access_log) && !log_access_prepare(next->access_log)) {
+		complain(why, next, path, "access_log", next->access_log);
+		good = false;
+	}
+	if (is_other(next->tls_key_log, now->tls_key_log) &&
+	        !tls_key_log_check(next->tls_key_log)) {
+		complain(why, next, path, "tls_key_log", next->tls_key_log);
+		good = false;
+	}
+	if (!good)
+		log_drop_prepared();
+	return good;
+}
+
+void logs_use(const struct config *next)
+{
+	log_set_rate(next->log_rate);
+	log_set_level(next->log_level);
+	log_use_prepared();
+	if (!tls_key_log_open(next->tls_key_log))
+		log_event(LOG_LEVEL_ERROR, "tls_key_log_failed", "path", next->tls_key_log, NULL);
+}
+
+void logs_drop(void)
+{
+	log_drop_prepared();
+}
+
+void logs_end(const struct config *next)
+{
+	if (!next->access_log)
+		log_access_close();
 }

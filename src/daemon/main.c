@@ -11,11 +11,11 @@
 #include "daemon/openable.h"
 #include "daemon/options.h"
 #include "daemon/privileges.h"
+#include "daemon/reload.h"
 #include "daemon/say.h"
 #include "daemon/service.h"
 #include "daemon/signals.h"
 #include "net/passed.h"
-#include "net/tls_context.h"
 #include "net/tls_memory.h"
 
 #include <errno.h>
@@ -36,21 +36,6 @@ static void hold_standard_streams(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
-}
-
-static void log_warnings(const struct config_errors *warnings)
-{
-	const char *at = warnings->text ? warnings->text : "";
-
-	while (*at != '\0') {
-		size_t len = strcspn(at, "\n");
-		struct log_line l;
-
-		log_begin(&l, LOG_LEVEL_WARN, "config_warning");
-		log_slice(&l, "text", slice_of(at, len));
-		log_end(&l);
-		at += len + (at[len] == '\n');
-	}
 }
 
 static struct config *load(const char *path, struct config_errors *problems)
@@ -118,20 +103,21 @@ static enum exit_status failed(const char *what)
 
 /* The log's thread runs; listeners are open. */
 static enum exit_status serve(
-        struct control *control, struct service *s, const struct config *c, unsigned workers)
+        struct control *control, struct service *s, const char *path, unsigned workers)
 {
 	bool good = service_start(s);
 
 	if (good) {
 		log_ready(workers);
 		notify_ready("serving with %u workers", workers);
-		control_run(control, s, c->drain_timeout_ms);
+		control_run(control, s, path);
 	}
 	service_stop(s);
 	return good ? EXIT_GOOD : EXIT_FAILED;
 }
 
-static enum exit_status start(struct control *control, const struct config *c)
+/* Takes the configuration over. */
+static enum exit_status start(struct control *control, const char *path, struct config *c)
 {
 	unsigned workers = c->workers ? c->workers : limits_processors();
 	struct service *s = service_new(c, workers, control_report_fd(control));
@@ -141,7 +127,7 @@ static enum exit_status start(struct control *control, const struct config *c)
 	status = service_open(s);
 	if (status == EXIT_GOOD) {
 		if (log_start())
-			status = serve(control, s, c, workers);
+			status = serve(control, s, path, workers);
 		else
 			status = failed("cannot start the log's thread");
 	}
@@ -150,17 +136,9 @@ static enum exit_status start(struct control *control, const struct config *c)
 	return status;
 }
 
-static bool open_key_log(const char *path, const char *name)
-{
-	bool good = tls_key_log_open(name);
-
-	if (!good)
-		say("%s: [moongate] tls_key_log = %s: %s", path, name, strerror(errno));
-	return good;
-}
-
+/* Takes the configuration over. */
 static enum exit_status run_configured(
-        const char *path, const struct config *c, const struct config_errors *warnings)
+        const char *path, struct config *c, const struct config_errors *warnings)
 {
 	enum exit_status status;
 	struct control *control;
@@ -169,19 +147,21 @@ static enum exit_status run_configured(
 	if (!logs_open(c, why)) {
 		status = exit_for(errno);
 		say("%s: %s", path, why);
+		config_free(c);
 		return status;
 	}
-	if (!open_key_log(path, c->tls_key_log))
-		return EXIT_FAILED;
 	log_event(LOG_LEVEL_INFO, "starting", "version", MOONGATE_VERSION, NULL);
-	log_warnings(warnings);
+	reload_log_lines(warnings, LOG_LEVEL_WARN, "config_warning");
 	if (geteuid() == 0 && !c->identity.user)
 		log_event(
 		        LOG_LEVEL_WARN, "running_as_root", "hint", "set user in [moongate]", NULL);
 	control = control_new();
-	if (!control)
-		return failed("cannot start");
-	status = start(control, c);
+	if (!control) {
+		status = failed("cannot start");
+		config_free(c);
+		return status;
+	}
+	status = start(control, path, c);
 	control_free(control);
 	return status;
 }
@@ -211,7 +191,6 @@ static enum exit_status run(const char *path)
 		status = run_configured(path, c, &problems);
 	}
 	config_errors_free(&problems);
-	config_free(c);
 	notify_fini();
 	return status;
 }

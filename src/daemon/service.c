@@ -6,53 +6,55 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "daemon/door.h"
+#include "daemon/gate.h"
 #include "daemon/limits.h"
 #include "daemon/say.h"
-#include "net/listener.h"
+#include "lua/worker.h"
 #include "net/worker.h"
 #include "proxy/proxy.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
-struct service_worker;
-
-/* What a worker knows of one bind. */
-struct door {
-	struct service_worker *owner;
-	struct watch *watch;
-	const struct proxy_listener *listener;
-	uint16_t port; /* 0 = a unix socket */
-};
-
 struct service_worker {
 	struct service *service;
 	struct worker *worker;
 	struct proxy *proxy;
-	struct door *doors; /* one for each bind */
-	bool is_running;    /* its thread was started */
-	bool has_failed;    /* to begin; `error` tells */
+	struct lua_worker *lua;
+	struct doors doors;
+	bool is_running; /* its thread was started */
+	bool has_failed; /* to begin; `error` tells */
 	int error;
 	uint32_t spread_ms; /* for drain() */
 	uint64_t turns;     /* when it was last asked to turn */
 	bool was_asked;
+	struct worker_message swap; /* sent while the service takes `next` over */
+	size_t unfinished;          /* doors to gates that go, and one while they are counted */
+	atomic_bool has_swapped;
 };
 
 struct service {
-	const struct config *config;
+	struct config *config;
+	struct gates gates; /* open, and in use */
+	/* What begins, or is taken over: workers read both until they have swapped. */
+	struct config *next;
+	struct gates next_gates;
+	bool is_swapping;
 	struct service_worker *workers;
 	unsigned worker_n;
-	struct listener **listeners; /* one for each bind; NULL once closed */
-	bool is_closed;              /* all of them */
+	bool is_closed; /* no gate is open any more */
 	int report_fd;
 	sem_t begun;       /* posted by each worker when it accepts, or failed to */
 	atomic_uint quiet; /* workers that no longer watch a listener */
 	atomic_uint drained;
+	struct daemon_counters counters;
 };
 
-struct service *service_new(const struct config *c, unsigned workers, int report_fd)
+struct service *service_new(struct config *c, unsigned workers, int report_fd)
 {
 	struct service *s = mem_new(sizeof(*s));
 
@@ -61,23 +63,18 @@ struct service *service_new(const struct config *c, unsigned workers, int report
 	budget_set(limits_budget(c->memory_max));
 	s->worker_n = workers;
 	s->workers = mem_new(workers * sizeof(*s->workers));
-	s->listeners = mem_new(c->bind_n * sizeof(struct listener *));
 	s->report_fd = report_fd;
 	sem_init(&s->begun, 0, 0);
-	for (unsigned i = 0; i < workers; i++) {
+	for (unsigned i = 0; i < workers; i++)
 		s->workers[i].service = s;
-		s->workers[i].doors = mem_new(c->bind_n * sizeof(struct door));
-	}
 	return s;
 }
 
-static void close_listeners(struct service *s)
+/* A gate may be in both; only the new ones are the next's alone. */
+static void close_gates(struct service *s)
 {
-	for (size_t i = 0; i < s->config->bind_n; i++) {
-		if (s->listeners[i])
-			listener_close(s->listeners[i]);
-		s->listeners[i] = NULL;
-	}
+	gates_drop(&s->next_gates);
+	gates_close(&s->gates);
 	s->is_closed = true;
 }
 
@@ -85,83 +82,74 @@ void service_free(struct service *s)
 {
 	if (!s)
 		return;
-	close_listeners(s);
+	close_gates(s);
 	for (unsigned i = 0; i < s->worker_n; i++) {
 		proxy_free(s->workers[i].proxy);
 		if (s->workers[i].worker)
 			worker_free(s->workers[i].worker);
-		mem_free(s->workers[i].doors);
 	}
 	sem_destroy(&s->begun);
-	mem_free(s->listeners);
 	mem_free(s->workers);
+	config_free(s->next);
+	config_free(s->config);
 	mem_free(s);
+}
+
+const struct config *service_config(const struct service *s)
+{
+	return s->config;
+}
+
+struct daemon_counters *service_counters(struct service *s)
+{
+	return &s->counters;
 }
 
 enum exit_status service_open(struct service *s)
 {
-	enum exit_status status = EXIT_GOOD;
+	struct config_errors why = {.text = NULL};
+	enum exit_status status =
+	        gates_open(&s->next_gates, &s->gates, s->config, s->worker_n, &why);
 
-	for (size_t i = 0; i < s->config->bind_n; i++) {
-		const struct config_bind *b = &s->config->bind[i];
-		char why[160];
-
-		s->listeners[i] = listener_open(&b->settings, s->worker_n, why);
-		if (!s->listeners[i]) {
-			enum exit_status why_not = exit_for(errno);
-
-			say("%s: [listener %s] bind = %s: %s", b->place, b->listener->name, b->text,
-			        why);
-			status = status == EXIT_CONFIG ? status : why_not;
-		}
-	}
+	if (why.text)
+		say_lines(why.text);
+	config_errors_free(&why);
 	return status;
-}
-
-static void report(struct service *s, atomic_uint *count)
-{
-	const uint64_t one = 1;
-
-	atomic_fetch_add(count, 1);
-	/* It can only fail when the count is full, and then it is readable too. */
-	if (write(s->report_fd, &one, sizeof(one)) < 0)
-		return;
-}
-
-static void on_accept(struct worker *w, int fd, const struct address *peer, void *arg)
-{
-	struct door *door = arg;
-
-	(void)w;
-	proxy_accept(door->owner->proxy, fd, peer, door->listener, door->port);
 }
 
 /* ---- on the worker's thread ---- */
 
 static bool open_doors(struct service_worker *sw)
 {
-	struct service *s = sw->service;
+	const struct gates *gates = &sw->service->next_gates;
 
-	for (size_t i = 0; i < s->config->bind_n; i++) {
-		struct door *door = &sw->doors[i];
-
-		door->owner = sw;
-		door->listener = s->config->bind[i].listener;
-		door->port = address_port(listener_address(s->listeners[i]));
-		door->watch = listener_watch(s->listeners[i], sw->worker, on_accept, door);
-		if (!door->watch)
+	for (size_t i = 0; i < gates->n; i++)
+		if (!door_open(&sw->doors, gates->at[i], gates->at[i]->part, false))
 			return false;
-	}
 	return true;
 }
 
-static void shut_doors(struct service_worker *sw)
+/* What a check has let pass can only fail here for want of memory, or because the script wants it
+ * so; then whatever was goes on. */
+static bool use_handlers(struct service_worker *sw, const struct config *c)
 {
-	for (size_t i = 0; i < sw->service->config->bind_n; i++) {
-		if (sw->doors[i].watch)
-			watch_stop(sw->doors[i].watch);
-		sw->doors[i].watch = NULL;
-	}
+	char why[LUA_WHY_MAX];
+
+	if (lua_worker_use(sw->lua, c->handlers, why))
+		return true;
+	log_event(LOG_LEVEL_ERROR, "lua_vm_failed", "error", why, NULL);
+	return false;
+}
+
+/* The resolver looks at the text it had while it gets another. */
+static void configure(struct service_worker *sw, const struct config *c)
+{
+	proxy_set_resolver(sw->proxy, &c->resolver);
+	proxy_set_routes(sw->proxy, c->routes);
+	proxy_set_access(sw->proxy, &c->access);
+	proxy_keep_spares(sw->proxy, c->group, c->group_n, sw->service->worker_n);
+	if (sw->worker->index == 0)
+		proxy_use_groups(sw->proxy, c->group, c->group_n);
 }
 
 static void begin(struct worker *w, void *arg)
@@ -169,17 +157,58 @@ static void begin(struct worker *w, void *arg)
 	struct service_worker *sw = arg;
 
 	sw->proxy = proxy_new(w);
+	doors_init(&sw->doors, w, sw->proxy);
 	if (sw->proxy) {
-		proxy_set_resolver(sw->proxy, &sw->service->config->resolver);
-		proxy_set_routes(sw->proxy, sw->service->config->routes);
-		proxy_set_access(sw->proxy, &sw->service->config->access);
+		sw->lua = lua_worker_new(w, sw->service->worker_n);
+		configure(sw, sw->service->config);
 	}
-	if (sw->proxy && w->index == 0)
-		proxy_check_servers(
-		        sw->proxy, sw->service->config->group, sw->service->config->group_n);
-	sw->has_failed = !sw->proxy || !open_doors(sw);
+	errno = ENOMEM;
+	sw->has_failed = !sw->proxy || !use_handlers(sw, sw->service->config) || !open_doors(sw);
 	sw->error = errno;
 	sem_post(&sw->service->begun);
+}
+
+static void tell(struct service *s)
+{
+	const uint64_t one = 1;
+
+	/* It can only fail when the count is full, and then it is readable too. */
+	if (write(s->report_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void on_finished(void *arg)
+{
+	struct service_worker *sw = arg;
+
+	if (--sw->unfinished > 0)
+		return;
+	atomic_store(&sw->has_swapped, true);
+	tell(sw->service);
+}
+
+/* Everything between two events: no session sees half of it. */
+static void swap(struct worker *w, void *arg)
+{
+	struct service_worker *sw = arg;
+	const struct service *s = sw->service;
+
+	(void)w;
+	use_handlers(sw, s->next);
+	configure(sw, s->next);
+	sw->unfinished = 1;
+	for (size_t i = 0; i < s->next_gates.n; i++) {
+		struct gate *g = s->next_gates.at[i];
+		if (!door_change(&sw->doors, g, g->wanted->listener))
+			door_open(&sw->doors, g, g->wanted->listener, true);
+	}
+	for (size_t i = 0; i < s->gates.n; i++) {
+		if (s->gates.at[i]->wanted)
+			continue;
+		sw->unfinished++;
+		door_finish(&sw->doors, s->gates.at[i], on_finished, sw);
+	}
+	on_finished(sw);
 }
 
 /* The loop has ended; what is left of sessions is ended with it. */
@@ -188,9 +217,17 @@ static void end(struct worker *w, void *arg)
 	struct service_worker *sw = arg;
 
 	(void)w;
-	shut_doors(sw);
+	doors_shut(&sw->doors);
 	if (sw->proxy)
 		proxy_abort(sw->proxy);
+	lua_worker_free(sw->lua);
+	sw->lua = NULL;
+}
+
+static void report(struct service *s, atomic_uint *count)
+{
+	atomic_fetch_add(count, 1);
+	tell(s);
 }
 
 static void on_drained(void *arg)
@@ -205,8 +242,9 @@ static void drain(struct worker *w, void *arg)
 	struct service_worker *sw = arg;
 
 	(void)w;
-	shut_doors(sw);
+	doors_shut(&sw->doors);
 	report(sw->service, &sw->service->quiet);
+	lua_worker_stop(sw->lua);
 	proxy_drain(sw->proxy, sw->spread_ms, on_drained, sw->service);
 }
 
@@ -252,12 +290,9 @@ bool service_start(struct service *s)
 	good = started == s->worker_n;
 	for (unsigned i = 0; i < started; i++)
 		good = has_begun_well(&s->workers[i], i) && good;
-	for (size_t i = 0; good && i < s->config->bind_n; i++) {
-		char text[ADDRESS_TEXT_MAX];
-
-		log_event(LOG_LEVEL_INFO, "listening", "listener",
-		        s->config->bind[i].listener->name, "address",
-		        address_text(listener_address(s->listeners[i]), text), NULL);
+	if (good) {
+		gates_log(&s->next_gates);
+		gates_move(&s->gates, &s->next_gates);
 	}
 	return good;
 }
@@ -282,6 +317,56 @@ int service_stuck(struct service *s)
 		if (!has_turned(&s->workers[i]))
 			stuck = (int)i;
 	return stuck;
+}
+
+/* ---- another configuration ---- */
+
+bool service_prepare(struct service *s, struct config *next, struct config_errors *why)
+{
+	assert(!s->is_swapping);
+	if (gates_open(&s->next_gates, &s->gates, next, s->worker_n, why) != EXIT_GOOD)
+		return false;
+	if (!gates_change(&s->next_gates, why)) {
+		gates_drop(&s->next_gates);
+		return false;
+	}
+	return true;
+}
+
+/* From here nothing can fail. */
+void service_swap(struct service *s, struct config *next)
+{
+	s->next = next;
+	s->is_swapping = true;
+	limit_table_resize(next->address_table);
+	budget_set(limits_budget(next->memory_max));
+	gates_leave(&s->gates);
+	for (unsigned i = 0; i < s->worker_n; i++) {
+		struct service_worker *sw = &s->workers[i];
+
+		atomic_store(&sw->has_swapped, false);
+		sw->swap = (struct worker_message){.fn = swap, .arg = sw};
+		worker_send(sw->worker, &sw->swap);
+	}
+}
+
+int service_not_swapped(const struct service *s)
+{
+	for (unsigned i = 0; s->is_swapping && i < s->worker_n; i++)
+		if (!atomic_load(&s->workers[i].has_swapped))
+			return (int)i;
+	return -1;
+}
+
+void service_swapped(struct service *s)
+{
+	assert(s->is_swapping && service_not_swapped(s) < 0);
+	gates_log(&s->next_gates);
+	gates_move(&s->gates, &s->next_gates);
+	config_free(s->config);
+	s->config = s->next;
+	s->next = NULL;
+	s->is_swapping = false;
 }
 
 uint64_t service_sessions(const struct service *s)
@@ -312,8 +397,8 @@ void service_drain(struct service *s, uint32_t spread_ms)
 
 bool service_look(struct service *s)
 {
-	if (!s->is_closed && atomic_load(&s->quiet) == s->worker_n)
-		close_listeners(s);
+	if (!s->is_closed && !s->is_swapping && atomic_load(&s->quiet) == s->worker_n)
+		close_gates(s);
 	return atomic_load(&s->drained) == s->worker_n;
 }
 
@@ -326,7 +411,7 @@ static void log_totals(const struct service *s)
 		workers[i] = s->workers[i].worker;
 		proxies[i] = s->workers[i].proxy;
 	}
-	totals_log(workers, proxies, s->worker_n);
+	totals_log(workers, proxies, s->worker_n, &s->counters);
 	mem_free(workers);
 	mem_free(proxies);
 }

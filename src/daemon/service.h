@@ -10,11 +10,13 @@
 #include <stdint.h>
 
 struct config;
+struct config_errors;
+struct daemon_counters;
 struct service;
 
-/* Borrows the configuration; needs it until service_free(). report_fd is an
- * eventfd: readable when service_look() has something to see. */
-struct service *service_new(const struct config *c, unsigned workers, int report_fd);
+/* Takes the configuration over. report_fd is an eventfd: readable when service_look() or
+ * service_not_swapped() has something to see. */
+struct service *service_new(struct config *c, unsigned workers, int report_fd);
 /* After service_stop(), or before service_start(). */
 void service_free(struct service *s);
 
@@ -24,6 +26,22 @@ enum exit_status service_open(struct service *s);
 /* Starts the workers; returns when all of them accept connections. False when one
  * could not start, which was said: service_stop() comes next. */
 bool service_start(struct service *s);
+
+/* The one in use: by all workers, unless another is being taken over. */
+const struct config *service_config(const struct service *s);
+struct daemon_counters *service_counters(struct service *s);
+
+/* Another configuration, which config_reload() has made of the one in use. First all that can
+ * fail: opens listeners and gives those that stay their new settings. False, with the reasons
+ * added to `why`: nothing has changed. */
+bool service_prepare(struct service *s, struct config *next, struct config_errors *why);
+/* Then, after service_prepare() was true, each worker takes it over between two of its events;
+ * the service owns it. Does not wait for them: */
+void service_swap(struct service *s, struct config *next);
+/* a worker that has not yet, or -1, in any order. */
+int service_not_swapped(const struct service *s);
+/* All have: what is not in use any more is closed and let go. */
+void service_swapped(struct service *s);
 
 /* A worker whose loop has not turned since it was last asked to, or -1; those that have are
  * asked again. */

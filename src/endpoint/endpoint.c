@@ -159,6 +159,10 @@ static size_t read_step(struct endpoint *ep, uint8_t *buf, size_t len)
 		return read_body(ep, buf, len);
 	case ENDPOINT_FRAMES:
 		return events_of(ep)->on_frames(ep, buf, len);
+	case ENDPOINT_HELD:
+		return 0;
+	case ENDPOINT_RAW:
+		return events_of(ep)->on_raw(ep, buf, len);
 	case ENDPOINT_DISCARD:
 		return len;
 	}
@@ -214,9 +218,8 @@ static void read_fresh(struct endpoint *ep, uint8_t *buf, size_t len)
 		out_of_memory(ep);
 }
 
-static void on_data(struct stream *s, uint8_t *buf, size_t len)
+static void read_bytes(struct endpoint *ep, uint8_t *buf, size_t len)
 {
-	struct endpoint *ep = s->owner;
 	if (!ep->rest) {
 		read_fresh(ep, buf, len);
 		return;
@@ -229,6 +232,34 @@ static void on_data(struct stream *s, uint8_t *buf, size_t len)
 	memcpy(buf - kept, ep->rest->bytes, kept);
 	rest_free(ep);
 	read_fresh(ep, buf - kept, kept + len);
+}
+
+/* What was kept is to be read by another phase. */
+static void read_again(struct endpoint *ep)
+{
+	while (ep->stream && ep->is_unread) {
+		struct endpoint_rest *rest = ep->rest;
+		ep->is_unread = false;
+		if (rest)
+			read_behind_rest(ep, NULL, 0);
+	}
+}
+
+static void pause_if_full(struct endpoint *ep)
+{
+	if (ep->stream && ep->phase == ENDPOINT_HELD && ep->rest &&
+	        ep->rest->len > ENDPOINT_HELD_MAX)
+		stream_pause(ep->stream);
+}
+
+static void on_data(struct stream *s, uint8_t *buf, size_t len)
+{
+	struct endpoint *ep = s->owner;
+	ep->is_reading = true;
+	read_bytes(ep, buf, len);
+	read_again(ep);
+	ep->is_reading = false;
+	pause_if_full(ep);
 }
 
 static void on_end(struct stream *s, enum stream_end end, int error)
@@ -257,11 +288,19 @@ static void on_connect(struct stream *s)
 		events_of(ep)->on_connect(ep);
 }
 
+static void on_soon(struct stream *s, bool next)
+{
+	const struct endpoint_worker *e = s->worker->layer[WORKER_ENDPOINT];
+	if (e->events->on_soon)
+		e->events->on_soon(s->owner, next);
+}
+
 static const struct stream_events stream_events = {
         .on_data = on_data,
         .on_end = on_end,
         .on_drain = on_drain,
         .on_connect = on_connect,
+        .on_soon = on_soon,
 };
 
 void endpoint_init(struct endpoint *ep, enum endpoint_role role)
@@ -290,6 +329,7 @@ void endpoint_close(struct endpoint *ep, bool reset)
 	if (ep->stream)
 		stream_free(ep->stream, reset);
 	ep->stream = NULL;
+	ep->is_unread = false;
 	rest_free(ep);
 }
 
@@ -310,6 +350,43 @@ void endpoint_discard(struct endpoint *ep)
 {
 	ep->phase = ENDPOINT_DISCARD;
 	rest_free(ep);
+}
+
+void endpoint_hold(struct endpoint *ep)
+{
+	ep->phase = ENDPOINT_HELD;
+}
+
+void endpoint_raw(struct endpoint *ep)
+{
+	ep->phase = ENDPOINT_RAW;
+}
+
+void endpoint_await(struct endpoint *ep)
+{
+	ep->phase = ENDPOINT_HEAD;
+	await_head(ep);
+}
+
+bool endpoint_unread(struct endpoint *ep, struct slice bytes)
+{
+	assert(!ep->rest);
+	ep->is_unread = bytes.len > 0;
+	return rest_append(ep, bytes.at, bytes.len);
+}
+
+void endpoint_go_on(struct endpoint *ep)
+{
+	if (!ep->stream)
+		return;
+	stream_resume(ep->stream);
+	ep->is_unread = ep->rest != NULL;
+	if (ep->is_reading)
+		return;
+	ep->is_reading = true;
+	read_again(ep);
+	ep->is_reading = false;
+	pause_if_full(ep);
 }
 
 bool endpoint_send_queue(struct endpoint *ep, const struct queue *q)

@@ -10,6 +10,9 @@
  *     HEAD --on_head--> BODY --end of body--> HEAD
  *       |                 |
  *       +--endpoint_upgrade()--> FRAMES        endpoint_discard() from anywhere
+ *       +--endpoint_hold()--> HELD             kept, until its owner knows what they are
+ *       +--endpoint_raw()--> RAW               its owner's, as they came; endpoint_await()
+ *                                              leads back to HEAD
  *
  * The owner is told everything while the endpoint is in the middle of its
  * bytes, and may close it there; the endpoint's memory must last to the end of the
@@ -30,6 +33,8 @@ enum endpoint_phase {
 	ENDPOINT_HEAD,
 	ENDPOINT_BODY,
 	ENDPOINT_FRAMES,
+	ENDPOINT_HELD,
+	ENDPOINT_RAW,
 	ENDPOINT_DISCARD
 };
 
@@ -46,12 +51,17 @@ struct endpoint_events {
 	/* Bytes of frames. Returns how many were used; what is left, less than a
 	 * control frame, comes again with the next bytes behind it. */
 	size_t (*on_frames)(struct endpoint *ep, uint8_t *buf, size_t len);
+	/* Bytes as they came (RAW). Returns how many were used: all, unless another phase
+	 * was begun. May be NULL. */
+	size_t (*on_raw)(struct endpoint *ep, uint8_t *buf, size_t len);
 	/* The first byte of a head has come. */
 	void (*on_first_byte)(struct endpoint *ep);
 	void (*on_end)(struct endpoint *ep, enum stream_end end, int error);
 	void (*on_drain)(struct endpoint *ep);
 	/* The stream, which was connecting, is connected. May be NULL. */
 	void (*on_connect)(struct endpoint *ep);
+	/* Bytes will come in a moment: stream.h. May be NULL. */
+	void (*on_soon)(struct endpoint *ep, bool next);
 	/* There was no memory for what is unfinished; nothing more is read. */
 	void (*on_no_memory)(struct endpoint *ep);
 };
@@ -69,6 +79,8 @@ struct endpoint {
 		} http;
 	};
 	uint8_t role, phase;
+	bool is_reading; /* its bytes are being read: what is left is looked at by itself */
+	bool is_unread;  /* `rest` is to be read again */
 };
 
 /* What the endpoints of one worker share; made by endpoint_worker_new() into
@@ -95,6 +107,20 @@ void endpoint_read_body(struct endpoint *ep, const struct http_head *head, bool 
 void endpoint_upgrade(struct endpoint *ep, unsigned reader_flags);
 /* From here on the peer's bytes are thrown away; only its end matters. */
 void endpoint_discard(struct endpoint *ep);
+
+/* From here on what comes is kept, up to ENDPOINT_HELD_MAX, then the stream pauses. The
+ * next phase begins where the holding did; outside of a callback endpoint_go_on() follows. */
+enum { ENDPOINT_HELD_MAX = 16 * 1024 };
+void endpoint_hold(struct endpoint *ep);
+/* From here on the bytes are given to on_raw. */
+void endpoint_raw(struct endpoint *ep);
+/* From here on a head is awaited. */
+void endpoint_await(struct endpoint *ep);
+/* In front of all that is still to be read stand these bytes, which on_raw had used. False
+ * when memory is short. */
+bool endpoint_unread(struct endpoint *ep, struct slice bytes);
+/* Reads what was kept, by the phase that was begun; the stream goes on. */
+void endpoint_go_on(struct endpoint *ep);
 
 static inline bool endpoint_has_rest(const struct endpoint *ep)
 {

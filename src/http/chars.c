@@ -21,7 +21,7 @@ const uint8_t http_chars[256] = {
 	['m'] = ALNUM, ['n'] = ALNUM, ['o'] = ALNUM, ['p'] = ALNUM, ['q'] = ALNUM, ['r'] = ALNUM,
 	['s'] = ALNUM, ['t'] = ALNUM, ['u'] = ALNUM, ['v'] = ALNUM, ['w'] = ALNUM, ['x'] = ALNUM,
 	['y'] = ALNUM, ['z'] = ALNUM,
-	['-'] = MARK, ['.'] = MARK, ['_'] = MARK, ['~'] = MARK,
+	['-'] = MARK, ['.'] = MARK | CHAR_LAX, ['_'] = MARK | CHAR_LAX, ['~'] = MARK,
 	['!'] = DELIM, ['$'] = DELIM, ['&'] = DELIM, ['\''] = DELIM, ['*'] = DELIM,
 	['+'] = DELIM | CHAR_BASE64,
 	['%'] = PLAIN, ['^'] = PLAIN, ['`'] = PLAIN, ['|'] = PLAIN,

@@ -12,6 +12,7 @@ enum {
 	CHAR_UNRESERVED = 1 << 2, /* never percent-encoded in the normal form */
 	CHAR_NAME = 1 << 3,       /* of a host's name: unreserved and sub-delims but the comma */
 	CHAR_BASE64 = 1 << 4,
+	CHAR_LAX = 1 << 5, /* in a field's name: what some programs take for '-' */
 };
 
 extern const uint8_t http_chars[256];

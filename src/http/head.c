@@ -135,14 +135,16 @@ static struct slice trim(const uint8_t *at, const uint8_t *end)
 static bool read_field(struct http_field *f, const uint8_t *at, const uint8_t *end)
 {
 	const uint8_t *colon = at;
+	unsigned classes = 0;
 
-	while (colon < end && char_is(*colon, CHAR_TOKEN))
-		colon++;
+	for (; colon < end && char_is(*colon, CHAR_TOKEN); colon++)
+		classes |= http_chars[*colon];
 	if (colon == at || colon == end || *colon != ':')
 		return false;
 	f->name = slice_of(at, (size_t)(colon - at));
 	f->value = trim(colon + 1, end);
 	f->id = http_name_of(f->name);
+	f->lax = classes & CHAR_LAX;
 	f->named = false;
 	return true;
 }

@@ -50,6 +50,7 @@ struct http_field {
 	struct slice name;  /* as it came */
 	struct slice value; /* without white space around it */
 	enum http_name id;
+	bool lax;   /* its name holds '_' or '.', which some programs take for '-' */
 	bool named; /* a Connection line names it, so it concerns this connection only; or its
 	               reader decided that it goes no further */
 };

@@ -57,15 +57,32 @@ void http_put_field(struct http_writer *w, struct slice name, struct slice value
 	copy(at, SLICE("\r\n"));
 }
 
-void http_put_number(struct http_writer *w, struct slice name, uint64_t value)
+enum { DIGITS_MAX = 20 };
+
+/* In decimal; the slice is the end of `digits`. */
+static struct slice in_digits(uint8_t digits[DIGITS_MAX], uint64_t value)
 {
-	uint8_t digits[20], *at = digits + sizeof(digits);
+	uint8_t *end = digits + DIGITS_MAX, *at = end;
 
 	do {
 		*--at = (uint8_t)('0' + value % 10);
 		value /= 10;
 	} while (value > 0);
-	http_put_field(w, name, slice_of(at, (size_t)(digits + sizeof(digits) - at)));
+	return slice_of(at, (size_t)(end - at));
+}
+
+void http_put_digits(struct http_writer *w, uint64_t value)
+{
+	uint8_t digits[DIGITS_MAX];
+
+	http_put(w, in_digits(digits, value));
+}
+
+void http_put_number(struct http_writer *w, struct slice name, uint64_t value)
+{
+	uint8_t digits[DIGITS_MAX];
+
+	http_put_field(w, name, in_digits(digits, value));
 }
 
 void http_put_end(struct http_writer *w)

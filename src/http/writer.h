@@ -23,7 +23,8 @@ void http_put_status(struct http_writer *w, unsigned status); /* HTTP/1.1 404 No
 /* The caller vouches that neither holds CR, LF or NUL. */
 void http_put_field(struct http_writer *w, struct slice name, struct slice value);
 void http_put_number(struct http_writer *w, struct slice name, uint64_t value);
-void http_put_end(struct http_writer *w); /* the empty line */
+void http_put_digits(struct http_writer *w, uint64_t value); /* in decimal */
+void http_put_end(struct http_writer *w);                    /* the empty line */
 /* The three digits of a status. */
 void http_put_code(struct http_writer *w, unsigned status);
 /* "Not Found" for 404; "" for a status without a name. */

@@ -3,11 +3,41 @@
 
 /* The groups of the ngx API: a file each. An opener is called once for each VM with the
  * ngx table at the top of the stack, adds its names to it, and leaves the stack as it
- * was. What a group keeps for each VM lies in the registry. */
+ * was. What a group keeps for each VM lies in the registry or in upvalues, and is freed
+ * with the VM. */
+
+#include "base/slice.h"
+#include "lua/ngx_re.h"
+#include "lua/ngx_shared.h"
+#include "lua/ngx_ssl.h"
+#include "lua/ngx_string.h"
+#include "lua/ngx_time.h"
 
 #include <lua.h>
+#include <stdbool.h>
 
-void ngx_string_open(lua_State *L);
-void ngx_time_open(lua_State *L);
-void ngx_re_open(lua_State *L);
-void ngx_shared_open(lua_State *L);
+/* What the modules that lua-resty-core would bring call their version. */
+#define NGX_CORE_VERSION "0.1.25"
+
+void ngx_const_open(lua_State *L);
+void ngx_log_open(lua_State *L);
+void ngx_fields_open(lua_State *L);
+void ngx_req_open(lua_State *L);
+void ngx_body_open(lua_State *L);
+void ngx_resp_open(lua_State *L);
+void ngx_var_open(lua_State *L);
+void ngx_thread_open(lua_State *L);
+void ngx_timer_open(lua_State *L);
+void ngx_semaphore_open(lua_State *L);
+void ngx_worker_open(lua_State *L);
+void ngx_config_open(lua_State *L);
+
+/* What fields of ngx do, as functions of (ngx, key[, value]). */
+int ngx_resp_get_status(lua_State *L);
+int ngx_resp_set_status(lua_State *L);
+int ngx_resp_headers_sent(lua_State *L);
+
+/* A table as ngx.req.get_headers() returns it, with room for n; and one more field for the one on
+ * top of the stack. */
+void ngx_req_new_headers(lua_State *L, int n);
+void ngx_req_add_header(lua_State *L, struct slice name, struct slice value, bool is_raw);

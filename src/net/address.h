@@ -32,6 +32,7 @@ enum { ADDRESS_TEXT_MAX = 128 };
 bool address_parse(struct address *a, const char *text);
 /* The same forms; `unix:` for a nameless peer. Returns out. */
 const char *address_text(const struct address *a, char out[ADDRESS_TEXT_MAX]);
+/* An IPv4 peer of an IPv6 socket is an IPv4 peer. */
 void address_brief(struct address_brief *out, const struct address *a);
 const char *address_brief_text(const struct address_brief *b, char out[ADDRESS_TEXT_MAX]);
 /* The address alone, as 192.0.2.1 or 2001:db8::1. Returns out. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,12 @@ struct listener {
 	unsigned n;   /* sockets */
 	dev_t device; /* of a unix socket's file */
 	ino_t inode;  /* 0 = there is none of ours */
+	mode_t mode;  /* of the file, as it was when the kernel had made it */
+	uid_t owner;
+	gid_t group;
+	bool is_passed;
+	int backlog;
+	struct socket_options socket;
 	int fd[];
 };
 
@@ -75,8 +82,23 @@ static bool open_group(
 	return true;
 }
 
+/* Our own socket that is in the way has SO_REUSEPORT too. */
+static bool open_beside_own(
+        struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
+{
+	bool ok = true;
+	l->address = s->address;
+	for (unsigned i = 0; ok && i < l->n; i++) {
+		l->fd[i] = bound(&l->address, true);
+		ok = l->fd[i] >= 0 ? start_listening(l, i, s, why) : because(why, "bind", errno);
+	}
+	return ok;
+}
+
 static bool open_tcp(struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
 {
+	if (s->is_beside_own)
+		return open_beside_own(l, s, why);
 	int probe = bound(&s->address, false);
 	if (probe < 0)
 		return because(why, "bind", errno);
@@ -131,6 +153,30 @@ static bool set_access(const struct listener_settings *s, char why[WHY_MAX])
 	return !s->mode || chmod(path, s->mode) == 0 || because(why, "chmod", errno);
 }
 
+/* What the settings do not say any more is as it was at first. */
+static bool change_access(
+        const struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
+{
+	struct listener_settings wanted = *s;
+	struct stat st;
+
+	if (lstat(s->address.un.sun_path, &st) < 0)
+		return because(why, "stat", errno);
+	if (wanted.owner == (uid_t)-1)
+		wanted.owner = l->owner;
+	if (wanted.group == (gid_t)-1)
+		wanted.group = l->group;
+	if (wanted.owner == st.st_uid)
+		wanted.owner = (uid_t)-1;
+	if (wanted.group == st.st_gid)
+		wanted.group = (gid_t)-1;
+	if (!wanted.mode)
+		wanted.mode = l->mode;
+	if (wanted.mode == (st.st_mode & 07777))
+		wanted.mode = 0;
+	return set_access(&wanted, why);
+}
+
 static bool open_unix(struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
 {
 	struct stat st;
@@ -145,6 +191,9 @@ static bool open_unix(struct listener *l, const struct listener_settings *s, cha
 		return because(why, "stat", errno);
 	l->device = st.st_dev;
 	l->inode = st.st_ino;
+	l->mode = st.st_mode & 07777;
+	l->owner = st.st_uid;
+	l->group = st.st_gid;
 	return set_access(s, why) && start_listening(l, 0, s, why);
 }
 
@@ -204,6 +253,9 @@ struct listener *listener_open(const struct listener_settings *s, unsigned worke
 	struct listener *l = mem_new(sizeof(*l) + n * sizeof(l->fd[0]));
 
 	l->n = n;
+	l->is_passed = s->passed != NULL;
+	l->backlog = s->backlog;
+	l->socket = s->socket;
 	for (unsigned i = 0; i < n; i++)
 		l->fd[i] = -1;
 	if (open_sockets(l, s, why))
@@ -224,13 +276,85 @@ int listener_fd(const struct listener *l, unsigned worker)
 	return l->fd[worker % l->n];
 }
 
+/* ---- while it is open ---- */
+
+/* As a socket has it before anything is set; -1 when that cannot be found out. */
+static int usual_size(int family, int option)
+{
+	int fd = sys_socket(family, SOCK_STREAM), size = -1;
+	socklen_t len = sizeof(size);
+
+	if (fd < 0)
+		return -1;
+	if (getsockopt(fd, SOL_SOCKET, option, &size, &len) < 0)
+		size = -1;
+	sys_close(fd);
+	return size;
+}
+
+/* The kernel shows, and keeps, twice what is set. Older kernels than 5.14 cannot be told to
+ * go on by themselves from there. */
+static void reset_size(int fd, int family, int option)
+{
+	int size = usual_size(family, option);
+
+	if (size > 0)
+		sys_setsockopt(fd, SOL_SOCKET, option, size / 2);
+	sys_setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, 0);
+}
+
+/* First what was set and is not any more; what is set holds the sizes again. */
+static void change_options(
+        int fd, int family, const struct socket_options *before, const struct socket_options *now)
+{
+	if (before->send_buffer && !now->send_buffer)
+		reset_size(fd, family, SO_SNDBUF);
+	if (before->receive_buffer && !now->receive_buffer)
+		reset_size(fd, family, SO_RCVBUF);
+	if (family != AF_UNIX && before->keepalive_ms && !now->keepalive_ms)
+		sys_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+	if (family != AF_UNIX && before->user_timeout_ms && !now->user_timeout_ms)
+		sys_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
+	plain_set_options(fd, family, now);
+}
+
+bool listener_change(struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
+{
+	bool has_other_options = memcmp(&l->socket, &s->socket, sizeof(l->socket)) != 0;
+	bool has_other_backlog = !l->is_passed && l->backlog != s->backlog;
+
+	for (unsigned i = 0; i < l->n; i++) {
+		if (has_other_options)
+			change_options(l->fd[i], l->address.sa.sa_family, &l->socket, &s->socket);
+		if (has_other_backlog)
+			sys_listen(l->fd[i], s->backlog);
+	}
+	l->backlog = s->backlog;
+	l->socket = s->socket;
+	return l->inode == 0 || change_access(l, s, why);
+}
+
 /* The file may have been replaced meanwhile, by a successor's. */
-static void remove_file(const struct listener *l)
+bool listener_has_file(const struct listener *l)
 {
 	struct stat st;
-	if (l->inode && lstat(l->address.un.sun_path, &st) == 0 && st.st_dev == l->device &&
-	        st.st_ino == l->inode)
+	return l->inode == 0 || (lstat(l->address.un.sun_path, &st) == 0 &&
+	                                st.st_dev == l->device && st.st_ino == l->inode);
+}
+
+void listener_unlink(struct listener *l)
+{
+	if (l->inode && listener_has_file(l))
 		unlink(l->address.un.sun_path);
+	l->inode = 0;
+}
+
+void listener_close_own(struct listener *l, unsigned worker)
+{
+	if (l->is_passed || is_unix(&l->address))
+		return;
+	sys_close(l->fd[worker % l->n]);
+	l->fd[worker % l->n] = -1;
 }
 
 void listener_close(struct listener *l)
@@ -238,7 +362,7 @@ void listener_close(struct listener *l)
 	if (!l)
 		return;
 	/* First the file: a client finds the old socket or none, not one that refuses. */
-	remove_file(l);
+	listener_unlink(l);
 	for (unsigned i = 0; i < l->n; i++)
 		if (l->fd[i] >= 0)
 			sys_close(l->fd[i]);

@@ -22,6 +22,7 @@ struct listener_settings {
 	uid_t owner; /* unix; (uid_t)-1 = unchanged */
 	gid_t group;
 	struct socket_options socket;
+	bool is_beside_own; /* the address meets one of ours that is about to go: no probe bind */
 };
 
 struct listener;
@@ -34,9 +35,21 @@ struct listener *listener_open(const struct listener_settings *s, unsigned worke
 const struct address *listener_address(const struct listener *l);
 /* The socket that a worker of this number watches. */
 int listener_fd(const struct listener *l, unsigned worker);
+/* Sockets that stay are given other settings of the same address: the options, the backlog,
+ * the mode, owner and group of a unix socket's file. The last of it may fail: false, with
+ * errno and in why a few words, and some of it is done. */
+bool listener_change(struct listener *l, const struct listener_settings *s, char why[160]);
+/* A unix socket's file, if it was made here, is still the socket's. True for other kinds. */
+bool listener_has_file(const struct listener *l);
 /* Closes the sockets and removes a unix socket's file, if it was made here. No worker may
  * watch it. */
 void listener_close(struct listener *l);
+/* Removes the file first, so that no more clients come by it; the sockets stay. */
+void listener_unlink(struct listener *l);
+/* Closes the one socket of a worker that watches it no more, on that worker's thread, unless
+ * it is the socket of others too. What comes after what it accepted last is refused rather than
+ * queued for nobody. */
+void listener_close_own(struct listener *l, unsigned worker);
 
 /* Gets a connected descriptor, which it owns, and the peer's address. */
 typedef void (*listener_fn)(struct worker *w, int fd, const struct address *peer, void *arg);
@@ -48,6 +61,12 @@ typedef void (*listener_fn)(struct worker *w, int fd, const struct address *peer
 struct watch;
 /* NULL when the worker's base cannot take it. */
 struct watch *listener_watch(struct listener *l, struct worker *w, listener_fn fn, void *arg);
+/* The same of a worker that cannot go back: when its base cannot take it, that is tried again. */
+struct watch *listener_watch_soon(struct listener *l, struct worker *w, listener_fn fn, void *arg);
+/* The listener is to be closed: accepts what the kernel has queued on the socket, some of it
+ * in each turn, and then calls done(arg), by which the watch is gone. Perhaps before it
+ * returns. */
+void watch_finish(struct watch *x, void (*done)(void *arg));
 /* On the worker's thread, before the listener is closed; also from within fn. What the
  * kernel has queued on the socket stays there. */
 void watch_stop(struct watch *x);

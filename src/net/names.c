@@ -172,7 +172,7 @@ bool name_learn(struct name *n, struct name_answer *a, uint64_t now_ms, uint64_t
 	return changed;
 }
 
-void name_fail(struct name *n, const char *error, uint64_t now_ms)
+void name_fail(struct name *n, enum name_failure failure, const char *error, uint64_t now_ms)
 {
 	uint64_t wait = RETRY_FIRST_MS;
 
@@ -180,7 +180,19 @@ void name_fail(struct name *n, const char *error, uint64_t now_ms)
 		wait *= 2;
 	n->retry_ms = now_ms + (wait < RETRY_MAX_MS ? wait : RETRY_MAX_MS);
 	n->fails++;
+	n->failure = failure;
 	n->error = error;
+}
+
+bool name_give_up(struct name *n, uint64_t now_ms)
+{
+	uint64_t keep_ms = n->failure == NAME_DENIED ? NAME_KEEP_DENIED_MS : NAME_KEEP_MS;
+
+	if (!n->good || n->fails == 0 || now_ms < n->expires_ms + keep_ms)
+		return false;
+	mem_free(n->good);
+	n->good = NULL;
+	return true;
 }
 
 /* ---- what an asker gets ---- */

@@ -16,6 +16,12 @@ enum { NAMES_MAX = 1024 };
 
 enum { NAME_ADDRESSES_MAX = 2 * DNS_RECORDS_MAX };
 
+/* Nobody could say; or who may, says that there is nothing. */
+enum name_failure { NAME_UNANSWERED, NAME_DENIED };
+
+/* How long the last good answer is used past its time, after either (RFC 8767 5). */
+enum { NAME_KEEP_MS = 24 * 3600 * 1000, NAME_KEEP_DENIED_MS = 5 * 60 * 1000 };
+
 /* A good answer: n addresses or n targets, which lie behind it in its memory. */
 struct name_answer {
 	bool rotates; /* the order means nothing: each asker gets the next one first */
@@ -31,11 +37,12 @@ struct name {
 	struct lookup *lookup; /* in flight; NULL = none */
 	size_t users;          /* pointers to it: requests, lookups */
 	struct name_answer *good;
-	uint64_t learnt_ms;  /* when `good` came */
-	uint64_t refresh_ms; /* asked for later than this, it is looked up anew meanwhile */
-	uint64_t expires_ms; /* of `good` */
-	uint64_t retry_ms;   /* after a failure, not before */
-	unsigned fails;      /* since the last good answer */
+	uint64_t learnt_ms;        /* when `good`, or one that was given up, came */
+	uint64_t refresh_ms;       /* asked for later than this, it is looked up anew meanwhile */
+	uint64_t expires_ms;       /* of `good` */
+	uint64_t retry_ms;         /* after a failure, not before */
+	unsigned fails;            /* since the last good answer */
+	enum name_failure failure; /* the last one */
 	unsigned turn;
 	const char *error; /* of the last failure */
 	enum name_kind kind;
@@ -63,7 +70,10 @@ struct name_answer *name_answer_new(enum name_kind kind, size_t n);
  * than the one before (not when there was none). */
 bool name_learn(struct name *n, struct name_answer *a, uint64_t now_ms, uint64_t ttl_ms);
 /* There was no good answer; the one before stays. */
-void name_fail(struct name *n, const char *error, uint64_t now_ms);
+void name_fail(struct name *n, enum name_failure failure, const char *error, uint64_t now_ms);
+/* Drops the last good answer if it was kept for too long without a new one. True when it
+ * has done so. */
+bool name_give_up(struct name *n, uint64_t now_ms);
 static inline bool name_is_fresh(const struct name *n, uint64_t now_ms)
 {
 	return n->good && now_ms < n->expires_ms;

@@ -20,12 +20,14 @@ struct stream *plain_accepted(struct worker *w, int fd);
 /* Begins to connect. NULL with errno when that fails at once: EADDRNOTAVAIL when no port
  * is free, ENODEV when the source address is not one of this host. What is sent
  * before it is connected is tried at once (a loopback connection is ready before
- * the loop knows) and queued otherwise. The caller keeps the deadline. */
+ * the loop knows) and queued otherwise. The caller keeps the deadline, and settles a
+ * connection that lasts (stream_settle()): most system calls of a short one would be its options.
+ */
 struct stream *plain_connect(
         struct worker *w, const struct address *to, const struct socket_options *o);
 
-/* TCP_NODELAY, keepalive (3 probes, a third of the idle time apart), TCP_USER_TIMEOUT and
- * buffers. Accepted sockets inherit them from their listener. */
+/* All options: TCP_NODELAY, buffers, and keepalive (3 probes, a third of the idle time apart)
+ * and TCP_USER_TIMEOUT. Accepted sockets inherit them from their listener. */
 void plain_set_options(int fd, int family, const struct socket_options *o);
 
 /* For worker.c: the memory of plain streams, and the look at doubtful ones. */

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "net/resolver.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "net/channel.h"
 #include "net/names.h"
+#include "net/names_log.h"
 #include "net/worker.h"
 
 #include <ares.h>
-#include <arpa/inet.h>
 #include <assert.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 enum {
@@ -77,36 +75,13 @@ static uint64_t now(const struct resolver *r)
 	return r->worker->now_ms;
 }
 
-/* ---- what happened, told ---- */
-
-static void log_addresses(struct log_line *l, const struct name *n)
-{
-	char text[400], one[INET6_ADDRSTRLEN];
-	size_t len = 0;
-
-	text[0] = '\0';
-	for (size_t i = 0; i < n->good->n && len + sizeof(one) < sizeof(text); i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? "," : "",
-		        inet_ntop(n->good->address[i].family, n->good->address[i].ip, one,
-		                sizeof(one)));
-	log_text(l, "addresses", text);
-}
-
-static void log_name(enum log_level level, const char *event, const struct name *n)
-{
-	struct log_line l;
-
-	log_begin(&l, level, event);
-	log_text(&l, "name", n->text);
-	if (n->fails > 0)
-		log_text(&l, "reason", n->error);
-	log_unum(&l, n->fails > 0 ? "kept" : "found", n->good ? n->good->n : 0);
-	if (n->fails == 0 && n->kind == NAME_ADDRESSES)
-		log_addresses(&l, n);
-	log_end(&l);
-}
-
 /* ---- the end of a lookup ---- */
+
+static void log_name(
+        const struct resolver *r, enum log_level level, const char *event, const struct name *n)
+{
+	names_log(level, event, n, r->worker->index, now(r));
+}
 
 static void wake_waiters(struct resolver *r, struct name *n)
 {
@@ -120,19 +95,20 @@ static void learn(struct resolver *r, struct name *n, struct name_answer *a, uin
 	bool has_changed = name_learn(n, a, now(r), ttl_ms);
 
 	if (has_changed)
-		log_name(LOG_LEVEL_INFO, "name_changed", n);
+		log_name(r, LOG_LEVEL_INFO, "name_changed", n);
 	else if (had_failed)
-		log_name(LOG_LEVEL_INFO, "name_found", n);
+		log_name(r, LOG_LEVEL_INFO, "name_found", n);
 	wake_waiters(r, n);
 }
 
 /* Told once until it is found again. */
-static void note_failure(struct resolver *r, struct name *n, const char *error)
+static void note_failure(
+        struct resolver *r, struct name *n, enum name_failure failure, const char *error)
 {
-	name_fail(n, error, now(r));
+	name_fail(n, failure, error, now(r));
 	counter_inc(&r->worker->counters.dns_failures);
 	if (n->fails == 1)
-		log_name(LOG_LEVEL_WARN, "name_failed", n);
+		log_name(r, LOG_LEVEL_WARN, "name_failed", n);
 }
 
 static void free_lookup(struct lookup *l)
@@ -203,7 +179,7 @@ static void settle(struct lookup *l)
 		learn(l->resolver, l->name, a, (uint64_t)ttl_of(l) * 1000);
 		return;
 	}
-	note_failure(l->resolver, l->name, no_memory);
+	note_failure(l->resolver, l->name, NAME_UNANSWERED, no_memory);
 	wake_waiters(l->resolver, l->name);
 }
 
@@ -228,7 +204,7 @@ static void finish(struct lookup *l)
 	if (l->has_news) {
 		settle(l);
 	} else if (!l->has_settled) {
-		note_failure(r, l->name,
+		note_failure(r, l->name, l->error ? NAME_UNANSWERED : NAME_DENIED,
 		        l->error                        ? l->error
 		        : !l->exists                    ? no_host
 		        : l->name->kind == NAME_SERVICE ? "no such service"
@@ -487,7 +463,7 @@ static void begin(struct resolver *r, struct name *n)
 	/* RFC 6761 6.4: there are no names under this one. */
 	error = is_in(n->text, "invalid", true) ? no_host : ask_servers(r, n);
 	if (error)
-		note_failure(r, n, error);
+		note_failure(r, n, error == no_host ? NAME_DENIED : NAME_UNANSWERED, error);
 }
 
 /* ---- requests ---- */
@@ -552,7 +528,9 @@ static void tell(struct timer *t)
 	struct name *n = q->name;
 
 	if (is_asking(n) && n->fails == 0 && !name_is_fresh(n, now(r)))
-		note_failure(r, n, "no name server answered in time");
+		note_failure(r, n, NAME_UNANSWERED, "no name server answered in time");
+	if (name_give_up(n, now(r)))
+		log_name(r, LOG_LEVEL_WARN, "name_given_up", n);
 	if (n->good && !name_is_fresh(n, now(r)))
 		counter_inc(&r->worker->counters.dns_stale);
 	end_request(q);
@@ -639,10 +617,39 @@ static void close_channel(struct resolver *r)
 	r->is_closing = false;
 }
 
+static bool is_same(const struct resolver_settings *a, const struct resolver_settings *b)
+{
+	bool is_named = a->servers && b->servers;
+
+	return a->timeout_ms == b->timeout_ms &&
+	       (is_named ? strcmp(a->servers, b->servers) == 0 : a->servers == b->servers);
+}
+
+/* Who waits is served by the new servers; what the old ones failed at is tried again. */
+static void ask_again(struct resolver *r)
+{
+	list_each (it, &r->names.by_use) {
+		struct name *n = list_entry(it, struct name, node);
+		n->retry_ms = 0;
+		if (list_is_empty(&n->waiters) || n->lookup)
+			continue;
+		const char *error = ask_servers(r, n);
+		if (error) {
+			note_failure(r, n, NAME_UNANSWERED, error);
+			wake_waiters(r, n);
+		}
+	}
+}
+
 void resolver_configure(struct resolver *r, const struct resolver_settings *s)
 {
-	close_channel(r);
+	bool is_other = !is_same(&r->settings, s);
+
+	if (is_other)
+		close_channel(r);
 	r->settings = *s;
+	if (is_other)
+		ask_again(r);
 }
 
 void resolver_free(struct resolver *r)

@@ -8,7 +8,8 @@
  * What is found is kept (net/names.h) as long as its TTL says, within 1 s .. 1 h. A name
  * is asked for once however many wait for it; one that is used in the last quarter of its
  * time is asked for again meanwhile. When no answer can be had the last good one is used,
- * and asking is tried again, first after a second, then less often.
+ * for a day past its time, or five minutes where the name servers say that the name has none;
+ * asking is tried again, first after a second, then less often.
  *
  * A request belongs to its owner, who may cancel it. One worker's thread. */
 
@@ -31,13 +32,14 @@ enum { RESOLVER_FOUND_MAX = 128 };
  * resolver_start() has returned. */
 typedef void (*resolver_fn)(void *owner, const struct address *found, size_t n, const char *error);
 /* The same with the targets of a service, and when these were learnt, by the worker's
- * clock. */
+ * clock. With n = 0: when those were that are not to be used any longer; 0 = never. */
 typedef void (*resolver_service_fn)(void *owner, const struct dns_target *const *found, size_t n,
         uint64_t learnt_ms, const char *error);
 
 struct resolver *resolver_new(struct worker *w);
 void resolver_free(struct resolver *r);
-/* For questions from now on; what is known stays. The text is borrowed. */
+/* For questions from now on, and those that are under way; what is known stays. The text is
+ * borrowed, and the one before it is still looked at here. */
 void resolver_configure(struct resolver *r, const struct resolver_settings *s);
 /* NULL when memory is short. */
 struct resolving *resolver_start(struct resolver *r, const char *name, resolver_fn fn, void *owner);

@@ -14,6 +14,7 @@ struct sim {
 	size_t window;
 	int send_error; /* for the next send; 0 = none */
 	bool reset;     /* how it was released */
+	unsigned settles;
 };
 
 static struct sim *sim_of(const struct stream *s)
@@ -101,11 +102,18 @@ static void sim_release(struct stream *s, bool reset)
 	sim_of(s)->reset = reset;
 }
 
+static void sim_settle(struct stream *s, const struct socket_options *o)
+{
+	(void)o;
+	sim_of(s)->settles++;
+}
+
 static const struct stream_ops ops = {
         .send = sim_send,
         .shutdown = sim_shutdown,
         .wake = sim_wake,
         .release = sim_release,
+        .settle = sim_settle,
 };
 
 struct stream *sim_new(struct worker *w)
@@ -174,6 +182,11 @@ void sim_take(struct stream *s, size_t bytes)
 	m->sent_len -= bytes;
 	if (m->sent_len > 0)
 		memmove(m->sent, m->sent + bytes, m->sent_len);
+}
+
+unsigned sim_settles(const struct stream *s)
+{
+	return sim_of(s)->settles;
 }
 
 bool sim_saw_shutdown(const struct stream *s)

@@ -24,6 +24,8 @@ void sim_set_window(struct stream *s, size_t bytes);
 struct slice sim_sent(const struct stream *s);
 void sim_take(struct stream *s, size_t bytes);
 bool sim_saw_shutdown(const struct stream *s);
+/* How often it was settled. */
+unsigned sim_settles(const struct stream *s);
 
 /* A simulated stream outlives its release until its far end lets go: sim_free(), after
  * the release and not within a callback of the stream. `reset` may be NULL. */

@@ -83,7 +83,7 @@ void stream_free(struct stream *s, bool reset)
 	if (!s)
 		return;
 	assert(!(s->flags & STREAM_RELEASED));
-	if (s->tls && !reset)
+	if (stream_is_tls(s) && !reset)
 		tls_part(s);
 	s->flags |= STREAM_RELEASED;
 	list_remove(&s->ready);
@@ -116,7 +116,7 @@ void stream_give(struct stream *s, uint8_t *buf, size_t len)
 
 void stream_deliver(struct stream *s, size_t len)
 {
-	if (s->tls)
+	if (stream_is_tls(s))
 		tls_received(s, len);
 	else
 		stream_give(s, s->worker->rx, len);
@@ -126,7 +126,7 @@ void stream_tell_eof(struct stream *s)
 {
 	if (s->flags & (STREAM_EOF_SEEN | STREAM_ERROR_TOLD | STREAM_RELEASED))
 		return;
-	if (s->tls && !tls_may_end(s))
+	if (stream_is_tls(s) && !tls_may_end(s))
 		return;
 	s->flags |= STREAM_EOF_SEEN | STREAM_PEER_CLOSED;
 	s->events->on_end(s, STREAM_EOF, 0);

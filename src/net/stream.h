@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 struct address;
+struct socket_options;
 struct stream;
 struct tls;
 struct worker;
@@ -48,6 +49,10 @@ struct stream_events {
 	void (*on_drain)(struct stream *s);
 	/* A stream that was connecting, or securing, is no longer. May be NULL. */
 	void (*on_connect)(struct stream *s);
+	/* So that what on_data will look at is in the processor's cache when it does; each may be
+	 * NULL. `next`: another stream is served first, time to fetch what lies around the
+	 * owner, but not to look at it. Not `next`: the receive is all that comes before. */
+	void (*on_soon)(struct stream *s, bool next);
 };
 
 struct stream_ops {
@@ -55,8 +60,11 @@ struct stream_ops {
 	void (*shutdown)(struct stream *s);
 	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
-	bool (*is_delivered)(struct stream *s);               /* NULL: always */
-	bool (*local)(struct stream *s, struct address *out); /* NULL: nothing known */
+	bool (*is_delivered)(struct stream *s);                           /* NULL: always */
+	bool (*is_quiet)(struct stream *s);                               /* NULL: always */
+	bool (*local)(struct stream *s, struct address *out);             /* NULL: nothing known */
+	void (*settle)(struct stream *s, const struct socket_options *o); /* NULL: nothing to do */
+	bool is_tls; /* they are at the front of the stream's struct tls */
 };
 
 enum {
@@ -74,7 +82,8 @@ enum {
 	STREAM_PEER_CLOSED = 1 << 11, /* the kernel has announced the peer's FIN or worse */
 	STREAM_READY = 1 << 12,       /* on worker->ready */
 	STREAM_DOUBTFUL = 1 << 13,    /* a reset may have come with the last bytes (plain.c) */
-	STREAM_SECURING = 1 << 14,    /* TLS: the handshake is not finished; what is sent waits for
+	STREAM_TAKEN = 1 << 14,       /* still CONNECTING, but bytes were taken: it is connected */
+	STREAM_SECURING = 1 << 15,    /* TLS: the handshake is not finished; what is sent waits for
 	                                 its end */
 };
 
@@ -83,17 +92,17 @@ enum {
 enum { STREAM_CHUNKS = 2, STREAM_SHORT_READ = 8000 };
 
 struct stream {
+	struct list ready;            /* on worker->ready, or on the list of doubtful ones */
+	uint32_t high_mark, low_mark; /* bytes of `out` */
+	struct queue out;
+	/* With the queue's length all that a message touches. */
+	uint32_t progress_s; /* second of the worker's clock when the queue last shrank or began */
+	uint16_t flags;
+	uint16_t error; /* errno, once FAILED */
 	const struct stream_ops *ops;
 	const struct stream_events *events;
 	void *owner;
 	struct worker *worker;
-	struct tls *tls;   /* owned; NULL: the bytes go as they are */
-	struct list ready; /* on worker->ready, or on the list of doubtful ones */
-	struct queue out;
-	uint32_t high_mark, low_mark; /* bytes of `out` */
-	uint32_t progress_s; /* second of the worker's clock when the queue last shrank or began */
-	uint16_t flags;
-	uint16_t error; /* errno, once FAILED */
 };
 
 /* Sends the bytes, at once as far as they go; what is left over is copied to
@@ -104,22 +113,21 @@ static inline bool stream_send(struct stream *s, const struct slice *v, size_t n
 	return s->ops->send(s, v, n);
 }
 /* Stops and starts on_data. A paused stream still tells an error; an EOF is told
- * after the bytes before it were delivered, so not while paused, but
- * stream_peer_closed() knows of it. */
+ * after the bytes before it were delivered, so not while paused. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 static inline bool stream_is_paused(const struct stream *s)
 {
 	return s->flags & STREAM_PAUSED;
 }
+static inline bool stream_is_tls(const struct stream *s)
+{
+	return s->ops->is_tls;
+}
 /* Neither connected nor, with TLS, secured yet. */
 static inline bool stream_is_connecting(const struct stream *s)
 {
 	return s->flags & (STREAM_CONNECTING | STREAM_SECURING);
-}
-static inline bool stream_peer_closed(const struct stream *s)
-{
-	return s->flags & (STREAM_PEER_CLOSED | STREAM_EOF_SEEN | STREAM_FAILED);
 }
 /* No more will be sent: the peer sees the end after what is queued. */
 static inline void stream_shutdown(struct stream *s)
@@ -135,12 +143,39 @@ static inline bool stream_is_delivered(struct stream *s)
 {
 	return queue_is_empty(&s->out) && (!s->ops->is_delivered || s->ops->is_delivered(s));
 }
+/* The end of the peer, or worse, is known, though on_end may not have told it yet. */
+static inline bool stream_peer_closed(const struct stream *s)
+{
+	return s->flags & (STREAM_PEER_CLOSED | STREAM_EOF_SEEN | STREAM_FAILED);
+}
+/* Neither bytes nor the end of the peer wait to be read, not even some that no event has
+ * told of yet. For a connection that is to be used, or kept, while nothing is due on it. */
+static inline bool stream_is_quiet(struct stream *s)
+{
+	return !stream_peer_closed(s) && (!s->ops->is_quiet || s->ops->is_quiet(s));
+}
 /* While memory is short a queue holds no more than what one read brings. */
 static inline bool stream_is_over(const struct stream *s)
 {
 	return s->out.bytes >= s->high_mark || (budget_is_short() && s->out.bytes > 0);
 }
 void stream_set_marks(struct stream *s, uint32_t high, uint32_t low);
+/* To be sent to soon: into the processor's cache with what that looks at. */
+static inline void stream_fetch(const struct stream *s)
+{
+	__builtin_prefetch(&s->out.bytes);
+	__builtin_prefetch(s + 1);
+	__builtin_prefetch((const char *)(s + 1) + 64); /* the descriptor */
+}
+
+/* The connection has lasted a while and is to last: from now on its peer is looked after, by
+ * what o says of keepalive and unanswered bytes. Of one that was made here; an accepted one
+ * is looked after from the beginning. */
+static inline void stream_settle(struct stream *s, const struct socket_options *o)
+{
+	if (s->ops->settle)
+		s->ops->settle(s, o);
+}
 
 /* The address of the own end; false when there is none. */
 static inline bool stream_local_address(struct stream *s, struct address *out)

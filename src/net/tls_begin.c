@@ -52,9 +52,9 @@ void tls_free(struct tls *t)
 
 static void put_on(struct stream *s, struct tls *t)
 {
-	assert(!s->tls);
-	s->tls = t;
-	s->ops = &tls_ops;
+	assert(!tls_on(s));
+	t->ops = tls_ops;
+	s->ops = &t->ops;
 	s->flags |= STREAM_SECURING;
 }
 
@@ -140,7 +140,6 @@ void tls_undress(struct tls *t)
 {
 	struct stream *s = t->stream;
 	s->ops = t->below;
-	s->tls = NULL;
 	s->flags &= (uint16_t)~STREAM_SECURING;
 	send_early_in_clear(t);
 	tls_free(t);
@@ -166,14 +165,14 @@ void tls_undress_kept(struct tls *t)
 
 struct slice tls_server_name(const struct stream *s)
 {
-	const struct tls *t = s->tls;
+	const struct tls *t = tls_on(s);
 	const char *name = t ? SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
 	return name ? slice_str(name) : SLICE("");
 }
 
 bool tls_describe(const struct stream *s, struct tls_info *out)
 {
-	const struct tls *t = s->tls;
+	const struct tls *t = tls_on(s);
 	if (!t || s->flags & STREAM_SECURING)
 		return false;
 	const struct tls_peer *peer = t->peer;
@@ -191,12 +190,12 @@ bool tls_describe(const struct stream *s, struct tls_info *out)
 
 const char *tls_failure(const struct stream *s)
 {
-	return s->tls ? s->tls->why : NULL;
+	return tls_on(s) ? tls_on(s)->why : NULL;
 }
 
 bool tls_give_up(struct stream *s, const char *why)
 {
-	struct tls *t = s->tls;
+	struct tls *t = tls_on(s);
 	if (!t || !(s->flags & STREAM_SECURING) || !(t->flags & TLS_BEGUN) || t->why)
 		return false;
 	t->why = mem_strdup(why);
@@ -206,10 +205,10 @@ bool tls_give_up(struct stream *s, const char *why)
 
 bool tls_is_truncated(const struct stream *s)
 {
-	return s->tls && s->tls->flags & TLS_TRUNCATED;
+	return tls_on(s) && tls_on(s)->flags & TLS_TRUNCATED;
 }
 
 bool tls_has_early(const struct stream *s)
 {
-	return s->tls && !queue_is_empty(&s->tls->early);
+	return tls_on(s) && !queue_is_empty(&tls_on(s)->early);
 }

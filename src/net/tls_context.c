@@ -21,9 +21,22 @@ enum { IDLE_MESSAGES_MAX = 32 }; /* in a second: KeyUpdates, tickets, warnings *
 
 static atomic_int key_log_fd = -1;
 
+static int open_key_log(const char *path)
+{
+	return sys_open(path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+}
+
+bool tls_key_log_check(const char *path)
+{
+	int fd = open_key_log(path);
+	if (fd >= 0)
+		sys_close(fd);
+	return fd >= 0;
+}
+
 bool tls_key_log_open(const char *path)
 {
-	int fd = path ? sys_open(path, O_WRONLY | O_APPEND | O_CREAT, 0600) : -1;
+	int fd = path ? open_key_log(path) : -1;
 	if (path && fd < 0)
 		return false;
 	int before = atomic_exchange(&key_log_fd, fd);

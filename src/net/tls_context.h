@@ -47,3 +47,5 @@ long tls_certificate_left(const X509 *x, bool *has_begun);
 /* From now on the secrets of all connections are appended to a file, for those who look at
  * traffic with other tools. False with errno. NULL: no more. */
 bool tls_key_log_open(const char *path);
+/* Whether it could be opened; false with errno. */
+bool tls_key_log_check(const char *path);

@@ -29,6 +29,7 @@ struct tls_peer {
 };
 
 struct tls {
+	struct stream_ops ops; /* first: those of the stream lead here */
 	struct stream *stream;
 	const struct stream_ops *below;
 	struct tls_wire *wire;
@@ -48,6 +49,11 @@ struct tls {
 static inline struct tls *tls_of(const SSL *ssl)
 {
 	return SSL_get_app_data(ssl);
+}
+/* NULL: the stream's bytes go as they are. */
+static inline struct tls *tls_on(const struct stream *s)
+{
+	return s->ops->is_tls ? (struct tls *)(uintptr_t)s->ops : NULL;
 }
 
 extern const struct stream_ops tls_ops;

@@ -120,7 +120,7 @@ static bool encrypt_pieces(struct tls *t, const struct slice *v, size_t n)
 
 static bool tls_send(struct stream *s, const struct slice *v, size_t n)
 {
-	struct tls *t = s->tls;
+	struct tls *t = tls_on(s);
 	if (s->flags & (STREAM_FAILED | STREAM_RELEASED) || t->flags & (TLS_SHUT | TLS_DEAD))
 		return false;
 	if (s->flags & STREAM_SECURING) {
@@ -143,7 +143,7 @@ static void say_goodbye(struct tls *t)
 
 static void tls_shutdown(struct stream *s)
 {
-	struct tls *t = s->tls;
+	struct tls *t = tls_on(s);
 	if (t->flags & TLS_SHUT)
 		return;
 	t->flags |= TLS_SHUT;
@@ -156,7 +156,7 @@ static void tls_shutdown(struct stream *s)
 /* Behind a record that is cut off it would be no sound close_notify. */
 void tls_part(struct stream *s)
 {
-	struct tls *t = s->tls;
+	struct tls *t = tls_on(s);
 	if (is_secured(t) && !(t->flags & TLS_SHUT) && !(s->flags & STREAM_FAILED) &&
 	        queue_is_empty(&s->out))
 		say_goodbye(t);
@@ -298,7 +298,7 @@ static struct slice take(struct tls *t, struct slice in)
 /* There is something to do that nothing from below will announce. */
 static void come_back(struct stream *s)
 {
-	s->tls->flags |= TLS_MORE;
+	tls_on(s)->flags |= TLS_MORE;
 	s->flags |= STREAM_READABLE;
 	if (!(s->flags & STREAM_PAUSED))
 		stream_make_ready(s);
@@ -357,7 +357,7 @@ static void take_kept(struct tls *t)
 
 void tls_received(struct stream *s, size_t len)
 {
-	struct tls *t = s->tls;
+	struct tls *t = tls_on(s);
 	uint8_t *rx = s->worker->rx;
 	if (t->flags & (TLS_DEAD | TLS_CLOSED))
 		return;
@@ -374,7 +374,7 @@ void tls_received(struct stream *s, size_t len)
 
 bool tls_may_end(struct stream *s)
 {
-	struct tls *t = s->tls;
+	struct tls *t = tls_on(s);
 	if (t->flags & TLS_DEAD)
 		return false;
 	if (t->flags & TLS_MORE) {
@@ -394,7 +394,7 @@ bool tls_may_end(struct stream *s)
 
 static void tls_wake(struct stream *s)
 {
-	struct tls *t = s->tls;
+	struct tls *t = tls_on(s);
 	if (t->flags & TLS_DEAD) {
 		stream_tell_error(s);
 		return;
@@ -403,7 +403,7 @@ static void tls_wake(struct stream *s)
 		take_kept(t);
 	if (is_gone(s))
 		return;
-	if (s->tls)
+	if (tls_on(s))
 		t->below->wake(s);
 	else
 		s->ops->wake(s);
@@ -411,21 +411,35 @@ static void tls_wake(struct stream *s)
 
 static void tls_release(struct stream *s, bool reset)
 {
-	const struct stream_ops *below = s->tls->below;
-	tls_free(s->tls);
-	s->tls = NULL;
+	const struct stream_ops *below = tls_on(s)->below;
+	tls_free(tls_on(s));
+	s->ops = below;
 	below->release(s, reset);
 }
 
 static bool tls_is_delivered(struct stream *s)
 {
-	const struct stream_ops *below = s->tls->below;
+	const struct stream_ops *below = tls_on(s)->below;
 	return !below->is_delivered || below->is_delivered(s);
+}
+
+/* What OpenSSL has taken for itself, tickets say, is none of the owner's. */
+static bool tls_is_quiet(struct stream *s)
+{
+	struct tls *t = tls_on(s);
+	return !(t->flags & TLS_MORE) && (!t->below->is_quiet || t->below->is_quiet(s));
+}
+
+static void tls_settle(struct stream *s, const struct socket_options *o)
+{
+	const struct stream_ops *below = tls_on(s)->below;
+	if (below->settle)
+		below->settle(s, o);
 }
 
 static bool tls_local(struct stream *s, struct address *out)
 {
-	const struct stream_ops *below = s->tls->below;
+	const struct stream_ops *below = tls_on(s)->below;
 	return below->local && below->local(s, out);
 }
 
@@ -435,5 +449,8 @@ const struct stream_ops tls_ops = {
         .wake = tls_wake,
         .release = tls_release,
         .is_delivered = tls_is_delivered,
+        .is_quiet = tls_is_quiet,
+        .settle = tls_settle,
+        .is_tls = true,
         .local = tls_local,
 };

@@ -17,6 +17,8 @@ enum {
 	REST_MS = 100,      /* then the watch rests */
 	CALM_MIN_MS = 1000, /* so long without a shortage ends it; doubled each time, */
 	CALM_MAX_MS = 32 * 1000, /* so that one that comes and goes does not fill the log */
+	/* As many as a backlog may hold: who floods a socket does not keep it open for ever. */
+	FINISH_MAX = 65536,
 };
 
 struct watch {
@@ -27,9 +29,11 @@ struct watch {
 	struct event event;
 	struct timer rest;
 	int fd;
-	unsigned burst;     /* accepts to try in a turn */
-	unsigned streak;    /* turns on end in which as many were to be had */
-	uint64_t last_turn; /* in which it was woken */
+	void (*done)(void *arg); /* the socket is to be closed; NULL = it is not */
+	unsigned left;           /* then: most connections to accept yet */
+	unsigned burst;          /* accepts to try in a turn */
+	unsigned streak;         /* turns on end in which as many were to be had */
+	uint64_t last_turn;      /* in which it was woken */
 };
 
 /* A shortage of descriptors, as one worker sees it. */
@@ -101,14 +105,23 @@ static void shed(struct watch *x)
 
 static void rest(struct watch *x)
 {
+	x->left = 0;
+	if (x->done)
+		return;
 	event_del(&x->event);
 	worker_timer(x->worker, &x->rest, x->worker->now_ms + REST_MS);
 }
+
+static void finish_some(struct watch *x);
 
 static void on_rested(struct timer *t)
 {
 	struct watch *x = list_entry(t, struct watch, rest);
 
+	if (x->done) {
+		finish_some(x);
+		return;
+	}
 	keep_spare(x->worker);
 	if (event_add(&x->event, NULL) < 0)
 		worker_timer(x->worker, &x->rest, x->worker->now_ms + REST_MS);
@@ -208,7 +221,7 @@ static void on_waiting(evutil_socket_t fd, short what, void *arg)
 		x->burst = 1;
 }
 
-struct watch *listener_watch(struct listener *l, struct worker *w, listener_fn fn, void *arg)
+static struct watch *watch_new(struct listener *l, struct worker *w, listener_fn fn, void *arg)
 {
 	struct watch *x = mem_new(sizeof(*x));
 
@@ -217,10 +230,56 @@ struct watch *listener_watch(struct listener *l, struct worker *w, listener_fn f
 	timer_init(&x->rest, on_rested);
 	event_assign(&x->event, w->base, x->fd, EV_READ | EV_PERSIST, on_waiting, x);
 	keep_spare(w);
+	return x;
+}
+
+struct watch *listener_watch(struct listener *l, struct worker *w, listener_fn fn, void *arg)
+{
+	struct watch *x = watch_new(l, w, fn, arg);
+
 	if (event_add(&x->event, NULL) == 0)
 		return x;
 	mem_free(x);
 	return NULL;
+}
+
+struct watch *listener_watch_soon(struct listener *l, struct worker *w, listener_fn fn, void *arg)
+{
+	struct watch *x = watch_new(l, w, fn, arg);
+
+	if (event_add(&x->event, NULL) < 0)
+		worker_timer(w, &x->rest, w->now_ms + REST_MS);
+	return x;
+}
+
+/* No event tells that the queue is empty, so it is asked, by the timer in the next turn. */
+static void finish_some(struct watch *x)
+{
+	void (*done)(void *arg) = x->done;
+	void *arg = x->arg;
+	unsigned n = 0;
+
+	while (n < BURST_MAX && x->left > 0 && accept_one(x)) {
+		n++;
+		x->left -= x->left > 0;
+	}
+	if (!x->fn)
+		return;
+	if (n == BURST_MAX && x->left > 0) {
+		worker_timer(x->worker, &x->rest, x->worker->now_ms);
+		return;
+	}
+	watch_stop(x);
+	done(arg);
+}
+
+void watch_finish(struct watch *x, void (*done)(void *arg))
+{
+	event_del(&x->event);
+	timer_clear(&x->worker->wheel, &x->rest);
+	x->done = done;
+	x->left = FINISH_MAX;
+	finish_some(x);
 }
 
 static void free_watch(struct retired *r)

@@ -21,8 +21,8 @@
 const struct counter_info net_counter_info[] = {NET_COUNTERS(COUNTER_INFO)};
 const unsigned net_counter_n = sizeof(net_counter_info) / sizeof(net_counter_info[0]);
 
-struct post {
-	struct post *next;
+struct post { /* a message of our own, freed when it was heard */
+	struct worker_message message;
 	worker_fn fn;
 	void *arg;
 };
@@ -178,7 +178,7 @@ struct worker *worker_new(unsigned index)
 	return w;
 }
 
-static void free_retired(struct worker *w)
+void worker_free_retired(struct worker *w)
 {
 	while (w->retired) {
 		struct retired *r = w->retired;
@@ -187,11 +187,19 @@ static void free_retired(struct worker *w)
 	}
 }
 
+static void run_post(struct worker *w, void *arg)
+{
+	struct post *post = arg;
+
+	post->fn(w, post->arg);
+	mem_free(post);
+}
+
 /* What was posted and is not taken yet. */
-static struct post *take_posts(struct worker_private *p)
+static struct worker_message *take_messages(struct worker_private *p)
 {
 	pthread_mutex_lock(&p->lock);
-	struct post *first = p->first;
+	struct worker_message *first = p->first;
 	p->first = p->last = NULL;
 	pthread_mutex_unlock(&p->lock);
 	return first;
@@ -203,10 +211,11 @@ void worker_free(struct worker *w)
 		return;
 	struct worker_private *p = w->priv;
 
-	free_retired(w);
-	for (struct post *next, *post = take_posts(p); post; post = next) {
-		next = post->next;
-		mem_free(post);
+	worker_free_retired(w);
+	for (struct worker_message *next, *m = take_messages(p); m; m = next) {
+		next = m->next;
+		if (m->fn == run_post)
+			mem_free(m->arg);
 	}
 	assert(list_is_empty(&w->ready) && list_is_empty(&p->doubtful));
 	timer_clear(&w->wheel, &p->sweep);
@@ -224,10 +233,9 @@ void worker_free(struct worker *w)
 static void run_posts(struct worker *w)
 {
 	w->priv->rung = false;
-	for (struct post *next, *post = take_posts(w->priv); post; post = next) {
-		next = post->next;
-		post->fn(w, post->arg);
-		mem_free(post);
+	for (struct worker_message *next, *m = take_messages(w->priv); m; m = next) {
+		next = m->next;
+		m->fn(w, m->arg);
 	}
 }
 
@@ -308,7 +316,7 @@ void worker_turn(struct worker *w, int wait_ms)
 		catch_up(w);
 	wheel_advance(&w->wheel, w->now_ms);
 	if (w->retired)
-		free_retired(w);
+		worker_free_retired(w);
 	counter_inc(&p->turns);
 }
 
@@ -326,7 +334,7 @@ static void *run(void *arg)
 	run_posts(w);
 	if (p->at_end)
 		p->at_end(w, p->arg);
-	free_retired(w);
+	worker_free_retired(w);
 	log_thread_fini();
 	tls_memory_thread_fini();
 	budget_settle();
@@ -370,21 +378,28 @@ void worker_join(struct worker *w)
 	pthread_join(w->priv->thread, NULL);
 }
 
-bool worker_post(struct worker *w, worker_fn fn, void *arg)
+void worker_send(struct worker *w, struct worker_message *m)
 {
 	struct worker_private *p = w->priv;
+
+	m->next = NULL;
+	pthread_mutex_lock(&p->lock);
+	bool was_empty = !p->first;
+	*(was_empty ? &p->first : &p->last->next) = m;
+	p->last = m;
+	pthread_mutex_unlock(&p->lock);
+	if (was_empty)
+		ring(w);
+}
+
+bool worker_post(struct worker *w, worker_fn fn, void *arg)
+{
 	struct post *post = mem_try(sizeof(*post));
 
 	if (!post)
 		return false;
-	*post = (struct post){.fn = fn, .arg = arg};
-	pthread_mutex_lock(&p->lock);
-	bool was_empty = !p->first;
-	*(was_empty ? &p->first : &p->last->next) = post;
-	p->last = post;
-	pthread_mutex_unlock(&p->lock);
-	if (was_empty)
-		ring(w);
+	*post = (struct post){{NULL, run_post, post}, fn, arg};
+	worker_send(w, &post->message);
 	return true;
 }
 

@@ -97,7 +97,17 @@ void worker_join(struct worker *w);
  * memory is short. What is posted before worker_stop() is run before the loop ends;
  * later posts may never be. */
 bool worker_post(struct worker *w, worker_fn fn, void *arg);
+/* The same, in memory of the caller's, who leaves it alone until fn is called: needs
+ * none, so it cannot fail. */
+struct worker_message {
+	struct worker_message *next;
+	worker_fn fn;
+	void *arg;
+};
+void worker_send(struct worker *w, struct worker_message *m);
 
+/* At the worker's end, on its thread: frees what was retired, which the loop does no more. */
+void worker_free_retired(struct worker *w);
 void worker_retire(struct worker *w, struct retired *r, void (*free_fn)(struct retired *r));
 
 static inline void worker_timer(struct worker *w, struct timer *t, uint64_t deadline_ms)

@@ -9,7 +9,6 @@
 #include <event2/event_struct.h>
 #include <stdatomic.h>
 
-struct post;
 struct tls_wire;
 
 /* A shortage of descriptors (watch.c). */
@@ -50,7 +49,7 @@ struct worker_private {
 
 	/* Shared with other threads; the lock guards `first` and `last`. */
 	pthread_mutex_t lock;
-	struct post *first, *last;
+	struct worker_message *first, *last;
 
 	pthread_t thread;
 	worker_fn at_start, at_end;

@@ -29,13 +29,13 @@ struct access_tls {
 	uint8_t bytes[];
 };
 
-#define ACCESS_NAME(name) #name,
-static const char *const names[] = {ACCESS_FIELDS(ACCESS_NAME)};
+#define ACCESS_KEY(name) RECORD_KEY(#name),
+static const struct record_key keys[] = {ACCESS_FIELDS(ACCESS_KEY)};
 
 enum access_field access_field_of(struct slice name)
 {
 	for (unsigned i = 0; i < ACCESS_FIELD_N; i++)
-		if (slice_equal(slice_str(names[i]), name))
+		if (slice_equal(slice_of(keys[i].text + 1, keys[i].len), name))
 			return (enum access_field)i;
 	return ACCESS_FIELD_N;
 }
@@ -224,7 +224,7 @@ static void put_slice(
         const struct session *s, struct record *r, enum access_field f, struct slice value)
 {
 	if (is_wanted(s, f) && value.len > 0)
-		record_slice(r, names[f], value);
+		record_slice(r, &keys[f], value);
 }
 
 static void put_text(
@@ -236,7 +236,7 @@ static void put_text(
 static void put_num(const struct session *s, struct record *r, enum access_field f, uint64_t value)
 {
 	if (is_wanted(s, f))
-		record_num(r, names[f], value);
+		record_num(r, &keys[f], value);
 }
 
 /* Kept as one more, so that 0 is none. */
@@ -261,7 +261,9 @@ static void put_where(const struct session *s, struct record *r)
 	put_text(s, r, ACCESS_listener, s->listener->name);
 	if (s->route)
 		put_text(s, r, ACCESS_route, s->route->name);
-	if (s->route && s->route->group)
+	if (s->server)
+		put_text(s, r, ACCESS_upstream, s->server->group->name);
+	else if (s->route && s->route->group)
 		put_text(s, r, ACCESS_upstream, s->route->group->name);
 	put_text(s, r, ACCESS_server, s->server ? s->server->name : w ? w->server : "");
 }
@@ -289,15 +291,17 @@ static void put_tls(const struct session *s, struct record *r)
 	put_slice(s, r, ACCESS_tls_server_name, t->server_name);
 	put_slice(s, r, ACCESS_tls_client_subject, t->subject);
 	put_slice(s, r, ACCESS_tls_client_issuer, t->issuer);
-	put_slice(s, r, ACCESS_tls_client_fingerprint, t->fingerprint);
+	put_slice(s, r, ACCESS_tls_client_sha256, t->fingerprint);
 }
 
 static void put_who(const struct session *s, struct record *r)
 {
-	char buf[HEADERS_ID_LEN], id[24];
+	char buf[HEADERS_ID_LEN];
+	uint8_t id[20], *end = id + sizeof id, *at = end;
 	/* As text: it has more digits than a JSON number keeps in many a reader. */
-	snprintf(id, sizeof id, "%llu", (unsigned long long)s->id);
-	put_text(s, r, ACCESS_id, id);
+	for (uint64_t n = s->id; n > 0; n /= 10)
+		*--at = (uint8_t)('0' + n % 10);
+	put_slice(s, r, ACCESS_id, slice_of(at, (size_t)(end - at)));
 	put_slice(s, r, ACCESS_request, headers_request_id(s, buf));
 	put_addresses(s, r);
 	put_where(s, r);

@@ -143,6 +143,12 @@ bool admit_request(struct session *s)
 	return a.verdict == LIMIT_OK;
 }
 
+void admit_leave_route(struct session *s)
+{
+	if (s->places)
+		limit_leave(&s->places->route);
+}
+
 void admit_release(struct session *s)
 {
 	if (s->is_lingering)

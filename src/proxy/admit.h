@@ -19,5 +19,7 @@ bool admit_memory(struct session *s);
 bool admit_connection(struct session *s);
 /* A request that was routed, and whose client is known. False: it was refused. */
 bool admit_request(struct session *s);
+/* The request of a connection that goes on is over: gives its place by the route's limits up. */
+void admit_leave_route(struct session *s);
 /* The session ends: gives its places up. */
 void admit_release(struct session *s);

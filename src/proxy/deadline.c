@@ -2,11 +2,13 @@
 #include "proxy/deadline.h"
 
 #include "proxy/close.h"
+#include "proxy/handler.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
 #include "proxy/request.h"
 #include "proxy/secure.h"
 #include "proxy/tunnel.h"
+#include "upstream/group.h"
 
 #define NEVER UINT64_MAX
 
@@ -91,6 +93,14 @@ static uint64_t pong_due(const struct session *s)
 	return (progress > s->ping_ms ? progress : s->ping_ms) + limit;
 }
 
+/* Most sessions are short, and theirs end before their upstream's connection is looked after.
+ * What the kernel counts from then on it counts from the connection's last bytes. */
+enum { SETTLE_MS = 10 * 1000 };
+static uint64_t settle_due(const struct session *s)
+{
+	return s->is_settled || side_is_gone(&s->side[UPSTREAM]) ? NEVER : s->start_ms + SETTLE_MS;
+}
+
 static uint64_t idle_due(const struct session *s)
 {
 	uint32_t limit = s->route->settings.idle_timeout_ms;
@@ -101,7 +111,7 @@ static uint64_t next_open(const struct session *s)
 {
 	uint64_t next = s->deadline_ms ? s->deadline_ms : NEVER;
 	next = earlier(next, earlier(ping_due(s), pong_due(s)));
-	next = earlier(next, idle_due(s));
+	next = earlier(next, earlier(idle_due(s), settle_due(s)));
 	for (int i = 0; i < 2; i++)
 		next = earlier(
 		        next, earlier(send_due(s, &s->side[i]), message_due(s, &s->side[i])));
@@ -188,6 +198,14 @@ static bool check_lifetime(struct session *s, uint64_t now)
 	return true;
 }
 
+static void settle(struct session *s, uint64_t now)
+{
+	if (settle_due(s) > now)
+		return;
+	s->is_settled = true;
+	stream_settle(s->side[UPSTREAM].ep.stream, &s->route->group->socket);
+}
+
 /* Behind what a slow client has still to take a ping comes late, which is no fault of the
  * client's: its time begins anew. Others watch meanwhile: send_timeout over the queue,
  * TCP_USER_TIMEOUT over what the kernel holds. */
@@ -201,6 +219,7 @@ static void put_off_ping(struct session *s, uint64_t now)
 static void check_open(struct session *s)
 {
 	uint64_t now = session_clock(s);
+	settle(s, now);
 	put_off_ping(s, now);
 	for (int i = 0; i < 2; i++)
 		if (check_send(s, &s->side[i], now) || check_message(s, &s->side[i], now))
@@ -253,6 +272,9 @@ void deadline_fire(struct timer *t)
 	switch ((enum session_state)s->state) {
 	case SESSION_READING:
 		check_reading(s);
+		break;
+	case SESSION_HANDLING:
+		handler_on_deadline(s);
 		break;
 	case SESSION_OPENING:
 		check_opening(s);

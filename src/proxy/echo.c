@@ -226,8 +226,9 @@ size_t echo_on_frames(struct session *s, uint8_t *buf, size_t len)
 	struct side *client = &s->side[CLIENT];
 	struct ws_run *run =
 	        &((struct endpoint_worker *)s->proxy->worker->layer[WORKER_ENDPOINT])->run;
-	struct runs runs = {.n = 0};
+	struct runs runs;
 	size_t at = 0;
+	runs.n = 0;
 	for (;;) {
 		struct ws_piece piece;
 		size_t used = 0;

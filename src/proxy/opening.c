@@ -15,6 +15,7 @@
 #include "proxy/request.h"
 #include "proxy/tunnel.h"
 #include "upstream/group.h"
+#include "upstream/spare.h"
 #include "upstream/sticky.h"
 
 #include <errno.h>
@@ -35,8 +36,10 @@ static void pick_server(struct session *s, unsigned status, const char *reason);
 static struct opening *opening_new(struct session *s)
 {
 	struct opening *o = pool_get(&s->proxy->opening_pool);
-	if (o)
-		*o = (struct opening){.session = s};
+	if (o) {
+		memset(o, 0, offsetof(struct opening, room));
+		o->session = s;
+	}
 	return o;
 }
 
@@ -58,6 +61,7 @@ void opening_free(struct session *s)
 	if (o->request != o->room)
 		mem_free(o->request);
 	upstream_members_unref(o->members);
+	upstream_group_unref(o->group);
 	pool_put(&s->proxy->opening_pool, o);
 }
 
@@ -114,9 +118,18 @@ static bool wants_remask(const struct session *s, bool is_private)
 	}
 }
 
-void opening_start(struct session *s, struct http_head *head, struct slice key)
+/* The server of that name; -1: none. */
+static int place_by_name(const struct upstream_members *m, struct slice name)
 {
-	struct upstream_group *group = s->route->group;
+	for (unsigned i = 0; m && i < m->n; i++)
+		if (slice_equal(slice_str(m->server[i].name), name))
+			return (int)i;
+	return -1;
+}
+
+void opening_start(struct session *s, struct http_head *head, struct slice key,
+        struct upstream_group *group, struct slice server)
+{
 	struct opening *o = opening_new(s);
 	if (!o) {
 		counter_inc(&s->proxy->counters.out_of_memory);
@@ -126,12 +139,20 @@ void opening_start(struct session *s, struct http_head *head, struct slice key)
 	s->opening = o;
 	session_move(s, SESSION_OPENING);
 	ws_accept_value(o->accept, key);
+	o->group = upstream_group_ref(group);
 	o->members = upstream_group_members(group);
 	o->pick.sticky = -1;
 	if (group->balance == BALANCE_HASH)
 		o->pick.hash = hash_key_of(group, head, &s->client);
 	if (group->sticky && o->members)
 		o->pick.sticky = sticky_find(group->sticky, head, o->members, time(NULL));
+	if (server.len > 0)
+		o->pick.sticky = place_by_name(o->members, server);
+	if (server.len > 0 && o->members && o->pick.sticky < 0) {
+		request_refuse(
+		        s, 502, "the access script chose a server that is none of the group's");
+		return;
+	}
 	unsigned status;
 	const char *wrong = make_request(s, head, &status);
 	if (wrong) {
@@ -151,7 +172,7 @@ void opening_start(struct session *s, struct http_head *head, struct slice key)
 static void find_members(struct session *s)
 {
 	struct opening *o = s->opening;
-	if (srv_start(&o->srv, s->proxy->worker, s->route->group, on_members))
+	if (srv_start(&o->srv, s->proxy->worker, s->opening->group, on_members))
 		return;
 	counter_inc(&s->proxy->counters.out_of_memory);
 	request_refuse(s, 503, no_memory);
@@ -175,7 +196,7 @@ static void on_members(struct srv *srv, const char *error)
 		return;
 	}
 	struct upstream_members *before = o->members;
-	o->members = upstream_group_members(s->route->group);
+	o->members = upstream_group_members(s->opening->group);
 	if (before && o->pick.sticky >= 0)
 		o->pick.sticky = place_of(o->members, before->server[o->pick.sticky].state);
 	upstream_members_unref(before);
@@ -186,23 +207,17 @@ static void on_members(struct srv *srv, const char *error)
 
 static void arm_connect_timeout(struct session *s)
 {
-	uint32_t limit = s->route->group->connect_timeout_ms;
+	uint32_t limit = s->opening->group->connect_timeout_ms;
 	s->opening->connect_ms = limit ? session_clock(s) + limit : 0;
 	deadline_reset(s);
 }
 
-static void ask_server(struct session *s)
+static void dial_server(struct session *s)
 {
 	struct opening *o = s->opening;
-	struct upstream_server *server = o->picked.server;
-	s->server = server->state;
-	o->pick.tried |= UINT64_C(1) << o->picked.index;
-	o->picked_ms = session_clock(s);
-	access_picked(s);
 	o->connect_ms = 0;
-	if (o->tries++)
-		counter_inc(&s->proxy->counters.tries);
-	switch (dial_start(&o->dial, s->proxy->worker, s->route->group, server, on_dialled)) {
+	switch (spare_dial_start(
+	        &o->dial, s->proxy->worker, s->opening->group, &o->picked, on_dialled)) {
 	case DIAL_READY:
 		connect_next(s, 0);
 		break;
@@ -216,11 +231,23 @@ static void ask_server(struct session *s)
 	}
 }
 
+static void ask_server(struct session *s)
+{
+	struct opening *o = s->opening;
+	s->server = o->picked.server->state;
+	o->pick.tried |= UINT64_C(1) << o->picked.index;
+	o->picked_ms = session_clock(s);
+	access_picked(s);
+	if (o->tries++)
+		counter_inc(&s->proxy->counters.tries);
+	dial_server(s);
+}
+
 /* Every server that is up is full. */
 static void wait_for_place(struct session *s, unsigned status, const char *reason)
 {
 	struct opening *o = s->opening;
-	struct upstream_group *g = s->route->group;
+	struct upstream_group *g = s->opening->group;
 	struct proxy_counters *c = &s->proxy->counters;
 	if (!waiting_start(&o->waiting, s->proxy->worker, g, o->members, &o->pick, on_place)) {
 		counter_inc(&c->queue_refused);
@@ -241,20 +268,30 @@ static void on_place(struct waiting *w)
 	ask_server(o->session);
 }
 
+/* Where this worker has a connection ready is known for this moment only. */
+static enum pick pick(struct session *s, struct picked *out)
+{
+	struct opening *o = s->opening;
+	const struct upstream_group *g = s->opening->group;
+	o->pick.now_ms = session_clock(s);
+	o->pick.worker = s->proxy->worker;
+	o->pick.spare = spares_of(s->proxy->worker, g, o->members);
+	return upstream_pick(g, o->members, &o->pick, out);
+}
+
 /* `status` and `reason`: the answer when there is none to ask. */
 static void pick_server(struct session *s, unsigned status, const char *reason)
 {
 	struct opening *o = s->opening;
-	o->pick.now_ms = session_clock(s);
-	switch (upstream_pick(s->route->group, o->members, &o->pick, &o->picked)) {
+	switch (pick(s, &o->picked)) {
 	case PICK_SERVER:
 		ask_server(s);
 		break;
 	case PICK_FULL:
 		if (o->tries == 0) {
 			status = 503;
-			reason = s->route->group->queue ? "the upstream's queue is full"
-			                                : "every server of the upstream is full";
+			reason = s->opening->group->queue ? "the upstream's queue is full"
+			                                  : "every server of the upstream is full";
 		}
 		wait_for_place(s, status, reason);
 		break;
@@ -278,7 +315,7 @@ static void log_failed_try(const struct session *s, const char *reason)
 		return;
 	log_begin(&l, LOG_LEVEL_INFO, "try_failed");
 	session_log_id(s, &l);
-	log_text(&l, "upstream", s->route->group->name);
+	log_text(&l, "upstream", s->opening->group->name);
 	log_text(&l, "server", s->server->name);
 	log_text(&l, "reason", reason);
 	log_end(&l);
@@ -288,7 +325,7 @@ static void log_failed_try(const struct session *s, const char *reason)
 static void blame_server(struct session *s, const char *reason)
 {
 	struct opening *o = s->opening;
-	const struct upstream_group *g = s->route->group;
+	const struct upstream_group *g = s->opening->group;
 	counter_inc(&s->proxy->counters.server_failures);
 	server_state_fail(s->server, o->picked.is_trial, g->max_fails, g->fail_timeout_ms,
 	        session_clock(s), reason);
@@ -298,7 +335,7 @@ static void blame_server(struct session *s, const char *reason)
 static bool may_try_again(const struct session *s)
 {
 	const struct opening *o = s->opening;
-	return o->tries < s->route->group->tries && o->tries < o->members->n;
+	return o->tries < s->opening->group->tries && o->tries < o->members->n;
 }
 
 /* The server did not do: the next, or this answer. */
@@ -383,7 +420,8 @@ static void send_request(struct session *s)
 	struct stream *up = s->side[UPSTREAM].ep.stream;
 	uint8_t preface[PROXY_HEADER_WRITE_MAX];
 	/* With TLS it has gone before. */
-	struct slice both[] = {slice_of(preface, up->tls ? 0 : preface_write(s, preface)), v};
+	struct slice both[] = {
+	        slice_of(preface, stream_is_tls(up) ? 0 : preface_write(s, preface)), v};
 	size_t none = both[0].len == 0;
 	stream_send(up, both + none, 2 - none);
 }
@@ -436,7 +474,7 @@ static void read_offer(struct http_head *out, const struct opening *o)
 		if (http_name_of(name) == HTTP_SEC_WEBSOCKET_PROTOCOL)
 			out->field[out->n++] =
 			        (struct http_field){name, slice_of(colon + 2, len - name.len - 2),
-			                HTTP_SEC_WEBSOCKET_PROTOCOL, false};
+			                HTTP_SEC_WEBSOCKET_PROTOCOL, false, false};
 		rest = slice_of(end + 2, rest.len - len - 2);
 	}
 }
@@ -472,7 +510,7 @@ static void trust_private_server(struct session *s)
 static void put_cookie(const struct session *s, struct http_writer *w)
 {
 	const struct opening *o = s->opening;
-	const struct sticky *sticky = s->route->group->sticky;
+	const struct sticky *sticky = s->opening->group->sticky;
 	if (sticky && o->pick.sticky != (int)o->picked.index)
 		sticky_put(sticky, w, o->picked.server->state->key, time(NULL));
 }
@@ -568,9 +606,7 @@ static bool ask_another(struct session *s, unsigned status)
 	struct opening *o = s->opening;
 	struct picked next;
 	char reason[64];
-	o->pick.now_ms = session_clock(s);
-	if (!may_try_again(s) ||
-	        upstream_pick(s->route->group, o->members, &o->pick, &next) != PICK_SERVER)
+	if (!may_try_again(s) || pick(s, &next) != PICK_SERVER)
 		return false;
 	snprintf(reason, sizeof reason, "the upstream answered %u", status);
 	log_failed_try(s, reason);
@@ -665,9 +701,29 @@ static void tls_failed(struct session *s)
 	try_next(s, 502, "TLS with the upstream failed");
 }
 
+/* A connection that was made before and ended without a byte of an answer may have been over
+ * before it was used: that is no try. Each can be lost once only. */
+static bool was_spare_lost(const struct session *s)
+{
+	const struct opening *o = s->opening;
+	const struct endpoint *up = &s->side[UPSTREAM].ep;
+	return o->dial.is_spare && up->phase == ENDPOINT_HEAD && !up->http.begun && !o->interim;
+}
+
+static void replace_spare(struct session *s)
+{
+	struct opening *o = s->opening;
+	struct upstream_worker *u = s->proxy->worker->layer[WORKER_UPSTREAM];
+	counter_inc(&u->counters.spares_lost);
+	o->picked.has_spare = false; /* its place is this session's */
+	dial_end(&o->dial);
+	dial_server(s);
+}
+
 void opening_on_end(struct session *s, enum stream_end end, int error)
 {
 	struct side *up = &s->side[UPSTREAM];
+	bool is_lost = was_spare_lost(s);
 	if (tls_failure(up->ep.stream)) {
 		tls_failed(s);
 		return;
@@ -679,6 +735,8 @@ void opening_on_end(struct session *s, enum stream_end end, int error)
 		connect_next(s, error);
 	else if (end == STREAM_ERROR && error == ENOMEM)
 		request_refuse(s, 503, no_memory);
+	else if (is_lost)
+		replace_spare(s);
 	else
 		ended_early(s);
 }
@@ -688,7 +746,7 @@ void opening_on_end(struct session *s, enum stream_end end, int error)
 static bool had_its_time(const struct session *s)
 {
 	uint32_t limit = s->listener->handshake_timeout_ms,
-	         connect = s->route->group->connect_timeout_ms;
+	         connect = s->opening->group->connect_timeout_ms;
 	if (connect && connect < limit)
 		limit = connect;
 	return session_clock(s) - s->opening->picked_ms >= limit / 2;

@@ -26,7 +26,8 @@ struct opening {
 	struct dial dial;
 	struct srv srv; /* whose servers the group's are */
 	struct session *session;
-	struct upstream_members *members; /* of the route's group; referenced */
+	struct upstream_group *group; /* the route's, or its access script's choice; referenced */
+	struct upstream_members *members; /* of the group; referenced */
 	struct pick_request pick;
 	struct picked picked;   /* the server that is asked now */
 	struct waiting waiting; /* for a place, when all are full */
@@ -46,10 +47,13 @@ struct opening {
 	bool has_status;            /* at least a status line came before the end */
 	uint8_t interim;
 	bool early_close;   /* the client's close frame is among the early ones */
-	uint8_t room[1024]; /* for a request of the usual size */
+	uint8_t room[1024]; /* for a request of the usual size; last, so that it need not be cleared
+	                     */
 };
 
-void opening_start(struct session *s, struct http_head *head, struct slice key);
+/* `server`: the one of the group to be asked first, by its name; or empty. */
+void opening_start(struct session *s, struct http_head *head, struct slice key,
+        struct upstream_group *group, struct slice server);
 /* The lines that rules add to its answer, and the name of its server ("none": none was
  * picked yet) that rules_expand() puts in. */
 struct slice opening_lines(const struct opening *o);

@@ -3,6 +3,7 @@
 
 #include "proxy/admit.h"
 #include "proxy/note.h"
+#include "proxy/opening.h"
 #include "proxy/secure.h"
 #include "upstream/group.h"
 
@@ -80,7 +81,7 @@ static bool find_destination(const struct session *s, struct address_brief *out)
 
 size_t preface_write(const struct session *s, uint8_t out[PROXY_HEADER_WRITE_MAX])
 {
-	enum proxy_header_version version = s->route->group->proxy_protocol;
+	enum proxy_header_version version = s->opening->group->proxy_protocol;
 	struct address_brief to;
 	if (version == PROXY_HEADER_OFF)
 		return 0;

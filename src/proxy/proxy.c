@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "net/plain.h"
 #include "net/resolver.h"
+#include "net/tls_server.h"
 #include "proxy/admit.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
@@ -12,6 +13,7 @@
 #include "proxy/session.h"
 #include "upstream/dial.h"
 #include "upstream/health.h"
+#include "upstream/spare.h"
 
 #include <assert.h>
 
@@ -70,6 +72,33 @@ const struct proxy_counters *proxy_counters(const struct proxy *p)
 	return &p->counters;
 }
 
+struct proxy_listener *proxy_listener_new(const char *name)
+{
+	struct proxy_listener *l = mem_new(sizeof *l);
+	l->name = mem_strdup(name);
+	atomic_init(&l->refs, 1);
+	return l;
+}
+
+struct proxy_listener *proxy_listener_ref(struct proxy_listener *l)
+{
+	atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+	return l;
+}
+
+void proxy_listener_unref(struct proxy_listener *l)
+{
+	if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	cidr_list_fini(&l->trusted);
+	cidr_list_fini(&l->proxy_protocol_from);
+	limit_exempt_unref(l->limits.exempt);
+	limit_scope_unref(l->scope);
+	tls_server_unref(l->tls);
+	mem_free(l->name);
+	mem_free(l);
+}
+
 void proxy_set_routes(struct proxy *p, struct route_table *t)
 {
 	struct route_table *old = p->routes;
@@ -77,24 +106,37 @@ void proxy_set_routes(struct proxy *p, struct route_table *t)
 	route_table_unref(old);
 }
 
-void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, size_t n)
+void proxy_use_groups(struct proxy *p, struct upstream_group *const *group, size_t n)
 {
-	assert(!p->health);
-	p->health = health_new(
-	        p->worker, group, n, &p->counters.health_probes, &p->counters.health_failures);
+	if (p->drain.on)
+		return;
+	if (!p->health)
+		p->health = health_new(
+		        p->worker, &p->counters.health_probes, &p->counters.health_failures);
+	for (size_t i = 0; i < n; i++)
+		upstream_group_use(group[i], p->worker->now_ms);
+	health_follow(p->health, group, n);
 }
 
-static void stop_checking(struct proxy *p)
+void proxy_keep_spares(
+        struct proxy *p, struct upstream_group *const *group, size_t n, unsigned workers)
+{
+	if (!p->drain.on)
+		spares_follow(p->worker, group, n, workers);
+}
+
+static void leave_servers(struct proxy *p)
 {
 	health_free(p->health);
 	p->health = NULL;
+	spares_stop(p->worker);
 }
 
 void proxy_set_access(struct proxy *p, const struct access_settings *s)
 {
 	p->access = *s;
 	if (s->is_on && !p->access_record)
-		p->access_record = mem_new(ACCESS_RECORD_MAX);
+		p->access_record = mem_new(ACCESS_RECORD_MAX + RECORD_KEY_ROOM);
 }
 
 static void lack_memory(struct session *s)
@@ -104,7 +146,7 @@ static void lack_memory(struct session *s)
 }
 
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l, uint16_t port)
+        struct proxy_listener *l, uint16_t port)
 {
 	if (p->drain.on) { /* it was in the backlog when the listener stopped */
 		stream_free(stream, false);
@@ -134,13 +176,13 @@ void proxy_set_resolver(struct proxy *p, const struct resolver_settings *s)
 }
 
 bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l)
+        struct proxy_listener *l)
 {
 	return adopt(p, stream, peer, l, 0);
 }
 
-void proxy_accept(struct proxy *p, int fd, const struct address *peer,
-        const struct proxy_listener *l, uint16_t port)
+void proxy_accept(struct proxy *p, int fd, const struct address *peer, struct proxy_listener *l,
+        uint16_t port)
 {
 	struct stream *stream = plain_accepted(p->worker, fd);
 	if (stream)
@@ -194,7 +236,7 @@ static void drain_step(struct timer *t)
 
 void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), void *arg)
 {
-	stop_checking(p);
+	leave_servers(p);
 	p->drain.on = true;
 	p->drain.done = done;
 	p->drain.arg = arg;
@@ -207,7 +249,7 @@ void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), v
 
 void proxy_abort(struct proxy *p)
 {
-	stop_checking(p);
+	leave_servers(p);
 	while (!list_is_empty(&p->sessions)) {
 		struct session *s = list_entry(p->sessions.next, struct session, node);
 		session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);

@@ -11,6 +11,7 @@
 #include "proxy/route_table.h"
 #include "proxy/trust.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,10 +21,12 @@ struct stream;
 struct tls_server;
 struct worker;
 
-/* What a session needs to know of the listener it came by. */
+/* What a session needs to know of the listener it came by. Immutable part of a
+ * configuration, counted by references across threads; sessions hold one each. */
 struct proxy_listener {
-	const char *name;
-	unsigned number; /* bit in route->listeners */
+	char *name;
+	atomic_uint refs;
+	unsigned number; /* bit in route->listeners, in the tables made with it */
 	uint32_t handshake_timeout_ms;
 	uint32_t keepalive_timeout_ms;
 	struct tls_server *tls;   /* referenced; NULL: plain HTTP is spoken */
@@ -31,10 +34,14 @@ struct proxy_listener {
 	struct cidr_list trusted; /* proxies that are believed about their clients */
 	enum trust_header trusted_header;
 	bool proxy_protocol;                  /* these peers begin with a PROXY header: */
-	struct cidr_list proxy_protocol_from; /* owned */
+	struct cidr_list proxy_protocol_from; /* owned, as the other list */
 	struct limit_settings limits;         /* of connections */
 	struct limit_scope *scope;            /* referenced; NULL = nothing is limited */
 };
+
+struct proxy_listener *proxy_listener_new(const char *name);
+struct proxy_listener *proxy_listener_ref(struct proxy_listener *l);
+void proxy_listener_unref(struct proxy_listener *l);
 
 #define PROXY_COUNTERS(X)                                                                \
 	X(sessions, "connections accepted as sessions")                                  \
@@ -113,22 +120,28 @@ void proxy_set_resolver(struct proxy *p, const struct resolver_settings *s);
 /* The routes for requests from now on; takes a reference. */
 void proxy_set_routes(struct proxy *p, struct route_table *t);
 
-/* Checks the servers of those groups that want it, for the proxies of all workers, until this
- * one drains or ends. Once, by one of them. */
+/* The groups in use from now on, in place of earlier ones: their limits count, and the servers
+ * of those that want it are checked, for the proxies of all workers, until this one drains or
+ * ends. By one of them, always the same. */
 struct upstream_group;
-void proxy_check_servers(struct proxy *p, struct upstream_group *const *group, size_t n);
+void proxy_use_groups(struct proxy *p, struct upstream_group *const *group, size_t n);
+
+/* The groups to whose servers spare connections are kept from now on, of which this is one of
+ * so many workers. Again with each configuration; none once this one drains or ends. */
+void proxy_keep_spares(
+        struct proxy *p, struct upstream_group *const *group, size_t n, unsigned workers);
 
 /* Which records of sessions go to the access log (base/log.h) from now on. */
 void proxy_set_access(struct proxy *p, const struct access_settings *s);
 
 /* A new connection, which came to that port (0 = none); owns fd. A listener_fn's body. */
-void proxy_accept(struct proxy *p, int fd, const struct address *peer,
-        const struct proxy_listener *l, uint16_t port);
+void proxy_accept(struct proxy *p, int fd, const struct address *peer, struct proxy_listener *l,
+        uint16_t port);
 
 /* The same for a stream that exists already, which it takes over: for simulated
  * streams. False, and the stream freed, when memory is short or the proxy drains. */
 bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l);
+        struct proxy_listener *l);
 
 /* Begins to end all sessions: requests in progress are finished or refused, open
  * sessions get 1001, spread over spread_ms (0 = now). done() is called once, when

@@ -7,6 +7,7 @@
 #include "proxy/admit.h"
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
+#include "proxy/handler.h"
 #include "proxy/headers.h"
 #include "proxy/opening.h"
 #include "proxy/route_table.h"
@@ -73,6 +74,8 @@ void request_leave(struct session *s)
 {
 	struct side *client = &s->side[CLIENT];
 	uint32_t timeout = s->route ? s->route->settings.close_timeout_ms : LEAVE_TIMEOUT_MS;
+	if (s->state == SESSION_HANDLING)
+		handler_release(s);
 	if (s->state == SESSION_OPENING) {
 		opening_free(s);
 		endpoint_close(&s->side[UPSTREAM].ep, false);
@@ -162,16 +165,34 @@ void request_refuse_for(struct session *s, unsigned status, const char *reason, 
 
 /* ---- a whole head ---- */
 
-/* The connection can go on behind this request: what its body brings is bounded, and
- * so are the answers that a client does not fetch. */
+static bool is_fetched(const struct session *s)
+{
+	const struct stream *client = s->side[CLIENT].ep.stream;
+	return client && client->out.bytes <= UNFETCHED_MAX;
+}
+
+bool request_may_go_on(const struct session *s, const struct http_head *head)
+{
+	return head->keep_alive && !head->expects_continue && !s->proxy->drain.on && is_fetched(s);
+}
+
 static bool may_go_on(const struct session *s, const struct http_head *head)
 {
-	if (!head->keep_alive || head->expects_continue || s->proxy->drain.on)
-		return false;
-	if (s->side[CLIENT].ep.stream->out.bytes > UNFETCHED_MAX)
+	if (!request_may_go_on(s, head))
 		return false;
 	return head->framing == HTTP_BODY_NONE ||
 	       (head->framing == HTTP_BODY_LENGTH && head->content_length <= SKIP_MAX);
+}
+
+void request_await(struct session *s)
+{
+	s->receiving = false;
+	s->was_asked = false;
+	handler_log(s);
+	admit_leave_route(s);
+	access_request_end(s);
+	s->deadline_ms = session_clock(s) + s->listener->keepalive_timeout_ms;
+	deadline_reset(s);
 }
 
 /* After an answer: the next request is awaited, behind the body of this one. */
@@ -179,10 +200,9 @@ static void go_on(struct session *s, const struct http_head *head)
 {
 	if (head->framing != HTTP_BODY_NONE)
 		endpoint_read_body(&s->side[CLIENT].ep, head, false);
-	s->receiving = false;
-	access_request_end(s);
-	s->deadline_ms = session_clock(s) + s->listener->keepalive_timeout_ms;
-	deadline_reset(s);
+	else
+		endpoint_await(&s->side[CLIENT].ep);
+	request_await(s);
 }
 
 static bool answers_head(const struct http_head *head)
@@ -249,36 +269,81 @@ static void refuse_origin(
 	send_own(s, &a);
 }
 
-static void serve(struct session *s, struct http_head *head)
+static bool is_origin_allowed(
+        struct session *s, const struct http_head *head, enum upgrade_verdict verdict)
 {
-	const struct route_settings *settings = &s->route->settings;
+	const struct route_settings *set = &s->route->settings;
+	enum origin_verdict origin =
+	        verdict == UPGRADE_NONE ? ORIGIN_ALLOWED
+	                                : origin_check(set->origins, set->origin_missing, head);
+	if (origin != ORIGIN_ALLOWED)
+		refuse_origin(s, head, origin);
+	return origin == ORIGIN_ALLOWED;
+}
+
+static void limit_protocols(const struct session *s, struct http_head *head)
+{
+	const struct token_list *allowed = s->route->settings.subprotocols;
+	if (allowed)
+		upgrade_limit_protocols(head, allowed->at, allowed->n);
+}
+
+/* A route without scripts, or whose access script has let the request pass. */
+static void serve(struct session *s, struct http_head *head, struct upstream_group *group,
+        struct slice server)
+{
 	struct slice key;
 	if (s->route->action == ROUTE_RESPOND) {
 		respond(s, head);
 		return;
 	}
 	enum upgrade_verdict verdict = upgrade_check(head, &key);
-	enum origin_verdict origin =
-	        verdict == UPGRADE_NONE
-	                ? ORIGIN_ALLOWED
-	                : origin_check(settings->origins, settings->origin_missing, head);
-	if (origin != ORIGIN_ALLOWED) {
-		refuse_origin(s, head, origin);
+	if (!s->was_asked && !is_origin_allowed(s, head, verdict))
 		return;
-	}
 	if (verdict != UPGRADE_OK) {
 		refuse_upgrade(s, head, verdict);
 		return;
 	}
-	if (!admit_request(s))
+	if (!s->was_asked && !admit_request(s))
 		return;
-	if (settings->subprotocols)
-		upgrade_limit_protocols(
-		        head, settings->subprotocols->at, settings->subprotocols->n);
+	limit_protocols(s, head);
 	if (s->route->action == ROUTE_ECHO)
 		echo_open(s, head, key);
 	else
-		opening_start(s, head, key);
+		opening_start(s, head, key, group ? group : s->route->group, server);
+}
+
+/* What guards a route is before its scripts; what they make of a request that is no sound
+ * upgrade is their business. */
+static void serve_by_script(struct session *s, struct http_head *head)
+{
+	struct slice key;
+	if (!is_origin_allowed(s, head, upgrade_check(head, &key)) || !admit_request(s))
+		return;
+	limit_protocols(s, head);
+	if (s->route->access)
+		handler_ask(s, head);
+	else
+		handler_run(s, head);
+}
+
+/* Around whatever looks at a head of the session. */
+static void begin_asking(struct session *s, const struct http_head *head)
+{
+	s->proxy->asking = s;
+	s->proxy->asked = head;
+}
+
+void request_pass(struct session *s, struct http_head *head, struct upstream_group *group,
+        struct slice server)
+{
+	begin_asking(s, head);
+	s->was_asked = true;
+	if (s->route->action == ROUTE_HANDLER)
+		handler_run(s, head);
+	else
+		serve(s, head, group, server);
+	s->proxy->asking = NULL;
 }
 
 /* The route for host and path in their normal forms; a session keeps its route's
@@ -292,7 +357,8 @@ static bool find_route(struct session *s, const struct http_head *head, bool *so
 	*sound = n > 0;
 	if (n > 0) {
 		struct slice authority = head->authority.len > 0 ? head->authority : head->host;
-		struct route_query q = {.listener = s->listener->number,
+		struct route_query q = {.listener = route_table_listener(s->proxy->routes,
+		                                s->listener->name, s->listener->number),
 		        .host = slice_of(host, uri_host(authority, host, &port)),
 		        .path = slice_of(path, (size_t)n),
 		        .head = head};
@@ -331,11 +397,15 @@ void request_on_head(struct session *s, struct http_head *head)
 		refuse_memory(s);
 		return;
 	}
-	s->proxy->asking = s;
-	s->proxy->asked = head;
+	begin_asking(s, head);
 	stream_set_marks(s->side[CLIENT].ep.stream, s->route->settings.max_queue,
 	        s->route->settings.max_queue / 2);
-	serve(s, head);
+	if (s->route->log && !s->route->access && !s->route->handler)
+		handler_remember(s, head);
+	if (s->route->access || s->route->handler)
+		serve_by_script(s, head);
+	else
+		serve(s, head, NULL, SLICE(""));
 	s->proxy->asking = NULL;
 }
 

@@ -19,15 +19,25 @@ static bool lies_under(struct slice path, const char *from, struct slice *rest)
 	return rest->len == 0 || rest->at[0] == '/';
 }
 
-/* `path` in its normal form. False, and nothing written, when it does not lie there. */
 static bool put_replaced(struct http_writer *w, struct slice path, const char *from, const char *to)
 {
 	struct slice rest;
-	if (!lies_under(path, from, &rest))
+	if (!from || !lies_under(path, from, &rest))
 		return false;
 	http_put(w, rest.len > 0 ? without_slash(slice_str(to)) : slice_str(to));
 	http_put(w, rest);
 	return true;
+}
+
+void rewrite_path(struct http_writer *w, struct slice path, const char *from, const char *to)
+{
+	if (!put_replaced(w, path, from, to))
+		http_put(w, path);
+}
+
+struct slice rewrite_server_host(struct slice name)
+{
+	return slice_starts_with(name, SLICE("unix:")) ? SLICE("localhost") : name;
 }
 
 static void put_query(struct http_writer *w, const struct http_head *head)

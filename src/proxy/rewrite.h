@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* The target of a request as the upstream gets it. Any thread. */
+/* Target and host of a request as the upstream gets them. Any thread. */
 
 #include "http/head.h"
 #include "http/writer.h"
@@ -12,3 +12,7 @@
  * a normal form. */
 void rewrite_target(
         struct http_writer *w, const struct http_head *head, const char *from, const char *to);
+/* The same for a path that is in its normal form already. */
+void rewrite_path(struct http_writer *w, struct slice path, const char *from, const char *to);
+/* What a server of this name is called in Host. */
+struct slice rewrite_server_host(struct slice name);

@@ -35,6 +35,9 @@ void route_unref(struct route *r)
 	mem_free(r->condition);
 	route_settings_fini(&r->settings);
 	route_headers_fini(&r->headers);
+	script_unref(r->handler);
+	script_unref(r->access);
+	script_unref(r->log);
 	limit_scope_unref(r->scope);
 	upstream_group_unref(r->group);
 	mem_free(r->respond_location);

@@ -6,9 +6,11 @@
 
 #include "base/slice.h"
 #include "proxy/condition.h"
+#include "proxy/handler.h"
 #include "proxy/limits.h"
 #include "proxy/origin.h"
 #include "proxy/rules.h"
+#include "proxy/script.h"
 #include "ws/reader.h"
 
 #include <stdatomic.h>
@@ -17,7 +19,7 @@
 struct token_list;
 struct upstream_group;
 
-enum route_action { ROUTE_UPSTREAM, ROUTE_ECHO, ROUTE_RESPOND };
+enum route_action { ROUTE_UPSTREAM, ROUTE_ECHO, ROUTE_RESPOND, ROUTE_HANDLER };
 enum route_remask { REMASK_AUTO, REMASK_ON, REMASK_OFF };
 
 /* Keys that any route may set and [defaults] may hold. Times in ms, 0 = off. */
@@ -39,6 +41,7 @@ struct route_settings {
 	struct token_list *subprotocols; /* referenced; NULL = every one */
 	enum rules_forward forwarded;
 	bool forwarded_rfc7239;
+	struct handler_settings handler;
 };
 
 struct route {
@@ -53,8 +56,10 @@ struct route {
 	uint64_t listeners; /* bit per listener number; 0 = all */
 	enum route_action action;
 	struct upstream_group *group;
-	unsigned respond_status; /* ROUTE_RESPOND */
-	char *respond_location;  /* for 301 and its like, or NULL */
+	unsigned respond_status;     /* ROUTE_RESPOND */
+	char *respond_location;      /* for 301 and its like, or NULL */
+	struct script *handler;      /* ROUTE_HANDLER; referenced */
+	struct script *access, *log; /* referenced, or NULL */
 	struct route_headers headers;
 	struct route_settings settings;
 	struct limit_scope *scope; /* referenced; NULL = settings.limit limits nothing */

@@ -47,6 +47,7 @@ struct route_table {
 	bool has_suffixes;
 	uint32_t *slot; /* of the hash table: number of a zone and one; 0 = free */
 	uint32_t mask;
+	char **listener; /* by number; NULL: they have no names here */
 };
 
 /* ---- the order ---- */
@@ -256,12 +257,37 @@ void route_table_unref(struct route_table *t)
 		return;
 	for (size_t i = 0; i < t->n; i++)
 		route_unref(t->routes[i]);
+	for (unsigned i = 0; t->listener && i < ROUTE_LISTENERS_MAX; i++)
+		mem_free(t->listener[i]);
+	mem_free(t->listener);
 	mem_free(t->slot);
 	mem_free(t->zones);
 	mem_free(t->places);
 	mem_free(t->runs);
 	mem_free(t->routes);
 	mem_free(t);
+}
+
+void route_table_name_listener(struct route_table *t, unsigned number, const char *name)
+{
+	if (!t->listener)
+		t->listener = mem_new(ROUTE_LISTENERS_MAX * sizeof(char *));
+	t->listener[number] = mem_strdup(name);
+}
+
+static bool is_named(const struct route_table *t, unsigned number, const char *name)
+{
+	return t->listener[number] && strcmp(t->listener[number], name) == 0;
+}
+
+unsigned route_table_listener(const struct route_table *t, const char *name, unsigned guess)
+{
+	unsigned i = 0;
+	if (!t->listener || is_named(t, guess, name))
+		return guess;
+	while (i < ROUTE_LISTENERS_MAX && !is_named(t, i, name))
+		i++;
+	return i;
 }
 
 /* ---- routes between which nothing decides ---- */
@@ -416,7 +442,8 @@ static const struct place *next_place(
 
 static bool is_at(const struct route *r, unsigned listener)
 {
-	return r->listeners == 0 || (listener < 64 && r->listeners >> listener & 1);
+	return r->listeners == 0 ||
+	       (listener < ROUTE_LISTENERS_MAX && r->listeners >> listener & 1);
 }
 
 /* The order of the request's values and those that a route wants. */

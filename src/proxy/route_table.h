@@ -19,6 +19,15 @@ struct route_table *route_table_new(struct route *const *routes, size_t n);
 struct route_table *route_table_ref(struct route_table *t);
 void route_table_unref(struct route_table *t);
 
+/* Before the table is in use: which listener the number in route->listeners means. The same
+ * number may mean another one in another configuration's table. */
+enum { ROUTE_LISTENERS_MAX = 64 };
+void route_table_name_listener(struct route_table *t, unsigned number, const char *name);
+/* The number of a listener, which may be one of an earlier configuration; probably `guess`.
+ * ROUTE_LISTENERS_MAX when the table has none of that name: only routes for every listener
+ * are for it. In a table whose listeners were never named, `guess`. */
+unsigned route_table_listener(const struct route_table *t, const char *name, unsigned guess);
+
 /* Tells routes between which nothing decides: equal in all that is compared, and no
  * two of their conditions exclude each other. For each host and path once at most;
  * `first` stood before `second` in the array. */

@@ -7,6 +7,7 @@
 #include "net/tls_stream.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Beside the variables of configurations, what the lines of our own consist of. */
 enum {
@@ -60,6 +61,7 @@ struct rules {
 	struct drop *drop;
 	size_t drop_n;
 	uint64_t drop_lens; /* bit n % 64: a name of n bytes is to be dropped */
+	uint32_t used;      /* bit per enum rules_variable that some line has */
 };
 
 /* ---- names ---- */
@@ -85,14 +87,6 @@ static bool begins_like(struct slice name, struct slice folded)
 	return name.len >= folded.len && is_alias(slice_of(name.at, folded.len), folded);
 }
 
-static bool has_marks(struct slice name)
-{
-	for (size_t i = 0; i < name.len; i++)
-		if (name.at[i] == '_' || name.at[i] == '.')
-			return true;
-	return false;
-}
-
 enum { KNOWN_MAX = 32 }; /* longer than any name that Moongate understands */
 
 /* What the name would be, spelt with '-'. */
@@ -109,8 +103,15 @@ static enum http_name meant(struct slice name)
 /* The peer says by these what only those before the application can know. */
 static bool is_forwarding(struct slice name)
 {
-	return begins_like(name, SLICE("x-forwarded-")) || is_alias(name, SLICE("forwarded")) ||
-	       is_alias(name, SLICE("x-real-ip"));
+	switch (name.len > 0 ? ascii_lower(name.at[0]) : 0) {
+	case 'f':
+		return is_alias(name, SLICE("forwarded"));
+	case 'x':
+		return begins_like(name, SLICE("x-forwarded-")) ||
+		       is_alias(name, SLICE("x-real-ip"));
+	default:
+		return false;
+	}
 }
 
 static bool refuse_name(char why[RULES_WHY_MAX], const char *format, struct slice name)
@@ -182,6 +183,15 @@ static void free_line(struct line *l)
 	mem_free(l->part);
 }
 
+static void note_used(struct rules *r)
+{
+	r->used = 0;
+	for (size_t i = 0; i < r->line_n; i++)
+		for (size_t k = 0; k < r->line[i].part_n; k++)
+			if (r->line[i].part[k].kind < RULES_VARIABLES)
+				r->used |= UINT32_C(1) << r->line[i].part[k].kind;
+}
+
 /* Takes back the lines under that name. */
 static void undo_lines(struct rules *r, struct slice name)
 {
@@ -193,6 +203,7 @@ static void undo_lines(struct rules *r, struct slice name)
 			r->line[kept++] = r->line[i];
 	}
 	r->line_n = kept;
+	note_used(r);
 }
 
 static void add_part(struct line *l, unsigned kind, struct slice text)
@@ -252,6 +263,7 @@ static void append_line(struct rules *r, struct line *l)
 {
 	r->line = mem_resize(r->line, (r->line_n + 1) * sizeof r->line[0]);
 	r->line[r->line_n++] = *l;
+	note_used(r);
 }
 
 static bool make_line(struct line *l, struct slice name, const char *value, char why[RULES_WHY_MAX])
@@ -320,6 +332,25 @@ void rules_identify(struct rules *r, const char *header)
 	add_own(r, header, RULES_REQUEST_ID, false);
 }
 
+static size_t line_size(const struct line *l)
+{
+	return strlen(l->text) + 2;
+}
+
+/* Whether there is room for one line more, in place of those of its name or beside them. */
+static bool has_room(
+        const struct rules *r, const struct line *l, bool beside, char why[RULES_WHY_MAX])
+{
+	size_t sum = line_size(l);
+	for (size_t i = 0; i < r->line_n; i++)
+		if (beside || !slice_equal_nocase(slice_str(r->line[i].name), slice_str(l->name)))
+			sum += line_size(&r->line[i]);
+	if (sum > RULES_LINES_MAX)
+		snprintf(why, RULES_WHY_MAX, "with this line %zu bytes are added: want at most %d",
+		        sum, RULES_LINES_MAX);
+	return sum <= RULES_LINES_MAX;
+}
+
 bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RULES_WHY_MAX])
 {
 	size_t len = strcspn(text, ":");
@@ -345,6 +376,10 @@ bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RUL
 		}
 		if (!make_line(&l, name, value, why))
 			return false;
+		if (!has_room(r, &l, op == RULES_ADD, why)) {
+			free_line(&l);
+			return false;
+		}
 	}
 	if (op != RULES_ADD)
 		undo_lines(r, name);
@@ -361,22 +396,18 @@ bool rules_are_empty(const struct rules *r)
 
 bool rules_use(const struct rules *r, enum rules_variable v)
 {
-	for (size_t i = 0; i < r->line_n; i++)
-		for (size_t k = 0; k < r->line[i].part_n; k++)
-			if (r->line[i].part[k].kind == (unsigned)v)
-				return true;
-	return false;
+	return r->used >> v & 1;
 }
 
 /* ---- running ---- */
 
-static bool is_dropped(const struct rules *r, struct slice name, bool marks)
+static bool is_dropped(const struct rules *r, const struct http_field *f)
 {
-	if (!(r->drop_lens >> name.len % 64 & 1))
+	if (!(r->drop_lens >> f->name.len % 64 & 1))
 		return false;
 	for (size_t i = 0; i < r->drop_n; i++)
-		if ((marks || !r->drop[i].aliases_only) &&
-		        is_alias(name, slice_str(r->drop[i].name)))
+		if ((f->lax || !r->drop[i].aliases_only) &&
+		        is_alias(f->name, slice_str(r->drop[i].name)))
 			return true;
 	return false;
 }
@@ -394,16 +425,15 @@ static bool is_believed(const struct rules *r, struct slice name)
 	return true;
 }
 
-static bool stays_behind(
-        const struct rules *r, const struct http_field *f, bool marks, bool believed)
+static bool stays_behind(const struct rules *r, const struct http_field *f, bool believed)
 {
-	if (is_dropped(r, f->name, marks))
+	if (is_dropped(r, f))
 		return true;
 	if (r->side == RULES_RESPONSE)
 		return false;
 	if (is_forwarding(f->name))
-		return marks || !believed || !is_believed(r, f->name);
-	return marks && (meant(f->name) != HTTP_OTHER || begins_like(f->name, SLICE("proxy-")));
+		return f->lax || !believed || !is_believed(r, f->name);
+	return f->lax && (meant(f->name) != HTTP_OTHER || begins_like(f->name, SLICE("proxy-")));
 }
 
 void rules_filter(const struct rules *r, struct http_head *head, bool trusted)
@@ -411,7 +441,7 @@ void rules_filter(const struct rules *r, struct http_head *head, bool trusted)
 	bool believed = trusted && r->forward == FORWARD_APPEND;
 	for (size_t i = 0; i < head->n; i++) {
 		struct http_field *f = &head->field[i];
-		if (f->id != HTTP_HOST && stays_behind(r, f, has_marks(f->name), believed))
+		if (f->id != HTTP_HOST && stays_behind(r, f, believed))
 			f->named = true;
 	}
 }
@@ -424,13 +454,6 @@ bool rules_have_lines(const struct rules *r)
 static struct slice host_of(const struct http_head *head)
 {
 	return head->authority.len > 0 ? head->authority : head->host;
-}
-
-static void put_digits(struct http_writer *w, unsigned n)
-{
-	char text[12];
-	int len = snprintf(text, sizeof text, "%u", n);
-	http_put(w, slice_of(text, (size_t)len));
 }
 
 static bool is_inet(const struct address_brief *a)
@@ -547,7 +570,7 @@ static void put_part(const struct rules *r, struct http_writer *w, const struct 
 		put_ip(w, s->client);
 		break;
 	case RULES_REMOTE_PORT:
-		put_digits(w, s->client->port);
+		http_put_digits(w, s->client->port);
 		break;
 	case RULES_HOST:
 		http_put(w, host_of(s->head));
@@ -585,7 +608,7 @@ static void put_part(const struct rules *r, struct http_writer *w, const struct 
 		put_forwarded_for(r, w, s);
 		break;
 	case FORWARDED_PORT:
-		put_digits(w, s->port);
+		http_put_digits(w, s->port);
 		break;
 	case FORWARDED:
 		put_forwarded(r, w, s);
@@ -629,6 +652,57 @@ void rules_expand(struct http_writer *w, struct slice text, struct slice server)
 		http_put(w, server);
 		at = mark + 1;
 	}
+}
+
+/* ---- told ---- */
+
+static void describe_part(FILE *out, const struct rules *r, const struct part *p)
+{
+	const char *before = r->forward == FORWARD_APPEND ? "what a trusted proxy says, " : "";
+	if (p->kind == TEXT)
+		fprintf(out, "%.*s", (int)p->text.len, (const char *)p->text.at);
+	else if (p->kind < RULES_VARIABLES)
+		fprintf(out, "${%s}", variables[p->kind]);
+	else if (p->kind == FORWARDED_FOR)
+		fprintf(out, "%s${remote_addr}", before);
+	else if (p->kind == FORWARDED)
+		fprintf(out, "%sfor=${remote_addr};host=${host};proto=${scheme}", before);
+	else
+		fputs("the port that the client came to", out);
+}
+
+static bool is_line(const struct rules *r, const char *folded)
+{
+	for (size_t i = 0; i < r->line_n; i++)
+		if (is_alias(slice_str(r->line[i].name), slice_str(folded)))
+			return true;
+	return false;
+}
+
+/* Whether a peer's field of the line's name stays behind. */
+static bool is_set(const struct rules *r, const struct line *l)
+{
+	struct http_field f = {.name = slice_str(l->name)};
+	return is_dropped(r, &f) || is_forwarding(f.name);
+}
+
+void rules_tell(const struct rules *r, rules_tell_fn fn, void *arg)
+{
+	for (size_t i = 0; i < r->line_n; i++) {
+		char *text;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+		if (!out)
+			abort();
+		for (size_t k = 0; k < r->line[i].part_n; k++)
+			describe_part(out, r, &r->line[i].part[k]);
+		fclose(out);
+		fn(arg, is_set(r, &r->line[i]) ? RULES_SET : RULES_ADD, slice_of(text, len));
+		free(text);
+	}
+	for (size_t i = 0; i < r->drop_n; i++)
+		if (!r->drop[i].aliases_only && !is_line(r, r->drop[i].name))
+			fn(arg, RULES_REMOVE, slice_str(r->drop[i].name));
 }
 
 void route_headers_fini(struct route_headers *h)

@@ -70,8 +70,8 @@ void rules_identify(struct rules *r, const char *header);
 /* One rule more: `Name: value` with ${variables} ($${ is a ${ that is none), or `Name`
  * to remove. False, with what would be right in why, for one that is none, and for
  * fields that concern one connection only, or belong to the handshake, or have a key of
- * their own. */
-enum { RULES_WHY_MAX = 480 };
+ * their own; and when all lines, without what variables bring, are over RULES_LINES_MAX. */
+enum { RULES_WHY_MAX = 480, RULES_LINES_MAX = 16384 };
 bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RULES_WHY_MAX]);
 /* The name of a header that rules may touch; false with why. */
 bool rules_may_name(enum rules_side side, struct slice name, char why[RULES_WHY_MAX]);
@@ -85,6 +85,10 @@ void rules_filter(const struct rules *r, struct http_head *head, bool trusted);
 bool rules_have_lines(const struct rules *r);
 /* The lines to add, for a client's request that rules_filter() has seen. */
 void rules_put(const struct rules *r, struct http_writer *w, const struct rules_scope *s);
+/* Tells the rules as a configuration says them: `Name: value` with its variables, or a name
+ * in lower case. */
+typedef void (*rules_tell_fn)(void *arg, enum rules_op op, struct slice rule);
+void rules_tell(const struct rules *r, rules_tell_fn fn, void *arg);
 /* Copies lines, or a whole head, with the server's name in its places. */
 void rules_expand(struct http_writer *w, struct slice text, struct slice server);
 

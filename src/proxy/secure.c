@@ -35,7 +35,7 @@ void secure_on_handshake(struct session *s)
 
 bool secure_is_missing(const struct session *s)
 {
-	return s->listener->tls && !stream_of(s)->tls;
+	return s->listener->tls && !stream_is_tls(stream_of(s));
 }
 
 bool secure_timed_out(struct session *s)

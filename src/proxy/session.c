@@ -7,6 +7,7 @@
 #include "proxy/close.h"
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
+#include "proxy/handler.h"
 #include "proxy/note.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
@@ -26,8 +27,11 @@ static const struct {
 	const char *name;
 	unsigned next;
 } states[] = {
-        [SESSION_READING] = {"reading",
-                TO(SESSION_OPENING) | TO(SESSION_OPEN) | TO(SESSION_LEAVING) | TO(SESSION_ENDED)},
+        [SESSION_READING] = {"reading", TO(SESSION_OPENING) | TO(SESSION_HANDLING) |
+                                                TO(SESSION_OPEN) | TO(SESSION_LEAVING) |
+                                                TO(SESSION_ENDED)},
+        [SESSION_HANDLING] = {"handling",
+                TO(SESSION_READING) | TO(SESSION_LEAVING) | TO(SESSION_ENDED)},
         [SESSION_OPENING] = {"opening", TO(SESSION_OPEN) | TO(SESSION_LEAVING) | TO(SESSION_ENDED)},
         [SESSION_OPEN] = {"open", TO(SESSION_CLOSING) | TO(SESSION_ENDED)},
         [SESSION_CLOSING] = {"closing", TO(SESSION_ENDED)},
@@ -88,6 +92,11 @@ static void on_body(struct endpoint *ep, struct slice content, bool end)
 	opening_on_body(session_of(ep), content, end);
 }
 
+static size_t on_raw(struct endpoint *ep, uint8_t *buf, size_t len)
+{
+	return handler_on_bytes(session_of(ep), buf, len);
+}
+
 static void on_first_byte(struct endpoint *ep)
 {
 	struct session *s = session_of(ep);
@@ -100,18 +109,18 @@ static void on_first_byte(struct endpoint *ep)
 	}
 }
 
-static bool has_unsent(const struct session *s)
+bool session_has_unsent(const struct session *s)
 {
-	const struct stream *stream = s->side[CLIENT].ep.stream;
-	return !queue_is_empty(&stream->out) || tls_has_early(stream);
+	const struct stream *client = s->side[CLIENT].ep.stream;
+	return client && (!queue_is_empty(&client->out) || tls_has_early(client));
 }
 
 void session_hang_up(struct session *s)
 {
-	if (s->state == SESSION_READING && has_unsent(s))
+	if (s->state == SESSION_READING && session_has_unsent(s))
 		request_leave(s);
 	else
-		session_end(s, has_unsent(s));
+		session_end(s, session_has_unsent(s));
 }
 
 /* A client that goes before it has a tunnel takes everything with it, except what
@@ -121,7 +130,7 @@ static void client_left(struct session *s, enum stream_end end, int error)
 	bool waits = s->state == SESSION_LEAVING || (s->state == SESSION_READING && !s->receiving);
 	if (preface_cut_short(s, "the connection ended within its PROXY header"))
 		return;
-	if (end == STREAM_EOF && waits && has_unsent(s)) {
+	if (end == STREAM_EOF && waits && session_has_unsent(s)) {
 		s->side[CLIENT].flags |= SIDE_EOF;
 		if (s->state == SESSION_READING)
 			request_leave(s);
@@ -147,6 +156,8 @@ static void on_end(struct endpoint *ep, enum stream_end end, int error)
 		side_of(ep)->flags |= SIDE_TRUNCATED;
 	if (is_open)
 		close_on_end(s, side_of(ep), end, error);
+	else if (s->state == SESSION_HANDLING)
+		handler_on_end(s, end, error);
 	else if (ep->role == ENDPOINT_UPSTREAM)
 		opening_on_end(s, end, error);
 	else
@@ -167,7 +178,10 @@ static void on_drain(struct endpoint *ep)
 	struct session *s = session_of(ep);
 	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
 		tunnel_on_drain(s, side_of(ep));
-	else if (s->state == SESSION_LEAVING && side_of(ep)->flags & SIDE_EOF && !has_unsent(s))
+	else if (s->state == SESSION_HANDLING)
+		handler_on_drain(s);
+	else if (s->state == SESSION_LEAVING && side_of(ep)->flags & SIDE_EOF &&
+	         !session_has_unsent(s))
 		session_end(s, false);
 }
 
@@ -177,8 +191,26 @@ static void on_no_memory(struct endpoint *ep)
 	struct session *s = session_of(ep);
 	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
 		close_no_memory(s);
+	else if (s->state == SESSION_HANDLING && !s->is_asking)
+		session_end(s, true);
 	else
 		request_refuse(s, 503, "out of memory");
+}
+
+/* Whichever side ep is of, what a message touches lies around it, and no more than a side
+ * before it. Then the stream that the message will leave by. */
+static void on_soon(struct endpoint *ep, bool next)
+{
+	enum { LINE = 64, HOT = offsetof(struct session, timer) };
+	if (!next) {
+		const struct side *to = other_side(session_of(ep), side_of(ep));
+		if (to->ep.stream)
+			stream_fetch(to->ep.stream);
+		return;
+	}
+	const char *from = (const char *)ep - sizeof(struct side), *to = (const char *)ep + HOT;
+	for (; from < to; from += LINE)
+		__builtin_prefetch(from);
 }
 
 const struct endpoint_events session_events = {
@@ -187,24 +219,27 @@ const struct endpoint_events session_events = {
         .on_broken = on_broken,
         .on_body = on_body,
         .on_frames = tunnel_on_frames,
+        .on_raw = on_raw,
         .on_first_byte = on_first_byte,
         .on_end = on_end,
         .on_no_memory = on_no_memory,
         .on_drain = on_drain,
         .on_connect = on_connect,
+        .on_soon = on_soon,
 };
 
 /* ---- life ---- */
 
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l)
+        struct proxy_listener *l)
 {
 	struct session *s = pool_get(&p->session_pool);
 	if (!s) {
 		stream_free(stream, true);
 		return NULL;
 	}
-	*s = (struct session){.proxy = p, .listener = l, .start_ms = p->worker->now_ms};
+	*s = (struct session){
+	        .proxy = p, .listener = proxy_listener_ref(l), .start_ms = p->worker->now_ms};
 	s->id = (uint64_t)p->worker->index << 56 | ++p->serial;
 	endpoint_init(&s->side[CLIENT].ep, ENDPOINT_CLIENT);
 	endpoint_init(&s->side[UPSTREAM].ep, ENDPOINT_UPSTREAM);
@@ -224,6 +259,7 @@ static void session_free(struct retired *r)
 	struct session *s = list_entry(r, struct session, retired);
 	note_free(s->note);
 	access_free(s);
+	proxy_listener_unref(s->listener);
 	pool_put(&s->proxy->session_pool, s);
 }
 
@@ -241,6 +277,7 @@ void session_end(struct session *s, bool reset)
 	if (s->state == SESSION_ENDED)
 		return;
 	struct proxy *p = s->proxy;
+	handler_release(s);
 	if (s->state == SESSION_OPENING)
 		opening_free(s);
 	if (s->echoing)
@@ -251,6 +288,7 @@ void session_end(struct session *s, bool reset)
 		counter_inc(&p->counters.closed_normally);
 	session_log_end(s);
 	access_end(s);
+	handler_log(s);
 	session_leave_server(s);
 	admit_release(s);
 	timer_clear(&p->worker->wheel, &s->timer);
@@ -275,7 +313,7 @@ void session_end_if_done(struct session *s)
 static void hurry(struct session *s)
 {
 	uint64_t soon = session_clock(s) + STOP_LINGER_MS;
-	if (has_unsent(s) || s->deadline_ms <= soon)
+	if (session_has_unsent(s) || s->deadline_ms <= soon)
 		return;
 	s->deadline_ms = soon;
 	deadline_reset(s);
@@ -291,6 +329,9 @@ void session_stop(struct session *s)
 			session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);
 			session_hang_up(s);
 		}
+		break;
+	case SESSION_HANDLING:
+		handler_stop(s);
 		break;
 	case SESSION_OPENING:
 		request_refuse(s, 503, "the server is stopping");

@@ -9,8 +9,13 @@
  *      |  +-- answer, keep-alive    +-- refused, relayed --+           |          |
  *      +-- route: echo ------------------------------------)--> OPEN --+          |
  *      +-- refused, answer with close ---------------------+--> LEAVING ----------+
+ *      |                                                   |                      |
+ *      +-- route: handler, access --> HANDLING --close-----+                      |
+ *      ^                              |  |                                        |
+ *      +-- keep-alive, access passed--+  +-- the script has ended a dead session -+
  *
  *   READING  waits for a request, reads it, skips its body
+ *   HANDLING a script has it (handler.h), be it plain HTTP or a WebSocket
  *   OPENING  the upstream is looked up, connected, asked to upgrade
  *   OPEN     frames pass in both directions
  *   CLOSING  a close frame has gone or come, or a side has vanished: each side is
@@ -31,6 +36,7 @@
 
 enum session_state {
 	SESSION_READING,
+	SESSION_HANDLING,
 	SESSION_OPENING,
 	SESSION_OPEN,
 	SESSION_CLOSING,
@@ -79,6 +85,7 @@ enum session_cause {
 	CAUSE_LIFETIME,
 	CAUSE_STOPPING,
 	CAUSE_MEMORY,
+	CAUSE_HANDLER,  /* its script was done, or failed */
 	CAUSE_REFUSED,  /* never opened: an answer instead */
 	CAUSE_SILENT,   /* never asked anything */
 	CAUSE_ANSWERED, /* plain answers only */
@@ -98,13 +105,26 @@ struct server_state;
 
 struct session {
 	struct side side[2];
-	struct timer timer;
-	struct list node; /* proxy->sessions */
+	/* With the sides, all that a message touches: one line of the processor's cache. */
 	struct proxy *proxy;
-	const struct proxy_listener *listener;
-	struct route *route;         /* referenced; NULL before a request was routed */
-	struct server_state *server; /* where it has a place, referenced; NULL = nowhere */
-	struct admission *places;    /* by the limits on connections; NULL = none */
+	struct route *route;   /* referenced; NULL before a request was routed */
+	struct access *access; /* for its record; NULL = nothing was kept (access.h) */
+	uint64_t data_ms;      /* when the last data frame passed */
+	uint64_t bytes[2];     /* of frames, from each side */
+	uint32_t messages[2];
+	uint8_t state;
+	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says */
+	bool echoing;
+	bool ping_forwarded; /* a forwarded ping is unanswered by the client */
+	bool is_lingering;   /* LEAVING: was refused at the door (admit.h) */
+	bool receiving;      /* READING: a request has begun */
+
+	struct timer timer;
+	struct list node;                /* proxy->sessions */
+	struct proxy_listener *listener; /* referenced */
+	struct server_state *server;     /* where it has a place, referenced; NULL = nowhere */
+	struct admission *places;        /* by the limits on connections; NULL = none */
+	void *handler; /* what lua/ keeps of its request; NULL = nothing (handler.h) */
 	union {
 		struct opening *opening; /* OPENING */
 		struct echo *echo;       /* an open echo session's, or NULL */
@@ -113,25 +133,19 @@ struct session {
 	uint64_t id; /* worker, slot, use count */
 	uint64_t start_ms;
 	uint64_t deadline_ms; /* READING, OPENING: handshake; OPEN: max_lifetime; CLOSING, LEAVING:
-	                         close; 0 = none */
+	                         close; HANDLING: of access the handshake, else max_lifetime and
+	                         then close; 0 = none */
 	uint64_t ping_ms;     /* an own ping is unanswered since; 0 = none */
-	uint64_t data_ms;     /* when the last data frame passed */
-	uint64_t bytes[2];    /* of frames, from each side */
-	uint32_t messages[2];
-	struct note *note;     /* of its request, for the log; NULL = there is nothing to tell */
-	struct access *access; /* for its record; NULL = nothing was kept (access.h) */
+	struct note *note;    /* of its request, for the log; NULL = there is nothing to tell */
 	struct address_brief client; /* as decided; see proxy/headers.h */
 	uint16_t status;             /* of the last answer; 0 = none */
 	uint16_t own_code;           /* close code that Moongate chose */
-	uint8_t state;
-	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says */
-	bool echoing;
-	bool ping_forwarded; /* a forwarded ping is unanswered by the client */
-	bool is_lingering;   /* LEAVING: was refused at the door (admit.h) */
-	bool receiving;      /* READING: a request has begun */
-	bool has_own_id;     /* the request's id is made when it is asked for (headers.h) */
-	uint16_t requests;   /* that were given one */
-	uint16_t port;       /* that the client connected to; 0 = a unix socket */
+	bool is_settled;             /* the upstream's connection was (deadline.c) */
+	bool is_asking;              /* HANDLING: its access script runs */
+	bool was_asked;              /* READING: its access script has let the request pass */
+	bool has_own_id;             /* the request's id is made when it is asked for (headers.h) */
+	uint16_t requests;           /* that were given one */
+	uint16_t port;               /* that the client connected to; 0 = a unix socket */
 };
 
 struct proxy {
@@ -145,6 +159,7 @@ struct proxy {
 	unsigned lingering; /* sessions that were refused at the door and are not gone yet */
 	uint64_t serial;
 	struct proxy_counters counters;
+	const struct handler_ops *handlers; /* NULL = nobody runs scripts */
 	struct health *health; /* checks of servers; NULL = another worker's business */
 	struct access_settings access;
 	char *access_record; /* room for one */
@@ -199,7 +214,7 @@ void proxy_session_gone(struct proxy *p);
 
 /* Takes the stream over. NULL, and the stream freed, when memory is short. */
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
-        const struct proxy_listener *l);
+        struct proxy_listener *l);
 void session_move(struct session *s, enum session_state to);
 /* Gives back its place at the server. */
 void session_leave_server(struct session *s);
@@ -212,6 +227,8 @@ void session_end_if_done(struct session *s);
 /* Notes why it ends; the first cause stays. */
 void session_blame(
         struct session *s, enum session_cause cause, enum session_closer closer, int error);
+/* Whether something that was sent to the client is not with the kernel yet. */
+bool session_has_unsent(const struct session *s);
 /* The daemon stops: begins the end that suits the session's state. */
 void session_stop(struct session *s);
 

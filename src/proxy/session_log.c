@@ -36,6 +36,7 @@ static const char *const causes[] = {
         [CAUSE_LIFETIME] = "max_lifetime",
         [CAUSE_STOPPING] = "stopping",
         [CAUSE_MEMORY] = "memory",
+        [CAUSE_HANDLER] = "handler",
         [CAUSE_REFUSED] = "refused",
         [CAUSE_SILENT] = "silent",
         [CAUSE_ANSWERED] = "answered",

@@ -142,16 +142,6 @@ static enum control on_control(struct session *s, struct side *from, const struc
 	}
 }
 
-static void count(struct session *s, const struct side *from, uint32_t messages, size_t bytes)
-{
-	struct proxy_counters *c = &s->proxy->counters;
-	bool up = from->ep.role == ENDPOINT_CLIENT;
-	s->messages[from->ep.role] += messages;
-	s->bytes[from->ep.role] += bytes;
-	counter_add(up ? &c->messages_up : &c->messages_down, messages);
-	counter_add(up ? &c->bytes_up : &c->bytes_down, bytes);
-}
-
 /* When the message that is now unfinished began, for message_timeout. */
 static void note_unfinished(struct session *s, struct side *from, bool rest, uint32_t messages)
 {
@@ -222,6 +212,96 @@ static size_t up_to_border(const struct side *to, const struct endpoint *ep, siz
 	return waits && ep->in.left > 0 && ep->in.left < len ? (size_t)ep->in.left : len;
 }
 
+/* What one read brought, as far as it is judged. */
+struct batch {
+	struct side *from, *to;
+	uint8_t *buf;
+	size_t len;
+	size_t at;    /* bytes judged */
+	size_t start; /* where that begins which leaves next */
+	uint32_t messages, texts;
+	size_t text_bytes;
+	const struct ws_run *run; /* of the last step; the worker's */
+	enum control control;
+	bool has_data, is_flood;
+};
+
+/* The control frame behind what is judged. True when there may be more behind it. */
+static bool pass_control(struct session *s, struct batch *b, struct runs *runs)
+{
+	b->control = on_control(s, b->from, b->run);
+	b->is_flood = b->control != CONTROL_CLOSE && tunnel_is_flood(s, b->from, 1);
+	if (b->is_flood)
+		return false;
+	if (b->control == CONTROL_TAKE) {
+		add_run(s, b->to, runs, b->buf + b->start, b->at - b->start);
+		b->start = b->at + b->run->control_len;
+	}
+	b->at += b->run->control_len;
+	if (s->access)
+		access_control(s->access, b->from->ep.role, b->run);
+	return b->control != CONTROL_CLOSE;
+}
+
+static void judge(struct session *s, struct batch *b, struct runs *runs)
+{
+	struct ws_run *run =
+	        &((struct endpoint_worker *)s->proxy->worker->layer[WORKER_ENDPOINT])->run;
+	const struct ws_limits *limits = &s->route->settings.limits;
+	b->run = run;
+	do {
+		ws_reader_run(&b->from->ep.in, limits, b->buf + b->at, b->len - b->at, run);
+		b->at += run->pass;
+		b->messages += run->messages;
+		b->texts += run->texts;
+		b->text_bytes += run->text_bytes;
+		b->has_data |= run->pass > 0;
+		if (run->empty)
+			b->is_flood = tunnel_is_flood(s, b->from, run->empty);
+	} while (run->stop == WS_STOP_CONTROL && !b->is_flood && pass_control(s, b, runs));
+	add_run(s, b->to, runs, b->buf + b->start, b->at - b->start);
+}
+
+static void count(struct session *s, const struct batch *b)
+{
+	struct proxy_counters *c = &s->proxy->counters;
+	enum endpoint_role role = b->from->ep.role;
+	bool up = role == ENDPOINT_CLIENT;
+	s->messages[role] += b->messages;
+	s->bytes[role] += b->at;
+	counter_add(up ? &c->messages_up : &c->messages_down, b->messages);
+	counter_add(up ? &c->bytes_up : &c->bytes_down, b->at);
+	if (s->access)
+		access_data(s->access, role, b->texts, b->text_bytes);
+	if (b->has_data)
+		s->data_ms = b->from->received_ms;
+}
+
+/* What follows from the last of it, after the sound bytes went out. Returns how many bytes
+ * are done with. */
+static size_t conclude(struct session *s, const struct batch *b)
+{
+	struct side *from = b->from;
+	if (from->ep.phase != ENDPOINT_FRAMES)
+		return b->len; /* there was no memory to keep them */
+	if (b->is_flood) {
+		tunnel_on_flood(s, from);
+		return b->len;
+	}
+	if (b->run->stop == WS_STOP_BROKEN) {
+		on_broken(s, from, b->run->error);
+		return b->len;
+	}
+	if (b->control == CONTROL_CLOSE) {
+		on_close(s, from, b->run->close_code);
+		return b->len;
+	}
+	note_unfinished(s, from, b->at < b->len, b->messages);
+	if (b->to->flags & (SIDE_CLOSE_DUE | SIDE_PING_DUE))
+		tunnel_send_due(s, b->to);
+	return b->at;
+}
+
 size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 {
 	struct session *s = session_of(ep);
@@ -230,67 +310,13 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	len = up_to_border(s->echoing ? from : to, ep, len);
 	if (s->echoing)
 		return echo_on_frames(s, buf, len);
-
-	struct ws_run *run =
-	        &((struct endpoint_worker *)s->proxy->worker->layer[WORKER_ENDPOINT])->run;
-	const struct ws_limits *limits = &s->route->settings.limits;
-	struct runs runs = {.n = 0};
-	size_t at = 0, start = 0;
-	uint32_t messages = 0, texts = 0;
-	size_t text_bytes = 0;
-	bool data = false;
-	bool flood = false;
-	enum control control = CONTROL_PASS;
-	for (;;) {
-		ws_reader_run(&ep->in, limits, buf + at, len - at, run);
-		at += run->pass;
-		messages += run->messages;
-		texts += run->texts;
-		text_bytes += run->text_bytes;
-		data |= run->pass > 0;
-		if (run->empty)
-			flood = tunnel_is_flood(s, from, run->empty);
-		if (run->stop != WS_STOP_CONTROL || flood)
-			break;
-		control = on_control(s, from, run);
-		flood = control != CONTROL_CLOSE && tunnel_is_flood(s, from, 1);
-		if (flood)
-			break;
-		if (control == CONTROL_TAKE) {
-			add_run(s, to, &runs, buf + start, at - start);
-			start = at + run->control_len;
-		}
-		at += run->control_len;
-		if (s->access)
-			access_control(s->access, ep->role, run);
-		if (control == CONTROL_CLOSE)
-			break;
-	}
-	add_run(s, to, &runs, buf + start, at - start);
-	count(s, from, messages, at);
-	if (s->access)
-		access_data(s->access, ep->role, texts, text_bytes);
-	if (data)
-		s->data_ms = from->received_ms;
+	struct batch b = {.from = from, .to = to, .buf = buf, .len = len};
+	struct runs runs;
+	runs.n = 0; /* the rest is not cleared: it is half a KiB */
+	judge(s, &b, &runs);
+	count(s, &b);
 	deliver(s, to, &runs);
-	if (ep->phase != ENDPOINT_FRAMES)
-		return len; /* there was no memory to keep them */
-	if (flood) {
-		tunnel_on_flood(s, from);
-		return len;
-	}
-	if (run->stop == WS_STOP_BROKEN) {
-		on_broken(s, from, run->error);
-		return len;
-	}
-	if (control == CONTROL_CLOSE) {
-		on_close(s, from, run->close_code);
-		return len;
-	}
-	note_unfinished(s, from, at < len, messages);
-	if (to->flags & (SIDE_CLOSE_DUE | SIDE_PING_DUE))
-		tunnel_send_due(s, to);
-	return at;
+	return conclude(s, &b);
 }
 
 void tunnel_send_due(struct session *s, struct side *side)

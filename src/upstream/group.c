@@ -5,6 +5,7 @@
 #include "net/tls_client.h"
 #include "upstream/ring.h"
 #include "upstream/sticky.h"
+#include "upstream/waiting.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -81,6 +82,12 @@ struct upstream_members *upstream_members_new(
 	return m;
 }
 
+struct upstream_members *upstream_members_ref(struct upstream_members *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	return m;
+}
+
 void upstream_members_unref(struct upstream_members *m)
 {
 	if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) > 1)
@@ -101,13 +108,49 @@ void upstream_group_set_members(struct upstream_group *g, struct upstream_member
 	upstream_members_unref(old);
 }
 
+void upstream_group_use(struct upstream_group *g, uint64_t now_ms)
+{
+	struct upstream_members *m = upstream_group_members(g);
+	for (unsigned i = 0; m && i < m->n; i++)
+		atomic_store(&m->server[i].state->limit, m->server[i].max_connections);
+	if (m)
+		waiting_serve(m->server[0].state->group, now_ms);
+	upstream_members_unref(m);
+}
+
+static void copy_server(struct upstream_server *to, const struct upstream_server *from)
+{
+	*to = *from;
+	to->name = mem_strdup(from->name);
+	to->host = from->host ? mem_strdup(from->host) : NULL;
+	to->state = NULL;
+}
+
+void upstream_group_inherit(struct upstream_group *g, struct upstream_group *from)
+{
+	struct upstream_server server[UPSTREAM_SERVERS_MAX];
+	struct upstream_members *m;
+	if (!g->service || !from->service || strcmp(g->service, from->service) != 0)
+		return;
+	m = upstream_group_members(from);
+	if (!m)
+		return;
+	for (unsigned i = 0; i < m->n; i++) {
+		copy_server(&server[i], &m->server[i]);
+		server[i].max_connections = g->max_connections;
+	}
+	upstream_group_set_members(g, upstream_members_new(g, server, m->n));
+	atomic_store(&g->members_ms, atomic_load(&from->members_ms));
+	upstream_members_unref(m);
+}
+
 struct upstream_members *upstream_group_members(struct upstream_group *g)
 {
 	if (!g->is_fixed)
 		pthread_mutex_lock(&g->lock);
 	struct upstream_members *m = g->members;
 	if (m)
-		atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+		upstream_members_ref(m);
 	if (!g->is_fixed)
 		pthread_mutex_unlock(&g->lock);
 	return m;

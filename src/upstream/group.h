@@ -78,6 +78,8 @@ struct upstream_group {
 	struct address *source; /* to connect from, by turns; none = the kernel's choice */
 	size_t source_n;
 	uint32_t connect_timeout_ms;
+	uint32_t spare; /* connections kept ready to each server, by all workers; 0 = none */
+	uint32_t spare_idle_ms; /* for which they are kept */
 	enum upstream_health health;
 	uint32_t health_interval_ms, health_timeout_ms;
 	uint32_t health_rise, health_fall; /* probes in a row that make healthy and unhealthy */
@@ -97,10 +99,17 @@ void upstream_group_unref(struct upstream_group *g);
  * most UPSTREAM_SERVERS_MAX, at least one. */
 struct upstream_members *upstream_members_new(
         const struct upstream_group *g, const struct upstream_server *servers, unsigned n);
+struct upstream_members *upstream_members_ref(struct upstream_members *m);
 void upstream_members_unref(struct upstream_members *m);
 /* Takes over the reference. Sessions keep their servers; who waits in the queue keeps
  * the members that it began with. */
 void upstream_group_set_members(struct upstream_group *g, struct upstream_members *m);
+/* The limits of its servers count from now on, also for who began with an earlier group of its
+ * name; who waits for a place and now finds one gets it. */
+void upstream_group_use(struct upstream_group *g, uint64_t now_ms);
+/* A group takes the place of another of its name: when both ask for the same service, its
+ * members are those of the other until it has been answered itself. Before others see it. */
+void upstream_group_inherit(struct upstream_group *g, struct upstream_group *from);
 /* A reference to the present ones; NULL: of a service that was not found yet. Any
  * thread. */
 struct upstream_members *upstream_group_members(struct upstream_group *g);

@@ -7,6 +7,8 @@
 #include "upstream/probe.h"
 #include "upstream/srv.h"
 
+#include <string.h>
+
 /* One server of a group. */
 enum { LEAVING_LOOK_MS = 10 }; /* between two looks at a connection that is being ended */
 
@@ -28,7 +30,8 @@ struct watched {
 	struct health *health;
 	struct upstream_group *group; /* referenced */
 	struct list checks;
-	struct timer timer; /* of a group whose members may change */
+	const struct watched *before; /* whose place it takes; NULL once that is gone */
+	struct timer timer;           /* of a group whose members may change */
 	struct srv srv;
 };
 
@@ -135,14 +138,39 @@ static void on_time(struct timer *t)
 		worker_timer(w, &c->timer, c->next_ms);
 }
 
+static struct check *find_check(const struct watched *x, const struct server_state *s)
+{
+	list_each (it, &x->checks) {
+		struct check *c = list_entry(it, struct check, node);
+		if (c->state == s)
+			return c;
+	}
+	return NULL;
+}
+
+/* What was known of the server goes on; a probe that was under way is repeated, or reloads
+ * that follow each other fast would leave none the time to end. */
+static void inherit(struct check *c, const struct check *before, uint64_t now_ms)
+{
+	uint64_t latest = now_ms + c->watched->group->health_interval_ms;
+	c->in_row = before->in_row;
+	c->was_good = before->was_good;
+	c->next_ms = before->next_ms < latest ? before->next_ms : latest;
+	if (!probe_is_idle(&before->probe) && !before->has_verdict)
+		c->next_ms = now_ms;
+}
+
 /* The first probes of many servers are spread as the later ones. */
 static void check_new(struct watched *x, struct server_state *state)
 {
 	struct check *c = mem_new(sizeof *c);
 	struct worker *w = x->health->worker;
+	const struct check *before = x->before ? find_check(x->before, state) : NULL;
 	c->watched = x;
 	c->state = server_state_ref(state);
 	c->next_ms = w->now_ms + random_below(x->group->health_interval_ms);
+	if (before)
+		inherit(c, before, w->now_ms);
 	list_append(&x->checks, &c->node);
 	timer_init(&c->timer, on_time);
 	worker_timer(w, &c->timer, c->next_ms);
@@ -150,20 +178,12 @@ static void check_new(struct watched *x, struct server_state *state)
 
 /* ---- a group ---- */
 
-static bool is_checked(const struct watched *x, const struct server_state *s)
-{
-	list_each (it, &x->checks)
-		if (list_entry(it, struct check, node)->state == s)
-			return true;
-	return false;
-}
-
 /* Those that have gone end by themselves, at their next time. */
 static void follow_members(struct watched *x)
 {
 	struct upstream_members *m = upstream_group_members(x->group);
 	for (unsigned i = 0; m && i < m->n; i++)
-		if (!is_checked(x, m->server[i].state))
+		if (!find_check(x, m->server[i].state))
 			check_new(x, m->server[i].state);
 	upstream_members_unref(m);
 }
@@ -185,10 +205,11 @@ static void on_look(struct timer *t)
 		srv_start(&x->srv, w, x->group, on_listed);
 }
 
-static void watch(struct health *h, struct upstream_group *g)
+static void watch(struct health *h, struct upstream_group *g, const struct watched *before)
 {
 	struct watched *x = mem_new(sizeof *x);
 	x->health = h;
+	x->before = before;
 	x->group = upstream_group_ref(g);
 	list_init(&x->checks);
 	list_append(&h->watched, &x->node);
@@ -197,6 +218,7 @@ static void watch(struct health *h, struct upstream_group *g)
 		follow_members(x);
 	else
 		on_look(&x->timer);
+	x->before = NULL;
 }
 
 static void watched_free(struct watched *x)
@@ -220,28 +242,59 @@ static void forget(struct upstream_group *g, uint64_t now_ms)
 	upstream_members_unref(m);
 }
 
-struct health *health_new(struct worker *w, struct upstream_group *const *group, size_t n,
-        counter *probes, counter *failures)
+static struct watched *find_group(const struct list *all, const char *name)
+{
+	list_each (it, all) {
+		struct watched *x = list_entry(it, struct watched, node);
+		if (strcmp(x->group->name, name) == 0)
+			return x;
+	}
+	return NULL;
+}
+
+static void free_all(struct list *all)
+{
+	while (!list_is_empty(all))
+		watched_free(list_entry(all->next, struct watched, node));
+}
+
+struct health *health_new(struct worker *w, counter *probes, counter *failures)
 {
 	struct health *h = mem_new(sizeof *h);
 	h->worker = w;
 	h->probes = probes;
 	h->failures = failures;
 	list_init(&h->watched);
-	for (size_t i = 0; i < n; i++) {
-		if (group[i]->health == HEALTH_OFF)
-			forget(group[i], w->now_ms);
-		else
-			watch(h, group[i]);
-	}
 	return h;
+}
+
+static void follow_group(struct health *h, struct list *before, struct upstream_group *g)
+{
+	struct watched *same = find_group(before, g->name);
+	if (g->health == HEALTH_OFF) {
+		forget(g, h->worker->now_ms);
+	} else if (same && same->group == g) {
+		list_remove(&same->node);
+		list_append(&h->watched, &same->node);
+	} else {
+		watch(h, g, same);
+	}
+}
+
+void health_follow(struct health *h, struct upstream_group *const *group, size_t n)
+{
+	struct list before;
+	list_init(&before);
+	list_take(&before, &h->watched);
+	for (size_t i = 0; i < n; i++)
+		follow_group(h, &before, group[i]);
+	free_all(&before);
 }
 
 void health_free(struct health *h)
 {
 	if (!h)
 		return;
-	while (!list_is_empty(&h->watched))
-		watched_free(list_entry(h->watched.next, struct watched, node));
+	free_all(&h->watched);
 	mem_free(h);
 }

@@ -14,9 +14,13 @@ struct health;
 struct upstream_group;
 struct worker;
 
-/* Begins to check the groups that want it, of which it takes references. Those that do
- * not, and were checked by an earlier configuration, are believed again. */
-struct health *health_new(struct worker *w, struct upstream_group *const *group, size_t n,
-        counter *probes, counter *failures);
+/* Checks nobody at first. */
+struct health *health_new(struct worker *w, counter *probes, counter *failures);
+/* Checks these groups, as far as they want it, and no others; takes references. A group that
+ * was checked already goes on undisturbed. One that took the place of another of its name
+ * knows of the servers that both have how their last probes went. Those that are not to be
+ * checked, and were by an earlier configuration, are believed again. Not from within a
+ * callback of a probe. */
+void health_follow(struct health *h, struct upstream_group *const *group, size_t n);
 /* Ends all probes. NULL is fine. Not from within a callback of a probe. */
 void health_free(struct health *h);

@@ -53,13 +53,6 @@ static void fail(struct probe *p, const char *reason)
 	tell(p, PROBE_BAD, reason);
 }
 
-/* What we lack ourselves says nothing of the server. */
-static bool is_own_lack(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
-	       error == EADDRNOTAVAIL || error == ENODEV;
-}
-
 /* The words are the stream's. */
 static void fail_tls(struct probe *p)
 {
@@ -73,7 +66,7 @@ static void fail_errno(struct probe *p, int error)
 	char words[LOG_ERRNO_MAX];
 	log_errno_words(error, words);
 	probe_end(p);
-	tell(p, is_own_lack(error) ? PROBE_UNKNOWN : PROBE_BAD, words);
+	tell(p, dial_is_own_lack(error) ? PROBE_UNKNOWN : PROBE_BAD, words);
 }
 
 static void succeed(struct probe *p)
@@ -207,7 +200,7 @@ static void ask(struct probe *p)
 	upgrade_end_request(&w, p->key);
 	assert(!w.overflow);
 	/* With TLS it has gone before. */
-	size_t preface_len = p->stream->tls ? 0 : write_preface(p, p->stream, preface);
+	size_t preface_len = stream_is_tls(p->stream) ? 0 : write_preface(p, p->stream, preface);
 	struct slice v[] = {slice_of(preface, preface_len), slice_of(buf, w.len)};
 	stream_send(p->stream, v, 2);
 }

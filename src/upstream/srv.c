@@ -4,12 +4,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/dns.h"
+#include "net/names.h"
 #include "net/resolver.h"
 #include "net/worker.h"
 #include "upstream/dial.h"
 #include "upstream/group.h"
 
 #include <stdio.h>
+
+enum { TTL_MAX_MS = 3600 * 1000, KEEP_MS = TTL_MAX_MS + NAME_KEEP_MS };
 
 /* SRV weights reach to 65535; ours do not. One of 0 is the least there is. */
 static uint32_t weight_of(uint32_t weight, uint32_t most)
@@ -118,7 +121,8 @@ bool srv_follow(struct upstream_group *g, const struct dns_target *const *target
 			upstream_server_fini(&server[i]);
 	}
 	upstream_members_unref(now);
-	return now || count > 0;
+	bool is_given_up = n == 0 && learnt_ms > 0 && learnt_ms >= atomic_load(&g->members_ms);
+	return count > 0 || (now && !is_given_up);
 }
 
 static void on_targets(void *owner, const struct dns_target *const *found, size_t n,
@@ -127,7 +131,9 @@ static void on_targets(void *owner, const struct dns_target *const *found, size_
 	struct srv *s = owner;
 
 	s->resolving = NULL;
-	if (srv_follow(s->group, found, n, learnt_ms))
+	/* What another worker found is as good, but not for longer. */
+	bool is_old = n == 0 && s->worker->now_ms > atomic_load(&s->group->members_ms) + KEEP_MS;
+	if (srv_follow(s->group, found, n, learnt_ms) && !is_old)
 		error = NULL;
 	else if (!error)
 		error = "the service is not offered";

@@ -33,7 +33,9 @@ bool srv_start(struct srv *s, struct worker *w, struct upstream_group *g, srv_fn
 /* Also for one that never was started, all zero. */
 void srv_cancel(struct srv *s);
 
-/* Makes the targets the group's members unless these came from a later answer. False when
- * none of them is a server. */
+/* Makes the targets the group's members unless these came from a later answer; without
+ * targets, learnt_ms is that of the answer that is not to be used any longer, 0 = none.
+ * False when there is no server: none of the targets is one and none was known before, or
+ * those that were are given up. */
 bool srv_follow(struct upstream_group *g, const struct dns_target *const *target, size_t n,
         uint64_t learnt_ms);

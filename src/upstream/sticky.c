@@ -94,6 +94,11 @@ struct sticky *sticky_new(const char *group, const char *cookie, const char *att
 	return NULL;
 }
 
+const char *sticky_cookie(const struct sticky *s)
+{
+	return s->cookie;
+}
+
 void sticky_free(struct sticky *s)
 {
 	if (!s)

@@ -30,6 +30,8 @@ enum {
 struct sticky *sticky_new(const char *group, const char *cookie, const char *attributes,
         uint32_t ttl_s, struct slice secret);
 void sticky_free(struct sticky *s);
+/* The cookie's name. */
+const char *sticky_cookie(const struct sticky *s);
 
 /* The member that a sound cookie of the request names; -1: there is none. now_s is of
  * the wall clock. */

@@ -61,9 +61,12 @@ static void give(struct waiting *w)
 
 void waiting_serve_locked(struct group_state *g, uint64_t now_ms)
 {
+	const struct upstream_members *full = NULL;
 	for (struct list *next, *it = g->waiting.next; it != &g->waiting; it = next) {
 		struct waiting *w = list_entry(it, struct waiting, node);
 		next = it->next;
+		if (w->members == full)
+			continue;
 		w->request.now_ms = now_ms;
 		if (upstream_pick_locked(w->group, w->members, &w->request, &w->picked) ==
 		        PICK_SERVER) {
@@ -71,7 +74,10 @@ void waiting_serve_locked(struct group_state *g, uint64_t now_ms)
 			atomic_fetch_sub(&g->waiting_n, 1);
 			give(w);
 		} else if (w->request.tried == 0) {
-			break; /* what it cannot use, nobody can */
+			/* What it cannot use, nobody can who has the same to choose from. */
+			if (!g->is_mixed)
+				break;
+			full = w->members;
 		}
 	}
 }
@@ -88,6 +94,10 @@ void waiting_serve(struct group_state *g, uint64_t now_ms)
 static void join(struct group_state *g, struct waiting *w)
 {
 	struct list *after = g->waiting.prev;
+	if (list_is_empty(&g->waiting))
+		g->is_mixed = false;
+	else
+		g->is_mixed |= list_entry(after, struct waiting, node)->members != w->members;
 	if (w->ticket == 0)
 		w->ticket = ++g->tickets;
 	while (after != &g->waiting && list_entry(after, struct waiting, node)->ticket > w->ticket)
@@ -106,12 +116,15 @@ bool waiting_start(struct waiting *w, struct worker *worker, const struct upstre
 	        .worker = worker,
 	        .fn = fn,
 	        .ticket = w->ticket};
+	w->request.spare = 0; /* what the worker has then is not known now */
 	list_init(&w->node);
 	pthread_mutex_lock(&shared->lock);
-	if (atomic_load(&shared->waiting_n) < g->queue) {
+	if (atomic_load(&shared->waiting_n) < g->queue + upstream_idle_locked(m, &w->request)) {
 		join(shared, w);
 		w->is_on = true;
 		waiting_serve_locked(shared, r->now_ms);
+		if (!w->is_given)
+			upstream_ask_locked(g, m, &w->request);
 	}
 	pthread_mutex_unlock(&shared->lock);
 	return w->is_on;

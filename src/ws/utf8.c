@@ -175,6 +175,26 @@ static size_t unfinished(const uint8_t *buf, size_t len, uint32_t key)
 #define v_shift_in(v, n) _mm256_alignr_epi8(v, _mm256_permute2x128_si256(v, v, 0x08), 16 - (n))
 #include "ws/utf8_vector.inc"
 
+#define NAME(x)        avx512_##x
+#define TARGET         __attribute__((target("avx512f,avx512bw")))
+#define V              __m512i
+#define WIDTH          64
+#define v_load(p)      _mm512_loadu_si512((const void *)(p))
+#define v_splat8(b)    _mm512_set1_epi8((char)(b))
+#define v_splat32(k)   _mm512_set1_epi32((int)(k))
+#define v_table(t)     _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)(t)))
+#define v_lookup(t, i) _mm512_shuffle_epi8(t, i)
+#define v_xor(a, b)    _mm512_xor_si512(a, b)
+#define v_and(a, b)    _mm512_and_si512(a, b)
+#define v_or(a, b)     _mm512_or_si512(a, b)
+#define v_high(v)      _mm512_and_si512(_mm512_srli_epi16(v, 4), _mm512_set1_epi8(15))
+#define v_less(a, b)   _mm512_subs_epu8(a, b)
+#define v_is_ascii(v)  (_mm512_movepi8_mask(v) == 0)
+#define v_is_zero(v)   (_mm512_test_epi8_mask(v, v) == 0)
+#define v_shift_in(v, n) \
+	_mm512_alignr_epi8(v, _mm512_alignr_epi32(v, _mm512_setzero_si512(), 12), 16 - (n))
+#include "ws/utf8_vector.inc"
+
 static bool has_ssse3(void)
 {
 	return __builtin_cpu_supports("ssse3");
@@ -185,6 +205,12 @@ static bool has_avx2(void)
 	return __builtin_cpu_supports("avx2");
 }
 
+/* The processors before those that know VBMI2 run slower for a while after a wide vector. */
+static bool has_avx512(void)
+{
+	return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2");
+}
+
 static size_t sound_ssse3(const uint8_t *buf, size_t len, uint32_t key)
 {
 	return len < 16 + 3 ? 0 : ssse3_sound(buf, len, key);
@@ -193,6 +219,11 @@ static size_t sound_ssse3(const uint8_t *buf, size_t len, uint32_t key)
 static size_t sound_avx2(const uint8_t *buf, size_t len, uint32_t key)
 {
 	return len < 32 + 3 ? sound_ssse3(buf, len, key) : avx2_sound(buf, len, key);
+}
+
+static size_t sound_avx512(const uint8_t *buf, size_t len, uint32_t key)
+{
+	return len < 64 + 3 ? sound_avx2(buf, len, key) : avx512_sound(buf, len, key);
 }
 
 #elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -240,6 +271,7 @@ const struct utf8_form utf8_forms[] = {
 #if defined(__x86_64__)
         {"ssse3", has_ssse3, sound_ssse3},
         {"avx2", has_avx2, sound_avx2},
+        {"avx512", has_avx512, sound_avx512},
 #elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
         {"neon", always, sound_neon},
 #endif

@@ -96,7 +96,7 @@ static struct {
 	bool told, input_ended;
 } run;
 
-static struct histogram latency;
+static struct histogram latency, setup; /* setup: from connect to the 101 */
 
 /* Begins a message, or a connection of a handshakes run, if it is still time. */
 static bool may_begin(uint64_t now)
@@ -247,7 +247,7 @@ static void client_end(struct client *c)
 	}
 }
 
-static void on_upgraded(struct client *c)
+static void on_upgraded(struct client *c, uint64_t now)
 {
 	size_t len;
 	const char *accept = head_field(&c->head, "Sec-WebSocket-Accept", &len);
@@ -260,6 +260,7 @@ static void on_upgraded(struct client *c)
 	head_free(&c->head);
 	c->state = OPEN;
 	run.opening--;
+	histogram_add(&setup, now - c->opened_at);
 	if (opt.mode == HANDSHAKES)
 		allow_one(c, c->opened_at);
 	flush(c);
@@ -369,7 +370,7 @@ static void on_readable(struct client *c)
 		used = head_add(&c->head, buffer, (size_t)n, &complete);
 		if (!complete)
 			return;
-		on_upgraded(c);
+		on_upgraded(c, now);
 	}
 	take_frames(c, buffer + used, (size_t)n - used, now);
 	if (opt.mode == HANDSHAKES && c->state == OPEN && received(c) == c->allowed)
@@ -451,6 +452,7 @@ static double phase(double seconds, uint64_t messages)
 	run.deadline = seconds > 0 ? start + (uint64_t)(seconds * 1e9) : UINT64_MAX;
 	run.budget = messages;
 	memset(&latency, 0, sizeof(latency));
+	memset(&setup, 0, sizeof(setup));
 	for (unsigned i = 0; i < opt.connections; i++) {
 		if (opt.mode != HANDSHAKES)
 			allow(&clients[i], now_ns());
@@ -474,9 +476,9 @@ static void wait_for_input(const bool *come)
 	watch(run.epoll, STDIN_FILENO, &watched, 0, NULL);
 }
 
-static double microseconds(double part)
+static double microseconds(const struct histogram *h, double part)
 {
-	return (double)histogram_quantile(&latency, part) / 1e3;
+	return (double)histogram_quantile(h, part) / 1e3;
 }
 
 static void report(double seconds)
@@ -484,11 +486,13 @@ static void report(double seconds)
 	printf("{\"mode\": \"%s\", \"connections\": %u, \"depth\": %u, \"size\": %zu, "
 	       "\"kind\": \"%s\", \"messages\": %" PRIu64 ", \"seconds\": %.6f, "
 	       "\"per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, "
-	       "\"max_us\": %.1f, \"pings\": %" PRIu64 ", \"tls\": %lu, \"resumed\": %lu}\n",
+	       "\"max_us\": %.1f, \"setup_p50_us\": %.1f, \"pings\": %" PRIu64
+	       ", \"tls\": %lu, \"resumed\": %lu}\n",
 	        mode_names[opt.mode], opt.connections, opt.depth, opt.size, kind_names[opt.kind],
-	        latency.count, seconds, (double)latency.count / seconds, microseconds(0.5),
-	        microseconds(0.99), microseconds(0.999), (double)latency.max / 1e3, run.pings,
-	        secure_handshakes(), secure_resumed());
+	        latency.count, seconds, (double)latency.count / seconds,
+	        microseconds(&latency, 0.5), microseconds(&latency, 0.99),
+	        microseconds(&latency, 0.999), (double)latency.max / 1e3, microseconds(&setup, 0.5),
+	        run.pings, secure_handshakes(), secure_resumed());
 }
 
 /* Options */
@@ -601,6 +605,7 @@ static void make_request(void)
 	inet_ntop(AF_INET, &opt.address.sin_addr, host, sizeof(host));
 	n = snprintf(request, sizeof(request),
 	        "GET %s HTTP/1.1\r\nHost: %s:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	        "Origin: https://bench.example.org\r\n"
 	        "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n",
 	        opt.path, host, ntohs(opt.address.sin_port), key);
 	if (n < 0 || (size_t)n >= sizeof(request))

@@ -131,8 +131,46 @@ tls_certificate = {folder}/bench.pem
 tls_key = {folder}/bench.key
 """
 
+# The same with connections to the upstream that are made before a session needs them.
+SPARES = MOONGATE.replace("{upstream}\n", "{upstream}\nspare = 64\n")
+
 # The same with an access log.
 ACCESS = MOONGATE.replace("log_level", "access_log = {folder}/{name}.access\nlog_level")
+
+# The same with what stands between clients and applications in earnest: rules for headers, a list
+# of origins, limits, and four servers.
+POLICIES = """\
+[moongate]
+workers = {workers}
+log = {folder}/{name}.log
+log_level = error
+
+[listener bench]
+bind = 127.0.0.1:{port}
+max_connections = 1000000
+max_connections_per_address = 1000000
+
+[upstream bench]
+server = ws://127.0.0.1:{upstream}
+server = ws://127.0.0.2:{upstream}
+server = ws://127.0.0.3:{upstream}
+server = ws://127.0.0.4:{upstream}
+balance = least_connections
+
+[route bench]
+path = /*
+upstream = bench
+request_set = X-Client: ${{remote_addr}}
+request_remove = Cookie
+response_set = Server: bench
+origin = same-host
+origin = https://*.example.com
+origin = https://bench.example.org
+max_connections = 1000000
+max_connections_per_address = 1000000
+handshake_rate = 1000000/s
+handshake_rate_per_address = 1000000/s
+"""
 
 NGINX = """\
 daemon off;
@@ -261,7 +299,8 @@ def kinds(root, base, folder):
             program = shutil.copy(program, f"{folder}/{name}")
             both(found, name, program, MOONGATE, ("-c", "{path}"), SECURE)
             if name == "moongate":
-                found.append(Kind("access", program, ACCESS, ("-c", "{path}"), tls=""))
+                for other, text in (("access", ACCESS), ("policies", POLICIES), ("spares", SPARES)):
+                    found.append(Kind(other, program, text, ("-c", "{path}"), tls=""))
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
         for name, buffer in (("nginx", 4), ("nginx64", 64)):
@@ -335,8 +374,9 @@ class Echo(Process):
 
     def __init__(self, root, cores, folder):
         self.port = free_port()
-        super().__init__("echo", [f"{root}/build/bench/echo", f"127.0.0.1:{self.port}"], cores,
-                         folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        addresses = [f"127.0.0.{i}:{self.port}" for i in range(1, 5)]  # policies has four servers
+        super().__init__("echo", [f"{root}/build/bench/echo"] + addresses, cores, folder,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_for_port(self, self.port)
 
 

@@ -44,6 +44,7 @@ import time
 
 import pytest
 
+from helpers.apps import App
 from helpers.daemon import Daemon, section, server_text
 from helpers.peer import LIMIT, RawClient, RawUpstream
 
@@ -149,6 +150,27 @@ def upstreams(closing):
 def upstream(upstreams):
     """The application: a RawUpstream on 127.0.0.1."""
     return upstreams()
+
+
+@pytest.fixture
+def apps(closing):
+    """A function that starts an App for each name."""
+
+    def make(names):
+        made = [App(name) for name in names]
+        closing.extend(made)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def dead(closing):
+    """An address at which nobody listens, as long as the test runs."""
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    closing.append(holder)
+    return holder.getsockname()
 
 
 @pytest.fixture

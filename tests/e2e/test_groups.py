@@ -1,38 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Groups of servers: U-04, U-07, U-10, U-11, and every key of [upstream]."""
 
-import socket
 from collections import Counter
 
 import pytest
 
-from helpers.apps import App
 from helpers.daemon import check_config, section, still_works, wait_until
 from helpers.frames import TEXT
 from helpers.kernel import Network
 
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"
-
-
-@pytest.fixture
-def apps(closing):
-    """A function that starts an App for each name."""
-
-    def make(names):
-        made = [App(name) for name in names]
-        closing.extend(made)
-        return made
-
-    return make
-
-
-@pytest.fixture
-def dead(closing):
-    """An address at which nobody listens, as long as the test runs."""
-    holder = socket.socket()
-    holder.bind(("127.0.0.1", 0))
-    closing.append(holder)
-    return holder.getsockname()
 
 
 def url(thing):

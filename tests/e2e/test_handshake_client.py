@@ -227,6 +227,22 @@ BAD_LINES = {
 }
 
 
+@pytest.mark.parametrize("offer", ["permessage-deflate", "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame",
+                                   'foo; bar="b a z"', 'foo; bar="', "; ;=,,", "", "\xe9"])
+@pytest.mark.parametrize("target", ["/echo", "/app"])
+def test_extensions_are_never_agreed_to(moongate, upstream, target, offer):
+    """RFC 6455 9.1: none is offered to the upstream, none is in the 101, however the offer reads."""
+    daemon = moongate(upstream)
+    client = daemon.client()
+    client.send(client.request(target, add=[("Sec-WebSocket-Extensions", offer)] * 2))
+    if target == "/app":
+        app = upstream.accept_request()
+        assert "Sec-WebSocket-Extensions" not in app.head
+        app.send(app.answer())
+    client.expect_101()  # which looks for it
+    still_works(daemon)
+
+
 @pytest.mark.parametrize("name", BAD_LINES)
 @pytest.mark.parametrize("target", ["/echo", "/fixed"])
 def test_H_09_syntax(moongate, name, target):

@@ -1,37 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Active health checks: connect, handshake and ping, and what becomes of unhealthy servers."""
 
-import socket
-
 import pytest
 
-from helpers.apps import App
 from helpers.daemon import check_config, section, server_text, still_works, wait_until
 from helpers.frames import PING, PONG, TEXT, frame
 
 QUICK = {"health_interval": "20ms", "health_timeout": "2s", "max_fails": "off"}
 KINDS = ["connect", "handshake", "ping"]
-
-
-@pytest.fixture
-def apps(closing):
-    """A function that starts an App for each name."""
-
-    def make(names):
-        made = [App(name) for name in names]
-        closing.extend(made)
-        return made
-
-    return make
-
-
-@pytest.fixture
-def dead(closing):
-    """An address at which nobody listens, as long as the test runs."""
-    holder = socket.socket()
-    holder.bind(("127.0.0.1", 0))
-    closing.append(holder)
-    return holder.getsockname()
 
 
 def checked(moongate, servers, kind, *, group=None, **how):

@@ -11,6 +11,7 @@ import pytest
 
 from helpers.apps import App
 from helpers.daemon import check_config, refused, section, still_works, wait_until
+from helpers.hall import Hall
 from helpers.names import A, AAAA, NXDOMAIN, REFUSED, SERVFAIL, SRV, NameServer, address, alias
 from helpers.peer import RawUpstream
 
@@ -470,19 +471,17 @@ SERVICE = "_chat._tcp.test"
 
 
 @pytest.fixture
-def apps(closing):
-    made = [App(name) for name in ("one", "two", "three")]
-    closing.extend(made)
-    return made
+def three(apps):
+    return apps(["one", "two", "three"])
 
 
 def listed(app, priority, weight):
     return (priority, weight, app.address[1], "host.test")
 
 
-def test_services_by_priority_and_weight(named, ns, apps):
+def test_services_by_priority_and_weight(named, ns, three):
     ns.a("host.test", "127.0.0.1")
-    ns.srv(SERVICE, listed(apps[0], 1, 30), listed(apps[1], 1, 10), listed(apps[2], 2, 1))
+    ns.srv(SERVICE, listed(three[0], 1, 30), listed(three[1], 1, 10), listed(three[2], 2, 1))
     daemon = named(f"ws+srv://{SERVICE}", group={"balance": "least_connections", "tries": 3})
     sessions = [greeting(daemon) for _ in range(40)]
     seen = Counter(name for _, name in sessions)
@@ -490,19 +489,19 @@ def test_services_by_priority_and_weight(named, ns, apps):
     assert ns.count(SERVICE, SRV) == 1
     line, = daemon.find("servers")
     assert (line["upstream"], line["service"], line["servers"]) == ("app", SERVICE, "3")
-    apps[0].kill()
-    apps[1].kill()
+    three[0].kill()
+    three[1].kill()
     assert greeting(daemon)[1] == "three"
     still_works(daemon)
 
 
-def test_a_service_that_changes(named, ns, apps):
+def test_a_service_that_changes(named, ns, three):
     ns.a("host.test", "127.0.0.1")
-    ns.srv(SERVICE, listed(apps[0], 1, 1), ttl=1)
+    ns.srv(SERVICE, listed(three[0], 1, 1), ttl=1)
     daemon = named(f"ws+srv://{SERVICE}")
     first, name = greeting(daemon)
     assert name == "one"
-    ns.srv(SERVICE, listed(apps[1], 1, 1), ttl=1)
+    ns.srv(SERVICE, listed(three[1], 1, 1), ttl=1)
     wait_until(lambda: greeting(daemon)[1] == "two", "the change")
     assert len(daemon.find("servers")) == 2
     # Who was there stays there; and so it goes on when the name server dies.
@@ -537,18 +536,36 @@ def test_U_01_client_leaves_while_a_service_is_found(named, ns):
     still_works(daemon)
 
 
-def test_services_at_several_workers(named, ns, apps):
+def test_services_at_several_workers(named, ns, three):
     """All follow; none goes back to what another has replaced."""
     ns.a("host.test", "127.0.0.1")
-    ns.srv(SERVICE, listed(apps[0], 1, 1), ttl=1)
+    ns.srv(SERVICE, listed(three[0], 1, 1), ttl=1)
     daemon = named(f"ws+srv://{SERVICE}", {"workers": 4})
     for _ in range(20):
         assert greeting(daemon)[1] == "one"
-    ns.srv(SERVICE, listed(apps[1], 1, 1), ttl=1)
+    ns.srv(SERVICE, listed(three[1], 1, 1), ttl=1)
     wait_until(lambda: greeting(daemon)[1] == "two", "the change")
     for _ in range(20):
         assert greeting(daemon)[1] == "two"
     assert len(daemon.find("servers")) == 2
+
+
+def test_spare_connections_follow_a_service_and_a_name(named, ns, closing):
+    """Without any session: they are there before the first one, and go where the service goes."""
+    halls = [Hall(), Hall()]
+    closing.extend(halls)
+    ns.a("host.test", "127.0.0.1")
+    ns.srv(SERVICE, listed(halls[0], 1, 1), ttl=1)
+    daemon = named(f"ws+srv://{SERVICE}", group={"spare": 3, "spare_idle": "1h"})
+    wait_until(lambda: halls[0].idle == 3, "the spare connections")
+    client = ask(daemon)
+    client.expect_101()
+    client.echoes(1)
+    ns.srv(SERVICE, listed(halls[1], 1, 1), ttl=1)
+    wait_until(lambda: halls[1].idle == 3 and halls[0].idle == 0, "the change")
+    client.echoes(1)
+    client.end()
+    assert daemon.stop()["spares_used"] == 1
 
 
 # Keys.

@@ -228,6 +228,43 @@ def test_explain_with_headers(sample):
     assert "answer      101 Switching Protocols" in said
 
 
+def test_explain_tells_what_goes_on_and_where(tmp_path):
+    """Servers, stickiness, health; the request as the upstream gets it, the answer's headers."""
+    secret = tmp_path / "secret"
+    secret.write_text("s" * 40)
+    secret.chmod(0o600)
+    group = {"server": ["ws://10.0.0.11:9000", "ws://10.0.0.12:9000 weight=2 backup"], "sticky": "node", "sticky_secret": secret,
+             "health": "handshake", "health_path": "/up", "health_interval": "2500ms"}
+    route = {"path": "/rooms/*", "upstream": "chat", "strip_prefix": "/rooms", "upstream_host": "chat.internal:81",
+             "forwarded": "append", "forwarded_rfc7239": "on",
+             "request_set": ["X-Who: ${remote_addr}:${remote_port}", "X-Gone: x"], "request_add": "X-More: 1",
+             "request_remove": ["X-Gone", "X-Secret"], "response_set": "X-Node: ${upstream}", "response_remove": "Server"}
+    config = tmp_path / "moongate.conf"
+    config.write_text(section("listener", "public", {"bind": "127.0.0.1:8080"}) + section("upstream", "chat", group)
+                      + section("upstream", "plain", {"server": "ws://unix:/run/app"}) + section("route", "chat", route)
+                      + section("route", "plain", {"upstream": "plain", "upstream_host": "server", "forwarded": "off", "request_id": "off"})
+                      + section("route", "old", {"path": "/old", "respond": 410, "response_add": "X-Old: 1"}))
+    status, said = explain(config, "ws://x/rooms/7?a=b", "--header", "Cookie: node=none")
+    assert status == 0
+    pad = " " * 14
+    for part in [f"servers     ws://10.0.0.11:9000\n{pad}ws://10.0.0.12:9000 weight=2 backup\n",
+                 "sticky      by the cookie node; this request has none that counts\n",
+                 "health      handshake, interval 2500ms, timeout 2s, rise 2, fall 3, path /up\n",
+                 f"request     GET /7?a=b HTTP/1.1\n{pad}Host: chat.internal:81\n",
+                 f"{pad}set    X-Forwarded-For: what a trusted proxy says, ${{remote_addr}}\n",
+                 f"{pad}set    X-Forwarded-Port: the port that the client came to\n",
+                 f"{pad}set    X-Who: ${{remote_addr}}:${{remote_port}}\n", f"{pad}add    X-More: 1\n",
+                 f"{pad}set    X-Request-Id: ${{request_id}}\n",
+                 f"{pad}remove x-gone\n", f"{pad}remove x-secret\n",
+                 "response    set    X-Node: ${upstream}\n" f"{pad}remove server\n"]:
+        assert part in said, f"no {part!r} in {said}"
+    status, said = explain(config, "ws://x/other")
+    assert status == 0 and "health      off\n" in said and "sticky" not in said and "response" not in said
+    assert f"request     GET /other HTTP/1.1\n{pad}Host: the server's name\n  origin" in said, said
+    status, said = explain(config, "ws://x/old")
+    assert status == 0 and "response    add    X-Old: 1\n" in said and "request  " not in said, said
+
+
 def test_explain_tells_the_value_that_was_given(sample):
     status, said = explain(sample, "ws://chat.example:8080/rooms/7", "--header=X-Beta: no")
     assert status == 0 and 'no: wants header X-Beta: yes; the request has "no"' in said, said

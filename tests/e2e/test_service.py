@@ -354,6 +354,33 @@ def test_fd_sockets_are_shared_by_all_workers(supervisors):
     s.stop()
 
 
+def test_fd_socket_of_both_families(supervisors, upstream):
+    """IPv4 clients of an IPv6 socket, as systemd opens them by default, are IPv4 clients everywhere."""
+    held = socket.socket(socket.AF_INET6)
+    held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    held.bind(("::", 0))
+    held.listen()
+    port = held.getsockname()[1]
+    app = {"server": "ws://127.0.0.1:%d" % upstream.address[1], "proxy_protocol": "v1"}
+    s = supervisors("fd:web", sockets=[("web", held)],
+                    extra=section("upstream", "app", app) + section("route", "app", {"path": "/app", "upstream": "app"}))
+    s.start()
+    s.ready()
+    with RawClient(("127.0.0.1", port)) as client:
+        client.send(client.request("/app"))
+        app = upstream.accept()
+        mine = client.sock.getsockname()[1]
+        assert app.read_until(b"\r\n") == f"PROXY TCP4 127.0.0.1 127.0.0.1 {mine} {port}\r\n".encode()
+        app.read_request()
+        assert app.head.get("X-Forwarded-For") == "127.0.0.1"
+        app.send(app.answer())
+        client.expect_101()
+        client.reset()
+    app.close()
+    assert s.daemon.wait_line("session_end")["client"] == f"127.0.0.1:{mine}"
+    s.stop()
+
+
 @pytest.mark.parametrize("names, words", [
     ("web:extra", ["descriptor 4 was passed by the name of extra", "bind = fd:extra"]),
     ("other:web", ["descriptor 3 was passed by the name of other"]),
@@ -657,7 +684,7 @@ def test_units_differ_in_names_only():
     lines = [(UNITS / n).read_text().replace("\n#", "").splitlines() for n in ("moongate.service", "moongate@.service")]
     one, many = [[x for x in text if "=" in x] for text in lines]
     differences = [(a, b) for a, b in zip(one, many, strict=True) if a != b]
-    assert [a.split("=")[0] for a, _ in differences] == ["Description", "ExecStart", "RuntimeDirectory"]
+    assert [a.split("=")[0] for a, _ in differences] == ["Description", "ExecStart", "ExecReload", "RuntimeDirectory"]
 
 
 @needs_analyze

@@ -576,7 +576,7 @@ def test_client_certificates(both, secure, ca, tmp_path):
         daemon.end_of(client)
     daemon.stop()
     first, second = (json.loads(line) for line in log.read_text().splitlines())
-    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_fingerprint"] == digest
+    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_sha256"] == digest
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
 

@@ -3,6 +3,7 @@
 #include "base/slice.h"
 
 #include <check.h>
+#include <stdlib.h>
 
 struct item {
 	int value;
@@ -95,6 +96,29 @@ START_TEST(case_is_ascii_only)
 }
 END_TEST
 
+/* Every pair of bytes, at every place of every length around the eight that are compared at
+ * once, in memory of that size. */
+START_TEST(case_is_folded_in_each_byte)
+{
+	for (size_t len = 1; len <= 25; len++) {
+		uint8_t *a = malloc(len), *b = malloc(len);
+		for (size_t at = 0; at < len; at++) {
+			memset(a, 'q', len);
+			memset(b, 'Q', len);
+			for (unsigned pair = 0; pair < 256 * 256; pair++) {
+				a[at] = (uint8_t)pair;
+				b[at] = (uint8_t)(pair >> 8);
+				bool same = ascii_lower(a[at]) == ascii_lower(b[at]);
+				if (slice_equal_nocase(slice_of(a, len), slice_of(b, len)) != same)
+					ck_abort_msg("%u at %zu of %zu", pair, at, len);
+			}
+		}
+		free(a);
+		free(b);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("base/list");
@@ -107,6 +131,7 @@ int main(void)
 	tcase_add_test(t, taking_leaves_nothing_behind);
 	tcase_add_test(t, slices_compare_by_length_and_bytes);
 	tcase_add_test(t, case_is_ascii_only);
+	tcase_add_test(t, case_is_folded_in_each_byte);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The schema, the sample file and the manual page say the same. Run from the top
- * of the tree. After a change of the schema, UPDATE_DOCS=1 writes the manual's list
- * of keys anew. */
+/* The schema, the sample file and the manual page say the same, and the tests that
+ * docs/conformance.md names exist. Run from the top of the tree. After a change of the
+ * schema, UPDATE_DOCS=1 writes the manual's list of keys anew. */
 #include "config/config.h"
 #include "config/schema.h"
 
@@ -11,11 +11,13 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define SAMPLE    "conf/moongate.conf"
-#define MAN       "docs/moongate.conf.5"
-#define MAN_BEGIN ".\\\" Begin of the list of keys, which the schema generates.\n"
-#define MAN_END   ".\\\" End of the list of keys.\n"
+#define SAMPLE      "conf/moongate.conf"
+#define MAN         "docs/moongate.conf.5"
+#define CONFORMANCE "docs/conformance.md"
+#define MAN_BEGIN   ".\\\" Begin of the list of keys, which the schema generates.\n"
+#define MAN_END     ".\\\" End of the list of keys.\n"
 
 static char *contents(const char *path)
 {
@@ -63,7 +65,7 @@ static size_t sample_lines(struct line *out, size_t max)
 		l->is_commented = at[0] == ';';
 		if (at[0] == '#')
 			continue;
-		if (sscanf(at, "[%31[a-z]", word) == 1)
+		if (sscanf(at, "[%31[a-z_]", word) == 1)
 			kind = (enum schema_kind)(schema_find_section(word) - schema_section);
 		else if (sscanf(at + l->is_commented, "%31[a-z_0-9] = %99[^\n]", l->key,
 		                 l->value) == 2)
@@ -77,8 +79,8 @@ static size_t sample_lines(struct line *out, size_t max)
 
 START_TEST(sample_has_every_key)
 {
-	static struct line lines[200];
-	size_t n = sample_lines(lines, 200);
+	static struct line lines[300];
+	size_t n = sample_lines(lines, 300);
 	for (size_t k = 0; k < schema_key_n; k++) {
 		enum schema_kind kind =
 		        schema_key[k].flags & KEY_DEFAULTS ? KIND_DEFAULTS : schema_key[k].kind;
@@ -93,8 +95,8 @@ END_TEST
 
 START_TEST(sample_shows_the_defaults)
 {
-	static struct line lines[200];
-	size_t n = sample_lines(lines, 200);
+	static struct line lines[300];
+	size_t n = sample_lines(lines, 300);
 	for (size_t i = 0; i < n; i++) {
 		const struct schema_key *k = schema_find(lines[i].kind, lines[i].key);
 		ck_assert_msg(k != NULL, "%s", lines[i].key);
@@ -209,6 +211,55 @@ START_TEST(suggestions)
 }
 END_TEST
 
+/* Whether tests/FILE defines the test. */
+static bool test_exists(const char *file, const char *test)
+{
+	char path[120], line[120];
+	bool in_c = strstr(file, ".c") != NULL;
+	snprintf(path, sizeof path, "tests/%s", file);
+	snprintf(line, sizeof line, in_c ? "\nSTART_TEST(%s)" : "\ndef %s(", test);
+	if (access(path, R_OK) != 0)
+		return false;
+	char *text = contents(path);
+	bool found = strstr(text, line) != NULL;
+	mem_free(text);
+	return found;
+}
+
+/* The tests named in a line, as `unit/FILE::TEST` or `e2e/FILE::TEST`. */
+static size_t tests_named(const char *line)
+{
+	size_t n = 0;
+	for (const char *at = line; (at = strchr(at, '`')); at++) {
+		char file[60], test[80];
+		if (sscanf(at, "`%59[a-z0-9_/.]::%79[A-Za-z0-9_]`", file, test) != 2)
+			continue;
+		ck_assert_msg(
+		        test_exists(file, test), "%s: no test %s::%s", CONFORMANCE, file, test);
+		n++;
+	}
+	return n;
+}
+
+START_TEST(conformance_names_tests)
+{
+	char *text = contents(CONFORMANCE);
+	size_t rows = 0, named = 0;
+	for (char *at = strtok(text, "\n"); at; at = strtok(NULL, "\n")) {
+		size_t n = tests_named(at);
+		bool is_row = at[0] == '|' && at[1] == ' ' && isdigit((unsigned char)at[2]);
+		rows += is_row;
+		named += n;
+		ck_assert_msg(!is_row || n > 0 || strstr(at, "none to show") ||
+		                      strstr(at, "not in this version"),
+		        "%s: without a test or a reason: %s", CONFORMANCE, at);
+	}
+	ck_assert_uint_gt(rows, 80);
+	ck_assert_uint_gt(named, rows);
+	mem_free(text);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("docs");
@@ -222,6 +273,7 @@ int main(void)
 	tcase_add_test(t, help_names_every_key);
 	tcase_add_test(t, schema_is_sound);
 	tcase_add_test(t, suggestions);
+	tcase_add_test(t, conformance_names_tests);
 	Suite *s = suite_create("config_docs");
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);

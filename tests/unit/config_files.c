@@ -134,7 +134,7 @@ START_TEST(k01_too_large)
 	refuse("t.conf", "t.conf:5: NUL byte");
 	put("t.conf", "");
 	refuse("t.conf", "t.conf: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
-	                 "t.conf: no route: want [route NAME] with upstream = NAME, respond = "
+	                 "t.conf: no route: want [route NAME] with upstream = NAME, handler = PATH, respond = "
 	                 "STATUS or echo = on");
 }
 END_TEST
@@ -180,7 +180,7 @@ START_TEST(includes)
 	refuse("t.conf", "sub/b.conf:2: [defaults] max_queue = 8: want 4k..64m\n"
 	                 "sub/b.conf:3: [route r]: given before, at t.conf:5\n"
 	                 "sub/b.conf:3: [route r]: nothing to do: want exactly one of upstream = "
-	                 "NAME, respond = "
+	                 "NAME, handler = PATH, respond = "
 	                 "STATUS and echo = on\n"
 	                 "sub/b.conf:5: [moongate] workers = 3: given before, at t.conf:4");
 }

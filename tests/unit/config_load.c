@@ -93,12 +93,12 @@ START_TEST(defaults_of_everything)
 	ck_assert_int_eq(c->log_level, LOG_LEVEL_INFO);
 	ck_assert_uint_eq(c->drain_timeout_ms, 10000);
 	ck_assert_uint_eq(c->listener_n, 1);
-	ck_assert_str_eq(c->listener[0].name, "l");
-	ck_assert_uint_eq(c->listener[0].number, 0);
-	ck_assert_uint_eq(c->listener[0].handshake_timeout_ms, 10000);
-	ck_assert_uint_eq(c->listener[0].keepalive_timeout_ms, 60000);
+	ck_assert_str_eq(c->listener[0]->name, "l");
+	ck_assert_uint_eq(c->listener[0]->number, 0);
+	ck_assert_uint_eq(c->listener[0]->handshake_timeout_ms, 10000);
+	ck_assert_uint_eq(c->listener[0]->keepalive_timeout_ms, 60000);
 	ck_assert_uint_eq(c->bind_n, 1);
-	ck_assert_ptr_eq(c->bind[0].listener, &c->listener[0]);
+	ck_assert_ptr_eq(c->bind[0].listener, c->listener[0]);
 	ck_assert_str_eq(c->bind[0].text, "127.0.0.1:8080");
 	ck_assert_uint_eq(address_port(&c->bind[0].settings.address), 8080);
 	ck_assert_int_eq(c->bind[0].settings.backlog, 4096);
@@ -169,14 +169,14 @@ START_TEST(everything_set)
 	ck_assert_int_eq(c->bind[1].settings.backlog, 1);
 	ck_assert_uint_eq(c->bind[1].settings.socket.send_buffer, 65536);
 	ck_assert_uint_eq(c->bind[1].settings.socket.receive_buffer, 65536);
-	ck_assert_ptr_eq(c->bind[2].listener, &c->listener[1]);
+	ck_assert_ptr_eq(c->bind[2].listener, c->listener[1]);
 	ck_assert_uint_eq(c->bind[2].settings.socket.keepalive_ms, 7200000);
 	ck_assert_uint_eq(c->bind[2].settings.socket.user_timeout_ms, 0);
 	const struct upstream_group *u = route_at(c, "/a/b")->group;
 	ck_assert_uint_eq(u->socket.keepalive_ms, 0);
 	ck_assert_uint_eq(u->socket.user_timeout_ms, 500);
-	ck_assert_uint_eq(c->listener[0].handshake_timeout_ms, 1);
-	ck_assert_uint_eq(c->listener[0].keepalive_timeout_ms, 120000);
+	ck_assert_uint_eq(c->listener[0]->handshake_timeout_ms, 1);
+	ck_assert_uint_eq(c->listener[0]->keepalive_timeout_ms, 120000);
 	ck_assert_uint_eq(c->route_n, 4);
 	const struct route *r = route_at(c, "/a/b");
 	ck_assert_uint_eq(r->listeners, 3);
@@ -273,7 +273,7 @@ END_TEST
 START_TEST(k01_empty)
 {
 	static const char none[] = "t: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
-	                           "t: no route: want [route NAME] with upstream = NAME, respond = "
+	                           "t: no route: want [route NAME] with upstream = NAME, handler = PATH, respond = "
 	                           "STATUS or echo = on";
 	refuse("", none);
 	refuse("\n# nothing\n", none);
@@ -659,16 +659,16 @@ START_TEST(actions)
 {
 	refuse(LISTENER "[route r]\npath = /\n",
 	        "t:3: [route r]: nothing to do: want exactly one of "
-	        "upstream = NAME, respond = STATUS and echo = on");
+	        "upstream = NAME, handler = PATH, respond = STATUS and echo = on");
 	refuse(LISTENER "[route r]\necho = off\n",
 	        "t:3: [route r]: nothing to do: want exactly one of "
-	        "upstream = NAME, respond = STATUS and echo = on");
+	        "upstream = NAME, handler = PATH, respond = STATUS and echo = on");
 	refuse_line("route", "respond = 200",
 	        "[route r]: several things to do: want exactly one of "
-	        "upstream = NAME, respond = STATUS and echo = on");
+	        "upstream = NAME, handler = PATH, respond = STATUS and echo = on");
 	refuse_line("route", "echo = on",
 	        "[route r]: several things to do: want exactly one of "
-	        "upstream = NAME, respond = STATUS and echo = on");
+	        "upstream = NAME, handler = PATH, respond = STATUS and echo = on");
 	config_free(accept_line("route", "echo = off"));
 }
 END_TEST
@@ -910,6 +910,33 @@ START_TEST(k06_loops_by_host_and_conditions)
 	        {"header = X: 1\n", "header = X: 2\n", false},
 	        {"query = a b=%\n", "query = a b=%\n", true},
 	        {"query = a=b\n", "query = a=c\n", false},
+	        /* The request that goes on has another host ... */
+	        {"host = a.example\nupstream_host = b.example:81\n", "host = b.example\n", false},
+	        {"host = a.example\nupstream_host = b.example\n",
+	                "host = b.example\nupstream_host = A.example\n", true},
+	        {"upstream_host = x\n", "upstream_host = y\n", true},
+	        {"host = a\nupstream_host = server\n", "", false},
+	        {"host = 127.0.0.1\nupstream_host = server\n", "upstream_host = server\n", true},
+	        {"upstream_host = server\n", "host = localhost\n", true},
+	        /* ... or path ... */
+	        {"path = /a/*\nstrip_prefix = /a\n", "path = /a/*\n", false},
+	        {"path = /a/*\nstrip_prefix = /a\n",
+	                "path = /*\nreplace_prefix = / /a/\n", true},
+	        {"path = /a*\nreplace_prefix = /a /b\n",
+	                "path = /b/*\nreplace_prefix = /b /a\n", true},
+	        {"path = /a\nreplace_prefix = /a /b\n",
+	                "path = /b\nreplace_prefix = /b /a\n", true},
+	        {"path = /a/*\nstrip_prefix = /a/b\n", "path = /a/*\n", true},
+	        {"replace_prefix = / /x/\n", "", true}, /* longer each time */
+	        {"path = /a/*\nreplace_prefix = /a /b\n", "", false},
+	        /* ... or other headers. */
+	        {"header = X: 1\nrequest_remove = X\n", "", false},
+	        {"header = X: 1\nrequest_set = x: 2\n", "header = X: 2\n", false},
+	        {"header = X: 1\nrequest_set = x: 2\n",
+	                "header = X: 2\nrequest_set = X: 1\n", true},
+	        {"header = X: 1\nrequest_add = X: 2\n", "", false}, /* a condition wants it once */
+	        {"header = X: r\nrequest_set = X: ${route}\n",
+	                "header = X: r\nrequest_set = Y: ${time}\n", true},
 	};
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
 		struct config_errors errors;

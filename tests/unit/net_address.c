@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "net/address.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -151,6 +152,25 @@ START_TEST(briefs)
 }
 END_TEST
 
+/* Each byte as the C library writes it. */
+START_TEST(ips_are_written_as_inet_ntop_does)
+{
+	char out[ADDRESS_TEXT_MAX], want[ADDRESS_TEXT_MAX];
+	for (unsigned i = 0; i < 4 * 256; i++) {
+		struct address_brief b = {.family = AF_INET, .ip = {255, 0, 10, 100}};
+		b.ip[i / 256] = (uint8_t)i;
+		inet_ntop(AF_INET, b.ip, want, sizeof(want));
+		ck_assert_str_eq(address_brief_ip(&b, out), want);
+	}
+	struct address_brief six = {.family = AF_INET6, .ip = {0x20, 1, [15] = 7}};
+	ck_assert_str_eq(address_brief_ip(&six, out), "2001::7");
+	struct address_brief other = {.family = AF_UNIX};
+	ck_assert_str_eq(address_brief_ip(&other, out), "unix:");
+	other.family = 0;
+	ck_assert_str_eq(address_brief_ip(&other, out), "none");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("net/address");
@@ -160,6 +180,7 @@ int main(void)
 	tcase_add_test(t, unix_paths);
 	tcase_add_test(t, equality_and_ports);
 	tcase_add_test(t, briefs);
+	tcase_add_test(t, ips_are_written_as_inet_ntop_does);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -120,7 +120,7 @@ START_TEST(learnt_and_failed)
 	/* Failures keep what is known; the waits double up to a bound. */
 	static const uint64_t waits[] = {1000, 2000, 4000, 8000, 16000, 30000, 30000};
 	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
-		name_fail(n, "why", 7000);
+		name_fail(n, NAME_UNANSWERED, "why", 7000);
 		ck_assert_uint_eq(n->retry_ms, 7000 + waits[i]);
 	}
 	ck_assert_uint_eq(n->good->n, 4);
@@ -130,8 +130,31 @@ START_TEST(learnt_and_failed)
 	/* Without anything good, soon again each time. */
 	struct name *bad = names_get(&all, NAME_ADDRESSES, "bad");
 	for (int i = 0; i < 100; i++)
-		name_fail(bad, "why", 7000);
+		name_fail(bad, NAME_DENIED, "why", 7000);
 	ck_assert_uint_eq(bad->retry_ms, 8000);
+}
+END_TEST
+
+/* U-16, RFC 8767: what was good is not good for ever. */
+START_TEST(given_up)
+{
+	static const uint64_t keep[] = {
+	        [NAME_UNANSWERED] = NAME_KEEP_MS, [NAME_DENIED] = NAME_KEEP_DENIED_MS};
+	for (int last = NAME_UNANSWERED; last <= NAME_DENIED; last++) {
+		struct name *n = names_get(&all, NAME_ADDRESSES, last ? "denied" : "unanswered");
+		ck_assert(!name_give_up(n, UINT64_MAX));
+		ck_assert(!name_learn(n, answer(1, 2), 1000, 4000));
+		ck_assert(!name_give_up(n, UINT64_MAX)); /* nobody was asked */
+		name_fail(n, !last, "before", 5000);
+		name_fail(n, (enum name_failure)last, "last", 6000);
+		ck_assert(!name_give_up(n, 5000 + keep[last] - 1));
+		ck_assert(name_give_up(n, 5000 + keep[last]));
+		ck_assert(!n->good && n->learnt_ms == 1000);
+		ck_assert(!name_give_up(n, UINT64_MAX));
+		ck_assert_str_eq(n->error, "last");
+		ck_assert(!name_learn(n, answer(1, 1), 9000, 1000)); /* no change: there was none */
+		ck_assert(name_is_fresh(n, 9999));
+	}
 }
 END_TEST
 
@@ -220,6 +243,7 @@ int main(void)
 	tcase_add_test(t, all_in_use);
 	tcase_add_test(t, no_memory);
 	tcase_add_test(t, learnt_and_failed);
+	tcase_add_test(t, given_up);
 	tcase_add_test(t, families_in_turn);
 	tcase_add_test(t, targets_by_priority_and_weight);
 	tcase_add_test(t, targets_that_change);

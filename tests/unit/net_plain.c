@@ -165,6 +165,28 @@ START_TEST(one_receive_and_one_send_for_a_message)
 }
 END_TEST
 
+/* U-05: what the kernel has is seen before any event has told of it, and stays there. */
+START_TEST(quiet_until_something_comes)
+{
+	open_pair(_i);
+	ck_assert(stream_is_quiet(tap.stream));
+	worker_turn(w, 0);
+	ck_assert(stream_is_quiet(tap.stream));
+	ck_assert_int_eq(write(peer, "x", 1), 1);
+	ck_assert(!stream_is_quiet(tap.stream));
+	ck_assert(!stream_is_quiet(tap.stream));
+	UNTIL(tap.len == 1);
+	ck_assert(stream_is_quiet(tap.stream));
+	ck_assert(fault_plan("peek:1:EINTR,peek:3:ECONNRESET"));
+	ck_assert(stream_is_quiet(tap.stream));
+	ck_assert(!stream_is_quiet(tap.stream));
+	shutdown(peer, SHUT_WR);
+	ck_assert(!stream_is_quiet(tap.stream));
+	UNTIL(tap.eofs);
+	ck_assert(!stream_is_quiet(tap.stream));
+}
+END_TEST
+
 START_TEST(end_after_bytes_in_one_edge)
 {
 	open_pair(_i);
@@ -370,7 +392,7 @@ START_TEST(pause_end_resume)
 	if (_i & 2)
 		peer_sends("bytes");
 	hang_up();
-	UNTIL(stream_peer_closed(tap.stream));
+	UNTIL(peer_has_closed(tap.stream));
 	turns(3);
 	ck_assert_uint_eq(tap.datas + tap.eofs + tap.errors, 0);
 	stream_resume(tap.stream);
@@ -388,7 +410,7 @@ START_TEST(pause_between_bytes_and_end)
 	UNTIL(tap.datas);
 	turns(5);
 	ck_assert_uint_eq(tap.eofs, 0);
-	ck_assert(stream_peer_closed(tap.stream));
+	ck_assert(peer_has_closed(tap.stream));
 	stream_resume(tap.stream);
 	UNTIL(tap.eofs);
 }
@@ -425,7 +447,7 @@ START_TEST(a_reset_alone)
 	UNTIL(tap.errors);
 	ck_assert_int_eq(tap.error, ECONNRESET);
 	ck_assert(!tap_send_text(&tap, "x"));
-	ck_assert(stream_peer_closed(tap.stream));
+	ck_assert(peer_has_closed(tap.stream));
 	stream_shutdown(tap.stream);
 	turns(3);
 }
@@ -916,6 +938,22 @@ START_TEST(connects_that_fail_later)
 }
 END_TEST
 
+/* Then nobody need be asked whether it is connected. */
+START_TEST(bytes_are_taken_only_when_it_is_connected)
+{
+	serve(_i);
+	tap_init(&tap, plain_connect(w, &server_address, &no_options));
+	tap_send_text(&tap, "x");
+	ck_assert(fault_plan("socket_error:1:EHOSTUNREACH"));
+	UNTIL(tap.connects);
+	turns(3);
+	ck_assert_uint_eq(tap.errors, 0);
+	ck_assert_uint_eq(count(&w->counters.connects), 1);
+	ck_assert_uint_eq(count(&w->counters.connect_errors), 0);
+	stop_serving();
+}
+END_TEST
+
 START_TEST(an_interrupted_connect_goes_on)
 {
 	/* The plan makes the call up, so the socket never was connected. */
@@ -948,6 +986,8 @@ START_TEST(options)
 	tap_init(&tap, plain_connect(w, &server_address, &o));
 	ck_assert_int_eq(option(fd, SOL_SOCKET, SO_SNDBUF), 2 * 32768);
 	ck_assert_int_eq(option(fd, SOL_SOCKET, SO_RCVBUF), 2 * 16384);
+	ck_assert_int_eq(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	stream_settle(tap.stream, &o);
 	if (_i) {
 		ck_assert_int_ne(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
 		ck_assert_int_ne(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
@@ -966,6 +1006,7 @@ START_TEST(options_that_are_off)
 	int fd = dup(server);
 	close(fd);
 	tap_init(&tap, plain_connect(w, &server_address, &no_options));
+	stream_settle(tap.stream, &no_options);
 	ck_assert_int_ne(option(fd, IPPROTO_TCP, TCP_NODELAY), 0);
 	ck_assert_int_eq(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
 	ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
@@ -974,6 +1015,7 @@ START_TEST(options_that_are_off)
 	struct socket_options o = {.keepalive_ms = 1};
 	worker_turn(w, 0);
 	tap_init(&tap, plain_connect(w, &server_address, &o));
+	stream_settle(tap.stream, &o);
 	ck_assert_int_ne(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
 	ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 1);
 	ck_assert_int_eq(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 1);
@@ -1005,6 +1047,7 @@ int main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, one_receive_and_one_send_for_a_message, 0, 2);
+	tcase_add_loop_test(t, quiet_until_something_comes, 0, 2);
 	tcase_add_loop_test(t, end_after_bytes_in_one_edge, 0, 2);
 	tcase_add_loop_test(t, end_after_its_own_edge, 0, 2);
 	tcase_add_loop_test(t, end_without_bytes, 0, 2);
@@ -1045,6 +1088,7 @@ int main(void)
 	tcase_add_loop_test(
 	        t, connects_that_fail_at_once, 0, sizeof(failures) / sizeof(failures[0]));
 	tcase_add_loop_test(t, connects_that_fail_later, 0, 2);
+	tcase_add_loop_test(t, bytes_are_taken_only_when_it_is_connected, 0, 2);
 	tcase_add_test(t, an_interrupted_connect_goes_on);
 	tcase_add_loop_test(t, options, 0, 2);
 	tcase_add_test(t, options_that_are_off);

@@ -2,6 +2,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "net/dns.h"
+#include "net/names.h"
 #include "net/resolver.h"
 #include "net/worker.h"
 
@@ -544,6 +545,63 @@ START_TEST(the_last_good_is_kept)
 }
 END_TEST
 
+/* U-16: a name that the servers say there is none of is given up after a while. */
+START_TEST(a_name_that_is_gone)
+{
+	find("app.test", 1, 0x0a000001, 1);
+	for (unsigned ms = 0, n = 1; ms < NAME_KEEP_DENIED_MS; ms += 30000, n++) {
+		pass(ms == 0 ? 1000 : 30000);
+		begin("app.test");
+		wait_asked(2);
+		refuse(T_A, NXDOMAIN);
+		refuse(T_AAAA, NXDOMAIN);
+		for (int i = 0; i < 1000 && counted(dns_failures) < n; i++)
+			turn();
+		wait_answers(n + 1);
+	}
+	ck_assert_uint_eq(logged("name_given_up"), 0);
+	ck_assert_str_eq(found_text, "10.0.0.1");
+	pass(30000);
+	look_up("app.test");
+	ck_assert_str_eq(found_text, "");
+	ck_assert_str_eq(error_text, "no such host");
+	ck_assert_uint_eq(logged("name_given_up"), 1);
+	ck_assert_uint_eq(logged("name_failed"), 1);
+}
+END_TEST
+
+static void ignore(void *owner, const struct address *found, size_t n, const char *error)
+{
+	(void)owner, (void)found, (void)n, (void)error;
+}
+
+/* Workers find out side by side. */
+START_TEST(told_once_for_all_workers)
+{
+	struct worker *w2 = worker_new(1);
+	struct resolver *r2 = resolver_new(w2);
+	worker_set_time(w2, w->now_ms + 900);
+	look_up("one.invalid");
+	ck_assert_uint_eq(logged("name_failed"), 1);
+	ck_assert_ptr_nonnull(resolver_start(r2, "one.invalid", ignore, NULL));
+	worker_turn(w2, 0);
+	ck_assert_uint_eq(logged("name_failed"), 1);
+	ck_assert_ptr_nonnull(resolver_start(r2, "two.invalid", ignore, NULL));
+	worker_turn(w2, 0);
+	ck_assert_uint_eq(logged("name_failed"), 2);
+	look_up("two.invalid");
+	ck_assert_uint_eq(logged("name_failed"), 2);
+	/* A second later it may be worth another line. */
+	ck_assert_ptr_nonnull(resolver_start(r2, "three.invalid", ignore, NULL));
+	worker_turn(w2, 0);
+	pass(2000);
+	look_up("three.invalid");
+	ck_assert_uint_eq(logged("name_failed"), 4);
+	resolver_free(r2);
+	worker_free(w2);
+}
+END_TEST
+
 /* U-16: an empty answer is none. */
 START_TEST(empty_answers)
 {
@@ -844,16 +902,59 @@ START_TEST(cancelled)
 }
 END_TEST
 
+/* Who waits is served by the new servers; what stays the same disturbs no question. */
 START_TEST(configured_anew_while_asking)
 {
 	begin("app.test");
 	wait_asked(2);
 	configure(1000);
+	wait_asked(4);
+	ck_assert_uint_eq(counted(dns_queries), 4);
+	configure(1000);
+	turn();
+	ck_assert_uint_eq(counted(dns_queries), 4);
+	/* The first two are nobody's any more. */
+	reply_aaaa(0, 0);
+	reply_a(60, 0x0a000009, 1);
+	turn();
+	ck_assert_uint_eq(answers, 0);
+	reply_aaaa(0, 0);
+	reply_a(60, 0x0a000001, 1);
+	wait_answers(1);
+	ck_assert_str_eq(found_text, "10.0.0.1");
+	/* ... or, in time, by nobody. */
+	begin("other.test");
+	wait_asked(2);
+	configure(1500);
+	wait_asked(4);
 	pass(2000);
-	ck_assert_uint_eq(answers, 1);
+	ck_assert_uint_eq(answers, 2);
+	ck_assert_str_eq(found_text, "");
+}
+END_TEST
+
+/* What the servers before had failed at is not held against the new ones. */
+START_TEST(configured_anew_after_a_failure)
+{
+	find_fails("app.test");
+	look_up("app.test");
+	configure(1500);
+	find("app.test", 60, 0x0a000001, 1);
+}
+END_TEST
+
+/* There is no memory to ask the new ones: told at once, not after a wait for nothing. */
+START_TEST(configured_anew_without_memory)
+{
+	begin("app.test");
+	wait_asked(2);
+	ck_assert(fault_plan("alloc:1:ENOMEM:100"));
+	configure(1000);
+	fault_plan(NULL);
+	wait_answers(1);
 	ck_assert_str_eq(found_text, "");
 	asked_n = 0;
-	pass(1000);
+	configure(1001);
 	find("app.test", 60, 0x0a000001, 1);
 }
 END_TEST
@@ -916,6 +1017,8 @@ int main(void)
 	tcase_add_test(t, refreshed_meanwhile);
 	tcase_add_loop_test(t, times_to_live, 0, sizeof ttls / sizeof *ttls);
 	tcase_add_test(t, the_last_good_is_kept);
+	tcase_add_test(t, a_name_that_is_gone);
+	tcase_add_test(t, told_once_for_all_workers);
 	tcase_add_test(t, empty_answers);
 	tcase_add_test(t, silence);
 	tcase_add_test(t, silence_with_an_old_answer);
@@ -930,6 +1033,8 @@ int main(void)
 	tcase_add_test(t, services);
 	tcase_add_test(t, cancelled);
 	tcase_add_test(t, configured_anew_while_asking);
+	tcase_add_test(t, configured_anew_after_a_failure);
+	tcase_add_test(t, configured_anew_without_memory);
 	tcase_add_test(t, no_memory);
 	tcase_add_loop_test(t, no_memory_for_one_thing, 0, 10);
 	suite_add_tcase(s, t);

@@ -212,7 +212,7 @@ START_TEST(memory_that_is_short_fails_the_stream)
 	ck_assert(!tap_send_text(&tap, "abc"));
 	ck_assert(!tap_send_text(&tap, "abc"));
 	ck_assert_uint_eq(tap.errors, 0);
-	ck_assert(stream_peer_closed(far));
+	ck_assert(peer_has_closed(far));
 	worker_turn(w, 0);
 	ck_assert_uint_eq(tap.errors, 1);
 	ck_assert_int_eq(tap.error, ENOMEM);
@@ -246,7 +246,7 @@ START_TEST(eof_waits_for_the_resume_and_an_error_does_not)
 	sim_push_eof(far);
 	worker_turn(w, 0);
 	ck_assert_uint_eq(tap.eofs, 0);
-	ck_assert(stream_peer_closed(far));
+	ck_assert(peer_has_closed(far));
 	stream_resume(far);
 	stream_resume(far);
 	ck_assert_uint_eq(tap.eofs, 0); /* not within the call */

@@ -87,7 +87,7 @@ static void tap_connect(struct stream *s)
 	tap_called(t, TAP_CONNECT);
 }
 
-static const struct stream_events tap_events = {tap_data, tap_end, tap_drain, tap_connect};
+static const struct stream_events tap_events = {tap_data, tap_end, tap_drain, tap_connect, NULL};
 
 static void tap_init(struct tap *t, struct stream *s)
 {
@@ -122,6 +122,12 @@ static inline void tap_has(const struct tap *t, const char *text)
 	ck_assert_uint_eq(t->len, strlen(text));
 	if (t->len > 0)
 		ck_assert_mem_eq(t->bytes, text, t->len);
+}
+
+/* What the stream knows of its peer's end, told or not. */
+static inline bool peer_has_closed(const struct stream *s)
+{
+	return s->flags & (STREAM_PEER_CLOSED | STREAM_EOF_SEEN | STREAM_FAILED);
 }
 
 static void tap_free(struct tap *t)

@@ -8,12 +8,14 @@
 enum { CROWD = 400 };
 
 static struct proxy_listener door;
+static char name[] = "public";
 static struct stream *crowd[CROWD];
 static unsigned crowd_n;
 
 static void setup_door(struct limit_settings limits)
 {
-	door = (struct proxy_listener){.name = "public",
+	door = (struct proxy_listener){.name = name,
+	        .refs = 1,
 	        .handshake_timeout_ms = 10000,
 	        .keepalive_timeout_ms = 60000,
 	        .limits = limits};

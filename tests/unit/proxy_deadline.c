@@ -622,6 +622,33 @@ START_TEST(stopped_for_a_while)
 }
 END_TEST
 
+/* The upstream's connection is looked after once the session has lasted, and told so once. */
+START_TEST(what_lasts_is_settled)
+{
+	pair_open();
+	pass(9999);
+	ck_assert_uint_eq(sim_settles(t.up), 0);
+	pass(1);
+	ck_assert_uint_eq(sim_settles(t.up), 1);
+	say(FROM_CLIENT, FIN | WS_TEXT, "x");
+	pass(20000);
+	say(FROM_CLIENT, FIN | WS_TEXT, "x");
+	pass(20000);
+	ck_assert_uint_eq(sim_settles(t.up), 1);
+	ck_assert_uint_eq(sim_settles(t.client), 0);
+}
+END_TEST
+
+START_TEST(what_ends_sooner_is_not_settled)
+{
+	pair_open();
+	pass(9998);
+	sim_push_error(t.up, ECONNRESET);
+	pass(20000);
+	ck_assert_uint_eq(sim_settles(t.up), 0);
+}
+END_TEST
+
 START_TEST(nothing_is_limited)
 {
 	struct route_settings *s = &t.route->settings;
@@ -630,6 +657,7 @@ START_TEST(nothing_is_limited)
 	say(FROM_CLIENT, WS_TEXT, "begun");
 	sim_set_window(t.client, 0);
 	say(FROM_UPSTREAM, FIN | WS_TEXT, "x");
+	pass(10000); /* the upstream's connection is settled, and then nothing is due any more */
 	ck_assert(!timer_is_set(&t.session->timer));
 	pass(10000000);
 	ck_assert_int_eq(t.session->state, SESSION_OPEN);
@@ -642,6 +670,8 @@ END_TEST
 static void add(TCase *c)
 {
 	tcase_add_test(c, nothing_is_asked);
+	tcase_add_test(c, what_lasts_is_settled);
+	tcase_add_test(c, what_ends_sooner_is_not_settled);
 	tcase_add_test(c, half_a_head);
 	tcase_add_test(c, between_requests);
 	tcase_add_loop_test(c, later_request_has_its_own_time, 0, 2);

@@ -244,7 +244,7 @@ START_TEST(client_leaves)
 	ck_assert(sim_is_released(t.client, NULL));
 	if (!named)
 		ck_assert(sim_is_released(t.up, NULL));
-	ck_assert_uint_eq(t.cancels, named);
+	ck_assert_uint_eq(fake.cancels, named);
 	pair_is_over();
 	log_is("session_end", "closed_by=client");
 }
@@ -480,7 +480,7 @@ START_TEST(addresses_are_tried_in_turn)
 	t.connect_errno[0] = ENETUNREACH;
 	pair_request();
 	got_nothing(t.client);
-	pair_resolve(3, three, NULL);
+	fake_resolve(3, three, NULL);
 	ck_assert_uint_eq(t.connects, 2);
 	asked(0, "127.0.0.1:9000");
 	asked(1, "127.0.0.2:9000");
@@ -499,7 +499,7 @@ START_TEST(no_address_answers)
 	use_name();
 	t.connecting = true;
 	pair_request();
-	pair_resolve(3, three, NULL);
+	fake_resolve(3, three, NULL);
 	for (int i = 0; i < 2; i++)
 		sim_push_error(t.up, ECONNREFUSED);
 	sim_push_error(t.up, _i ? ECONNREFUSED : ETIMEDOUT);
@@ -516,7 +516,7 @@ START_TEST(connect_timeout)
 	t.connecting = true;
 	pair_request();
 	pass(1000);
-	pair_resolve(3, three, NULL);
+	fake_resolve(3, three, NULL);
 	ck_assert_uint_eq(t.connects, 1);
 	pass(249);
 	ck_assert_uint_eq(t.connects, 1);
@@ -547,7 +547,7 @@ START_TEST(the_first_that_is_connected)
 	use_name();
 	t.connecting = true;
 	pair_request();
-	pair_resolve(3, three, NULL);
+	fake_resolve(3, three, NULL);
 	pass(250);
 	pass(250);
 	ck_assert_uint_eq(t.connects, 3);
@@ -569,7 +569,7 @@ START_TEST(a_failure_hurries_the_next)
 	use_name();
 	t.connecting = true;
 	pair_request();
-	pair_resolve(3, three, NULL);
+	fake_resolve(3, three, NULL);
 	pass(100);
 	sim_push_error(t.tried[0], ECONNREFUSED);
 	ck_assert_uint_eq(t.connects, 2);
@@ -590,7 +590,7 @@ START_TEST(all_fail_one_after_the_other)
 	use_name();
 	t.connecting = true;
 	pair_request();
-	pair_resolve(3, three, NULL);
+	fake_resolve(3, three, NULL);
 	pass(250);
 	pass(250);
 	for (int i = 0; i < 3; i++)
@@ -604,7 +604,7 @@ START_TEST(client_leaves_while_addresses_are_tried)
 	use_name();
 	t.connecting = true;
 	pair_request();
-	pair_resolve(3, three, NULL);
+	fake_resolve(3, three, NULL);
 	pass(250);
 	sim_push_error(t.client, ECONNRESET);
 	for (int i = 0; i < 2; i++)
@@ -621,7 +621,7 @@ START_TEST(no_memory_for_an_attempt)
 	t.connecting = true;
 	pair_request();
 	ck_assert(fault_plan("alloc:2:ENOMEM"));
-	pair_resolve(2, three, NULL);
+	fake_resolve(2, three, NULL);
 	fault_plan(NULL);
 	/* The last one needs none. */
 	ck_assert_uint_eq(t.connects, 1);
@@ -661,7 +661,7 @@ START_TEST(name_is_unknown)
 {
 	use_name();
 	pair_request();
-	pair_resolve(0, NULL, "no such host");
+	fake_resolve(0, NULL, "no such host");
 	refused(502, "no such host");
 	count_is(refused_502, 1);
 }
@@ -674,7 +674,7 @@ START_TEST(name_is_never_known)
 	pass(4999);
 	got_nothing(t.client);
 	pass(1);
-	ck_assert_uint_eq(t.cancels, 1);
+	ck_assert_uint_eq(fake.cancels, 1);
 	refused(504, "in time");
 }
 END_TEST
@@ -688,7 +688,7 @@ START_TEST(name_with_too_many_addresses)
 	for (int i = 0; i < PAIR_CONNECTS; i++)
 		t.connect_errno[i] = ECONNREFUSED;
 	pair_request();
-	pair_resolve(32, many, NULL);
+	fake_resolve(32, many, NULL);
 	ck_assert_uint_eq(t.connects, 16);
 	refused(502, "cannot be reached");
 }
@@ -773,7 +773,7 @@ START_TEST(mask_of_a_name)
 	t.route->settings.remask = REMASK_AUTO;
 	use_name();
 	pair_request();
-	pair_resolve(1, _i ? away : home, NULL);
+	fake_resolve(1, _i ? away : home, NULL);
 	pair_answer();
 	got_status(101);
 	static struct text b;
@@ -791,7 +791,7 @@ START_TEST(mask_of_the_next_address)
 	t.connecting = true;
 	use_name();
 	pair_request();
-	pair_resolve(2, (const char *const[]){"127.0.0.1:1", "8.8.8.8:1"}, NULL);
+	fake_resolve(2, (const char *const[]){"127.0.0.1:1", "8.8.8.8:1"}, NULL);
 	sim_push_error(t.up, ECONNREFUSED);
 	t.up->flags &= (uint16_t)~STREAM_CONNECTING;
 	pair_answer();

@@ -4,11 +4,10 @@
 /* For the tests of sessions: one session between two simulated peers, on a clock
  * that the test moves. Names are looked up by a resolver that the test answers. */
 
-#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "fake_resolver.h"
 #include "http/handshake.h"
-#include "net/resolver.h"
 #include "net/sim.h"
 #include "net/worker.h"
 #include "proxy/proxy.h"
@@ -41,71 +40,13 @@ static struct pair {
 	bool connecting;  /* new upstream streams have to connect first */
 	size_t up_window; /* of new upstream streams */
 	struct session *session;
-	resolver_fn resolved;
-	void *resolved_owner;
-	unsigned cancels;
 	int log_fd;
 } t;
 
-static const struct proxy_listener pair_listener = {
-        .name = "public", .handshake_timeout_ms = 10000, .keepalive_timeout_ms = 60000};
-
-/* ---- the resolver: defined here, so the real one is not linked ---- */
-
-struct resolver {
-	int unused;
-};
-struct resolving {
-	int unused;
-};
-static struct resolver the_resolver;
-static struct resolving the_resolving;
-
-struct resolver *resolver_new(struct worker *w)
-{
-	(void)w;
-	return &the_resolver;
-}
-void resolver_free(struct resolver *r)
-{
-	(void)r;
-}
-struct resolving *resolver_start(struct resolver *r, const char *name, resolver_fn fn, void *owner)
-{
-	(void)r, (void)name;
-	if (fault_next("alloc"))
-		return NULL;
-	t.resolved = fn;
-	t.resolved_owner = owner;
-	return &the_resolving;
-}
-struct resolving *resolver_start_service(
-        struct resolver *r, const char *name, resolver_service_fn fn, void *owner)
-{
-	(void)r, (void)name, (void)fn, (void)owner;
-	return NULL;
-}
-void resolver_configure(struct resolver *r, const struct resolver_settings *s)
-{
-	(void)r, (void)s;
-}
-void resolver_cancel(struct resolving *q)
-{
-	ck_assert_ptr_eq(q, &the_resolving);
-	t.resolved = NULL;
-	t.cancels++;
-}
-
-static inline void pair_resolve(size_t n, const char *const *addresses, const char *error)
-{
-	struct address found[32];
-	for (size_t i = 0; i < n; i++)
-		ck_assert(address_parse(&found[i], addresses[i]));
-	ck_assert(t.resolved != NULL);
-	resolver_fn fn = t.resolved;
-	t.resolved = NULL;
-	fn(t.resolved_owner, found, n, error);
-}
+static struct proxy_listener pair_listener = {.name = (char[]){"public"},
+        .refs = 1,
+        .handshake_timeout_ms = 10000,
+        .keepalive_timeout_ms = 60000};
 
 /* ---- set up and torn down ---- */
 
@@ -144,6 +85,7 @@ static inline void pair_setup(void)
 {
 	char path[64];
 	t = (struct pair){.up_window = SIZE_MAX};
+	fake = (struct fake_resolver){NULL, NULL, 0};
 	t.log_fd = memfd_create("log", 0);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", t.log_fd);
 	ck_assert(log_open(path, LOG_LEVEL_INFO));

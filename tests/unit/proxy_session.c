@@ -406,8 +406,8 @@ static void live(void)
 	push_text(t.client, "GET /x HT");
 	push_text(t.client, "TP/1.1\r\nHost: a\r\n\r\n");
 	push_text(t.client, REQUEST);
-	if (t.resolved)
-		pair_resolve(2, (const char *const[]){"127.0.0.1:1", "127.0.0.2:1"}, NULL);
+	if (fake.fn)
+		fake_resolve(2, (const char *const[]){"127.0.0.1:1", "127.0.0.2:1"}, NULL);
 	say(FROM_CLIENT, FIN | WS_TEXT, "early");
 	push_text(t.client, "\x81");
 	char answer[512];

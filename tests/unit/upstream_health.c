@@ -3,10 +3,9 @@
 /* Health checks on a clock that the test moves, against simulated servers; names are
  * looked up by a resolver that the test answers. */
 
-#include "base/fault.h"
 #include "base/log.h"
+#include "fake_resolver.h"
 #include "http/handshake.h"
-#include "net/resolver.h"
 #include "net/sim.h"
 #include "net/worker.h"
 #include "upstream/dial.h"
@@ -32,67 +31,8 @@ static struct {
 	unsigned connects;
 	int connect_error; /* 0 = a stream */
 	bool is_connected; /* at once */
-	resolver_fn resolved;
-	void *resolved_owner;
-	unsigned cancels;
 	int log_fd;
 } t;
-
-/* ---- the resolver: defined here, so the real one is not linked ---- */
-
-struct resolver {
-	int unused;
-};
-struct resolving {
-	int unused;
-};
-static struct resolver the_resolver;
-static struct resolving the_resolving;
-
-struct resolver *resolver_new(struct worker *w)
-{
-	(void)w;
-	return &the_resolver;
-}
-void resolver_free(struct resolver *r)
-{
-	(void)r;
-}
-struct resolving *resolver_start(struct resolver *r, const char *name, resolver_fn fn, void *owner)
-{
-	(void)r, (void)name;
-	if (fault_next("alloc"))
-		return NULL;
-	t.resolved = fn;
-	t.resolved_owner = owner;
-	return &the_resolving;
-}
-struct resolving *resolver_start_service(
-        struct resolver *r, const char *service, resolver_service_fn fn, void *owner)
-{
-	(void)r, (void)service, (void)fn, (void)owner;
-	return NULL;
-}
-void resolver_cancel(struct resolving *q)
-{
-	ck_assert_ptr_eq(q, &the_resolving);
-	t.resolved = NULL;
-	t.cancels++;
-}
-
-static void resolve(const char *a, const char *b, const char *error)
-{
-	struct address found[2];
-	size_t n = 0;
-	if (a)
-		ck_assert(address_parse(&found[n++], a));
-	if (b)
-		ck_assert(address_parse(&found[n++], b));
-	ck_assert(t.resolved != NULL);
-	resolver_fn fn = t.resolved;
-	t.resolved = NULL;
-	fn(t.resolved_owner, found, n, error);
-}
 
 /* ---- set up and torn down ---- */
 
@@ -146,7 +86,8 @@ static void pass(uint64_t ms)
 
 static void start(void)
 {
-	t.health = health_new(t.worker, &t.group, 1, &t.probes, &t.failures);
+	t.health = health_new(t.worker, &t.probes, &t.failures);
+	health_follow(t.health, &t.group, 1);
 }
 
 static void stop(void)
@@ -160,7 +101,7 @@ static void teardown(void)
 {
 	fault_plan(NULL);
 	stop();
-	ck_assert_ptr_null(t.resolved);
+	ck_assert_ptr_null(fake.fn);
 	for (unsigned i = 0; i < t.connects; i++) {
 		if (!t.all[i])
 			continue;
@@ -481,25 +422,25 @@ START_TEST(names)
 	t.group->health = HEALTH_CONNECT;
 	start();
 	next_probe();
-	resolve(NULL, NULL, "no such name");
+	fake_resolve(0, NULL, "no such name");
 	ck_assert(!is_healthy());
 	/* Of two addresses the second answers. */
 	next_probe();
-	resolve("10.0.0.8:1", "10.0.0.9:1", NULL);
+	fake_resolve(2, (const char *const[]){"10.0.0.8:1", "10.0.0.9:1"}, NULL);
 	sim_push_error(t.all[0], ECONNREFUSED);
 	ck_assert_uint_eq(t.connects, 2);
 	connected();
 	ck_assert(is_healthy());
 	/* Neither does. */
 	next_probe();
-	resolve("10.0.0.8:1", "10.0.0.9:1", NULL);
+	fake_resolve(2, (const char *const[]){"10.0.0.8:1", "10.0.0.9:1"}, NULL);
 	sim_push_error(t.all[2], ECONNREFUSED);
 	sim_push_error(t.all[3], EHOSTUNREACH);
 	ck_assert(!is_healthy());
 	/* The look-up hangs. */
 	next_probe();
 	pass(200);
-	ck_assert_uint_eq(t.cancels, 1);
+	ck_assert_uint_eq(fake.cancels, 1);
 	ck_assert_uint_eq(counter_get(&t.failures), 3);
 	/* There is no memory for it. */
 	fault_plan("alloc:1:ENOMEM");
@@ -587,6 +528,88 @@ START_TEST(no_longer_checked)
 }
 END_TEST
 
+static struct upstream_group *successor(void)
+{
+	struct upstream_group *g = group_make("apps", BALANCE_ROUND_ROBIN, (const unsigned[]){1, 0});
+	g->health = t.group->health;
+	g->health_interval_ms = t.group->health_interval_ms;
+	g->health_timeout_ms = t.group->health_timeout_ms;
+	g->health_rise = t.group->health_rise;
+	g->health_fall = t.group->health_fall;
+	g->health_path = mem_strdup("/");
+	return g;
+}
+
+/* A reload that keeps the group: a probe under way ends as it would have. */
+START_TEST(followed_by_itself)
+{
+	t.group->health_fall = 1;
+	start();
+	next_probe();
+	struct stream *under_way = t.server;
+	health_follow(t.health, &t.group, 1);
+	turn();
+	ck_assert(!sim_is_released(under_way, NULL));
+	sim_push_error(under_way, ECONNREFUSED);
+	turn();
+	ck_assert(!is_healthy());
+	ck_assert_uint_eq(counter_get(&t.probes), 1);
+}
+END_TEST
+
+/* A changed group knows of its servers what the one before did: two bad probes and a third,
+ * interrupted and repeated, are three. */
+START_TEST(followed_by_a_successor)
+{
+	t.group->health_rise = 1;
+	t.group->health_fall = 3;
+	start();
+	bad_probe();
+	bad_probe();
+	next_probe();
+	struct stream *interrupted = t.server;
+	struct upstream_group *g = successor();
+	unsigned before = t.connects;
+	ck_assert(is_healthy());
+	health_follow(t.health, &g, 1);
+	ck_assert(sim_is_released(interrupted, NULL));
+	turn();
+	ck_assert_uint_eq(t.connects, before + 1);
+	sim_push_error(t.server, ECONNREFUSED);
+	turn();
+	ck_assert(!is_healthy());
+	/* It is still, by another successor; and believed again when nobody asks. */
+	struct upstream_group *next = successor();
+	health_follow(t.health, &next, 1);
+	ck_assert(!is_healthy());
+	upstream_group_unref(g);
+	g = successor();
+	g->health = HEALTH_OFF;
+	health_follow(t.health, &g, 1);
+	ck_assert(is_healthy());
+	stop();
+	upstream_group_unref(next);
+	upstream_group_unref(g);
+}
+END_TEST
+
+START_TEST(followed_by_nobody)
+{
+	start();
+	next_probe();
+	struct stream *under_way = t.server;
+	health_follow(t.health, NULL, 0);
+	ck_assert(sim_is_released(under_way, NULL));
+	unsigned before = t.connects;
+	for (int i = 0; i < 30; i++)
+		pass(100);
+	ck_assert_uint_eq(t.connects, before);
+	health_follow(t.health, &t.group, 1);
+	next_probe();
+	ck_assert_uint_eq(t.connects, before + 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("upstream/health");
@@ -604,6 +627,9 @@ int main(void)
 	tcase_add_loop_test(c, ends_at_each_step, 0, 6);
 	tcase_add_test(c, members_change);
 	tcase_add_test(c, no_longer_checked);
+	tcase_add_test(c, followed_by_itself);
+	tcase_add_test(c, followed_by_a_successor);
+	tcase_add_test(c, followed_by_nobody);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

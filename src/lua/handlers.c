@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lua/handlers.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "lua/ngx_shared.h"
+#include "lua/vm.h"
+#include "lua/worker.h"
+#include "upstream/group.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SCRIPT_MAX = 16 * 1024 * 1024 };
+
+struct lua_handlers {
+	atomic_uint refs;
+	struct lua_settings settings;
+	struct lua_script **script;
+	unsigned n;
+	struct upstream_group **group;
+	unsigned group_n;
+	struct {
+		char *name;
+		struct shared_dict *dict;
+	} * dict;
+	unsigned dict_n;
+};
+
+void lua_settings_fini(struct lua_settings *s)
+{
+	mem_free(s->init);
+	mem_free(s->init_worker);
+	mem_free(s->exit_worker);
+	mem_free(s->package_path);
+	mem_free(s->package_cpath);
+	mem_free(s->prefix);
+	*s = (struct lua_settings){.init = NULL};
+}
+
+struct lua_handlers *lua_handlers_new(struct lua_settings *s)
+{
+	struct lua_handlers *h = mem_new(sizeof *h);
+	atomic_init(&h->refs, 1);
+	h->settings = *s;
+	*s = (struct lua_settings){.init = NULL};
+	return h;
+}
+
+struct lua_handlers *lua_handlers_ref(struct lua_handlers *h)
+{
+	if (h)
+		atomic_fetch_add_explicit(&h->refs, 1, memory_order_relaxed);
+	return h;
+}
+
+static void script_delete(struct lua_script *s)
+{
+	mem_free(s->path);
+	mem_free(s->text);
+	mem_free(s);
+}
+
+void lua_handlers_unref(struct lua_handlers *h)
+{
+	if (!h || atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	for (unsigned i = 0; i < h->n; i++)
+		script_delete(h->script[i]);
+	for (unsigned i = 0; i < h->group_n; i++)
+		upstream_group_unref(h->group[i]);
+	mem_free(h->script);
+	for (unsigned i = 0; i < h->dict_n; i++) {
+		shared_dict_put(h->dict[i].dict);
+		mem_free(h->dict[i].name);
+	}
+	mem_free(h->dict);
+	mem_free(h->group);
+	lua_settings_fini(&h->settings);
+	mem_free(h);
+}
+
+/* The last route is gone; the script stays with its set. */
+static void script_release(struct script *s)
+{
+	lua_handlers_unref(((struct lua_script *)(void *)s)->set);
+}
+
+struct script *lua_script_ref(struct lua_script *s)
+{
+	if (atomic_fetch_add_explicit(&s->script.refs, 1, memory_order_relaxed) == 0)
+		lua_handlers_ref(s->set);
+	return &s->script;
+}
+
+/* ---- files ---- */
+
+static char *read_all(int fd, size_t size, size_t *len)
+{
+	char *text = mem_new(size + 1);
+	ssize_t n = 1;
+	*len = 0;
+	while (*len < size && n > 0) {
+		n = read(fd, text + *len, size - *len);
+		*len += n > 0 ? (size_t)n : 0;
+	}
+	if (n >= 0)
+		return text;
+	mem_free(text);
+	return NULL;
+}
+
+static char *read_file(const char *path, size_t *len, char why[LUA_WHY_MAX])
+{
+	struct stat st;
+	char words[LOG_ERRNO_MAX], *text = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	errno = fd < 0 ? errno : 0;
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			errno = EISDIR;
+		else if (st.st_size > SCRIPT_MAX)
+			errno = EFBIG;
+		else
+			text = read_all(fd, (size_t)st.st_size, len);
+	}
+	if (!text)
+		snprintf(why, LUA_WHY_MAX, "%s: %s", path, log_errno_words(errno, words));
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+static struct lua_script *find(
+        const struct lua_handlers *h, enum lua_script_kind kind, const char *path)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->script[i]->kind == kind && strcmp(h->script[i]->path, path) == 0)
+			return h->script[i];
+	return NULL;
+}
+
+struct lua_script *lua_handlers_add(
+        struct lua_handlers *h, enum lua_script_kind kind, const char *path, char why[LUA_WHY_MAX])
+{
+	struct lua_script *s = find(h, kind, path);
+	size_t len;
+	char *text = s ? NULL : read_file(path, &len, why);
+	if (!text)
+		return s;
+	s = mem_new(sizeof *s);
+	atomic_init(&s->script.refs, 0);
+	s->script.free = script_release;
+	s->set = h;
+	s->kind = kind;
+	s->number = h->n;
+	s->path = mem_strdup(path);
+	s->text = text;
+	s->len = len;
+	h->script = mem_resize(h->script, (h->n + 1) * sizeof(struct lua_script *));
+	h->script[h->n++] = s;
+	return s;
+}
+
+void lua_handlers_add_group(struct lua_handlers *h, struct upstream_group *g)
+{
+	h->group = mem_resize(h->group, (h->group_n + 1) * sizeof(struct upstream_group *));
+	h->group[h->group_n++] = upstream_group_ref(g);
+}
+
+struct upstream_group *lua_handlers_group(const struct lua_handlers *h, struct slice name)
+{
+	for (unsigned i = 0; i < h->group_n; i++)
+		if (slice_equal(slice_str(h->group[i]->name), name))
+			return h->group[i];
+	return NULL;
+}
+
+static bool add_own(
+        struct lua_handlers *h, enum lua_script_kind kind, const char *path, char why[LUA_WHY_MAX])
+{
+	return !path || lua_handlers_add(h, kind, path, why);
+}
+
+void lua_handlers_add_dict(struct lua_handlers *h, const char *name, size_t size)
+{
+	h->dict = mem_resize(h->dict, (h->dict_n + 1) * sizeof h->dict[0]);
+	h->dict[h->dict_n].name = mem_strdup(name);
+	h->dict[h->dict_n++].dict = shared_dict_get(name, size);
+}
+
+void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L)
+{
+	lua_getglobal(L, "ngx");
+	for (unsigned i = 0; i < h->dict_n; i++)
+		ngx_shared_add(L, h->dict[i].name, h->dict[i].dict);
+	lua_pop(L, 1);
+}
+
+bool lua_handlers_read(struct lua_handlers *h, char why[LUA_WHY_MAX])
+{
+	why[0] = '\0';
+	return add_own(h, LUA_SCRIPT_INIT, h->settings.init, why) &&
+	       add_own(h, LUA_SCRIPT_INIT_WORKER, h->settings.init_worker, why) &&
+	       add_own(h, LUA_SCRIPT_EXIT_WORKER, h->settings.exit_worker, why);
+}
+
+bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX])
+{
+	struct lua_worker bare;
+	why[0] = '\0';
+	lua_worker_init(&bare, NULL);
+	struct lua_vm *vm = lua_vm_new(&bare, h, why);
+	lua_vm_unref(vm);
+	lua_worker_fini(&bare);
+	return vm != NULL;
+}
+
+/* ---- what it holds ---- */
+
+bool lua_handlers_is_empty(const struct lua_handlers *h)
+{
+	return h->n == 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_settings(const struct lua_settings *a, const struct lua_settings *b)
+{
+	return same_text(a->init, b->init) && same_text(a->init_worker, b->init_worker) &&
+	       same_text(a->exit_worker, b->exit_worker) &&
+	       same_text(a->package_path, b->package_path) &&
+	       same_text(a->package_cpath, b->package_cpath) && same_text(a->prefix, b->prefix) &&
+	       a->memory_max == b->memory_max && a->stall_ms == b->stall_ms &&
+	       a->max_pending_timers == b->max_pending_timers &&
+	       a->max_running_timers == b->max_running_timers && a->is_cached == b->is_cached &&
+	       memcmp(&a->handlers, &b->handlers, sizeof a->handlers) == 0;
+}
+
+static bool same_script(const struct lua_script *a, const struct lua_script *b)
+{
+	return a->kind == b->kind && strcmp(a->path, b->path) == 0 &&
+	       slice_equal(slice_of(a->text, a->len), slice_of(b->text, b->len));
+}
+
+bool lua_handlers_equal(const struct lua_handlers *a, const struct lua_handlers *b)
+{
+	if (a->n != b->n || a->group_n != b->group_n || a->dict_n != b->dict_n ||
+	        !same_settings(&a->settings, &b->settings))
+		return false;
+	for (unsigned i = 0; i < a->n; i++)
+		if (!same_script(a->script[i], b->script[i]))
+			return false;
+	for (unsigned i = 0; i < a->group_n; i++)
+		if (a->group[i] != b->group[i])
+			return false;
+	for (unsigned i = 0; i < a->dict_n; i++)
+		if (a->dict[i].dict != b->dict[i].dict)
+			return false;
+	return true;
+}
+
+const struct lua_settings *lua_handlers_settings(const struct lua_handlers *h)
+{
+	return &h->settings;
+}
+
+unsigned lua_handlers_count(const struct lua_handlers *h)
+{
+	return h->n;
+}
+
+const struct lua_script *lua_handlers_script(const struct lua_handlers *h, unsigned number)
+{
+	return h->script[number];
+}
+
+const struct lua_script *lua_handlers_own(const struct lua_handlers *h, enum lua_script_kind kind)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->script[i]->kind == kind && kind >= LUA_SCRIPT_INIT)
+			return h->script[i];
+	return NULL;
+}

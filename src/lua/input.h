@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Bytes that came on a connection and were not asked for yet; the reading half of the
+ * client's connection and of every cosocket. One reader at a time. One worker's thread.
+ *
+ * While a read is being served, its bytes lie in the worker's receive buffer, and
+ * whoever reads takes them there, without a copy; only what nobody took when that is over is kept
+ * here. */
+
+#include "base/slice.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lua_wait;
+
+enum { LUA_INPUT_MAX = 64 * 1024 }; /* kept without a reader; then the stream pauses */
+
+struct lua_input {
+	uint8_t *fresh; /* what is being served, NULL else; may be changed in place */
+	size_t fresh_len;
+	uint8_t *kept; /* start .. end are unread */
+	uint32_t start, end, size;
+	struct lua_wait *reader; /* who waits for bytes, or NULL */
+	/* Called while there is a reader, when something came: looks, takes, and when it has
+	 * what it wants clears `reader` and wakes it. */
+	void (*more)(struct lua_input *in);
+	/* Called by lua_input_take() once there is room again, if is_paused. */
+	void (*resume)(struct lua_input *in);
+	bool is_paused; /* the owner has stopped its stream, because too much was kept */
+	int error;      /* errno, once the connection has failed; 0 else */
+	bool is_eof;    /* no more will come (also after an error) */
+};
+
+/* All unread bytes in one piece, which may be changed in place. When some were kept, what is fresh
+ * is appended to them. False when memory is short. */
+bool lua_input_view(struct lua_input *in, uint8_t **at, size_t *len);
+/* The first n of them were used. */
+void lua_input_take(struct lua_input *in, size_t n);
+static inline size_t lua_input_len(const struct lua_input *in)
+{
+	return in->fresh_len + in->end - in->start;
+}
+static inline bool lua_input_is_over(const struct lua_input *in)
+{
+	return in->end - in->start > LUA_INPUT_MAX;
+}
+/* For the owner of the stream: bytes are served. What is left when this returns was kept; false
+ * when there was no memory for that. */
+bool lua_input_serve(struct lua_input *in, uint8_t *buf, size_t len);
+/* No more will come. */
+void lua_input_end(struct lua_input *in, int error);
+void lua_input_fini(struct lua_input *in);
+/* Pushes nil and why nothing more can be read: `closed`, or the error's words in lower
+ * case. Returns 2. */
+int lua_input_push_end(lua_State *L, const struct lua_input *in);
+/* `connection reset by peer`: errno in the words of LuaSocket. */
+void lua_push_errno(lua_State *L, int error);

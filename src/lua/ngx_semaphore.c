@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* require "ngx.semaphore": between the coroutines of a VM, whatever request they are of. */
+
+#include "lua/ngx.h"
+#include "lua/request.h"
+#include "lua/vm.h"
+
+#include <lauxlib.h>
+
+/* In Lua's memory, which a waiter keeps alive: it stands on its stack. */
+struct semaphore {
+	lua_Integer resources;
+	struct list waiters; /* by lua_wait.node */
+	unsigned waiting;
+};
+
+static const char meta_name[] = "ngx.semaphore";
+
+static struct semaphore *check(lua_State *L)
+{
+	return luaL_checkudata(L, 1, meta_name);
+}
+
+static int fail(lua_State *L, const char *why)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, why);
+	return 2;
+}
+
+static int l_new(lua_State *L)
+{
+	lua_Number n = luaL_optnumber(L, 1, 0);
+	if (n < 0)
+		return luaL_error(L, "no negative number");
+	struct semaphore *s = lua_newuserdata(L, sizeof *s);
+	s->resources = (lua_Integer)n;
+	s->waiting = 0;
+	list_init(&s->waiters);
+	luaL_getmetatable(L, meta_name);
+	lua_setmetatable(L, -2);
+	return 1;
+}
+
+static void leave(struct lua_wait *w)
+{
+	struct semaphore *s = w->owner;
+	list_remove(&w->node);
+	s->waiting--;
+}
+
+static int on_expired(struct lua_wait *w)
+{
+	leave(w);
+	return fail(w->L, "timeout");
+}
+
+static const struct lua_wait_ops wait_ops = {.expire = on_expired, .cancel = leave};
+
+static int l_wait(lua_State *L)
+{
+	struct semaphore *s = check(L);
+	lua_Number seconds = luaL_checknumber(L, 2);
+	lua_request_in(L, LUA_PHASES_YIELD);
+	if (seconds < 0)
+		return luaL_error(L, "no negative number");
+	if (s->resources > 0 && s->waiting == 0) {
+		s->resources--;
+		lua_pushboolean(L, 1);
+		return 1;
+	}
+	uint64_t ms = (uint64_t)(seconds * 1000 + 0.5);
+	if (ms == 0)
+		return fail(L, "timeout");
+	struct lua_wait *w = lua_wait_begin(L, &wait_ops, s);
+	list_append(&s->waiters, &w->node);
+	s->waiting++;
+	return lua_wait(L, w, ms);
+}
+
+static int l_post(lua_State *L)
+{
+	struct semaphore *s = check(L);
+	lua_Number n = luaL_optnumber(L, 2, 1);
+	if (n < 1)
+		return luaL_error(L, "number must be positive");
+	s->resources += (lua_Integer)n;
+	while (s->resources > 0 && !list_is_empty(&s->waiters)) {
+		struct lua_wait *w = list_entry(s->waiters.next, struct lua_wait, node);
+		s->resources--;
+		leave(w);
+		lua_pushboolean(w->L, 1);
+		lua_wake(w, 1);
+	}
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int l_count(lua_State *L)
+{
+	const struct semaphore *s = check(L);
+	lua_pushinteger(L, s->resources - (lua_Integer)s->waiting);
+	return 1;
+}
+
+static int open_module(lua_State *L)
+{
+	static const luaL_Reg methods[] = {
+	        {"wait", l_wait}, {"post", l_post}, {"count", l_count}, {NULL, NULL}};
+	lua_newtable(L);
+	lua_pushcfunction(L, l_new);
+	lua_setfield(L, -2, "new");
+	lua_pushliteral(L, NGX_CORE_VERSION);
+	lua_setfield(L, -2, "version");
+	luaL_newmetatable(L, meta_name);
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 0);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+	return 1;
+}
+
+void ngx_semaphore_open(lua_State *L)
+{
+	lua_vm_preload(L, "ngx.semaphore", open_module);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* ngx.thread: light threads. */
+
+#include "lua/ngx.h"
+#include "lua/request.h"
+#include "lua/vm.h"
+
+#include <lauxlib.h>
+
+static int l_spawn(lua_State *L)
+{
+	struct lua_request *r = lua_request_in(L, LUA_PHASES_YIELD);
+	int args = lua_gettop(L) - 1;
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_thread_need_yield(L);
+	struct lua_thread *t = lua_thread_new(r, LUA_LIGHT);
+	if (!t || !lua_checkstack(t->L, args + 1))
+		return luaL_error(L, "not enough memory");
+	t->spawner = L;
+	t->is_known = true;
+	lua_xmove(L, t->L, args + 1);
+	lua_pushthread(t->L);
+	lua_xmove(t->L, L, 1);
+	return lua_thread_spawn(L, t, args);
+}
+
+/* The light thread that L is a parent of; raises for all others. NULL: it has been waited for, or
+ * killed. */
+static struct lua_thread *check_child(lua_State *L, int arg)
+{
+	lua_State *co = lua_tothread(L, arg);
+	luaL_argcheck(L, co, arg, "lua thread expected");
+	struct lua_thread *t = lua_getexdata2(co);
+	if (!t)
+		return NULL;
+	if (t->kind != LUA_LIGHT)
+		luaL_error(L, "attempt to wait on a coroutine that is not a user thread");
+	if (t->spawner != L)
+		luaL_error(L, "only the parent coroutine can wait on the thread");
+	return t;
+}
+
+static void on_wait_cancelled(struct lua_wait *w)
+{
+	struct lua_thread *parent = list_entry(w, struct lua_thread, wait);
+	list_each (it, &parent->request->threads) {
+		struct lua_thread *t = list_entry(it, struct lua_thread, node);
+		if (t->spawner == parent->L)
+			t->is_awaited = false;
+	}
+}
+
+static const struct lua_wait_ops wait_ops = {.cancel = on_wait_cancelled};
+
+/* true and what it returned, or false and its error. */
+static int take_results(lua_State *L, struct lua_thread *t)
+{
+	int n = t->has_failed ? (lua_gettop(t->L) > 0 ? 1 : 0) : lua_gettop(t->L);
+	luaL_checkstack(L, n + 1, "too many results");
+	lua_pushboolean(L, !t->has_failed);
+	lua_xmove(t->L, L, n);
+	lua_thread_free(t);
+	return n + 1;
+}
+
+static int l_wait(lua_State *L)
+{
+	int n = lua_gettop(L);
+	lua_request_in(L, LUA_PHASES_YIELD);
+	if (n == 0)
+		return luaL_error(L, "at least one coroutine should be specified");
+	for (int i = 1; i <= n; i++) {
+		struct lua_thread *t = check_child(L, i);
+		if (!t) {
+			lua_pushboolean(L, 0);
+			lua_pushliteral(L, "already waited or killed");
+			return 2;
+		}
+		if (t->state == LUA_ZOMBIE)
+			return take_results(L, t);
+	}
+	struct lua_wait *w = lua_wait_begin(L, &wait_ops, NULL);
+	for (int i = 1; i <= n; i++)
+		check_child(L, i)->is_awaited = true;
+	return lua_wait(L, w, 0);
+}
+
+static int fail(lua_State *L, const char *why)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, why);
+	return 2;
+}
+
+static int l_kill(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, 1);
+	lua_request_in(L, LUA_PHASES_YIELD);
+	luaL_argcheck(L, co, 1, "lua thread expected");
+	struct lua_thread *t = lua_getexdata2(co);
+	if (!t)
+		return fail(L, "already waited or killed");
+	if (t->kind != LUA_LIGHT)
+		return fail(L, "not user thread");
+	if (t->spawner != L)
+		return fail(L, "killer not parent");
+	if (t->state == LUA_ZOMBIE) {
+		lua_thread_free(t);
+		return fail(L, "already terminated");
+	}
+	lua_thread_kill(t);
+	lua_pushinteger(L, 1);
+	return 1;
+}
+
+void ngx_thread_open(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+	        {"spawn", l_spawn}, {"wait", l_wait}, {"kill", l_kill}, {NULL, NULL}};
+	lua_newtable(L);
+	luaL_setfuncs(L, functions, 0);
+	lua_setfield(L, -2, "thread");
+}

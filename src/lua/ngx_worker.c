@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* ngx.worker and require "ngx.process". A worker is a thread; scripts take its pid for a unique
+ * key, so it is the thread's. */
+
+#include "lua/ngx.h"
+#include "lua/vm.h"
+#include "lua/worker.h"
+
+#include <lauxlib.h>
+#include <unistd.h>
+
+static struct lua_worker *worker_of(lua_State *L)
+{
+	return lua_vm_of(L)->worker;
+}
+
+static int l_exiting(lua_State *L)
+{
+	lua_pushboolean(L, worker_of(L)->is_exiting);
+	return 1;
+}
+
+static int l_pid(lua_State *L)
+{
+	lua_pushinteger(L, gettid());
+	return 1;
+}
+
+static int l_count(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)worker_of(L)->workers);
+	return 1;
+}
+
+static int l_id(lua_State *L)
+{
+	const struct worker *w = worker_of(L)->worker;
+	if (w)
+		lua_pushinteger(L, (lua_Integer)w->index);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int l_type(lua_State *L)
+{
+	lua_pushstring(L, worker_of(L)->worker ? "worker" : "master");
+	return 1;
+}
+
+static int l_master_pid(lua_State *L)
+{
+	lua_pushinteger(L, getpid());
+	return 1;
+}
+
+static int open_process(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+	        {"type", l_type}, {"get_master_pid", l_master_pid}, {NULL, NULL}};
+	lua_newtable(L);
+	luaL_setfuncs(L, functions, 0);
+	return 1;
+}
+
+void ngx_worker_open(lua_State *L)
+{
+	static const luaL_Reg functions[] = {{"exiting", l_exiting}, {"pid", l_pid},
+	        {"count", l_count}, {"id", l_id}, {NULL, NULL}};
+	lua_newtable(L);
+	luaL_setfuncs(L, functions, 0);
+	lua_setfield(L, -2, "worker");
+	lua_vm_preload(L, "ngx.process", open_process);
+}

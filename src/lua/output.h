@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The writing half of the client's connection and of every cosocket. What a script sends
+ * in one turn leaves in one write: it is collected in a buffer that the worker owns, and goes
+ * out when the scheduler has nothing more to run, when another connection's output
+ * needs the buffer, or when it is full. One worker's thread. */
+
+#include "base/slice.h"
+#include "net/stream.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lua_wait;
+struct lua_worker;
+struct session;
+
+struct lua_output {
+	struct lua_worker *worker;
+	struct stream *stream;   /* NULL: it is gone */
+	struct session *session; /* of the client, for its counters; NULL: a cosocket */
+	struct lua_wait *writer; /* who waits for room, or NULL */
+	/* Called when there is a writer and room, or the stream is gone. */
+	void (*drained)(struct lua_output *out);
+	int error; /* errno, once sending failed */
+};
+
+/* Takes the bytes, which are sent at the end of the turn at the latest. False when the
+ * connection is gone or has failed. */
+bool lua_output_put(struct lua_output *out, const struct slice *v, size_t n);
+/* Sends what is collected now. */
+void lua_output_flush(struct lua_output *out);
+/* So much waits that the sender should too. Flushes first when it seems so. */
+bool lua_output_is_over(struct lua_output *out);
+/* All was given to the kernel. Flushes first. */
+bool lua_output_is_empty(struct lua_output *out);
+/* The stream's on_drain, or its end. */
+void lua_output_on_drain(struct lua_output *out);
+void lua_output_on_end(struct lua_output *out, int error);
+/* Forgets what is collected for it. */
+void lua_output_fini(struct lua_output *out);

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lua/thread.h"
+
+#include "base/log.h"
+#include "lua/ngx_log.h"
+#include "lua/request.h"
+#include "lua/vm.h"
+#include "lua/worker.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <time.h>
+
+/* Why a coroutine has yielded. */
+enum op {
+	OP_YIELD, /* as coroutine.yield does; and whatever C modules may do */
+	OP_WAIT,
+	OP_RESUME, /* worker->target is the user coroutine */
+	OP_SPAWN,  /* worker->target is the light thread */
+	OP_EXIT,
+};
+
+static const char no_yield[] = "attempt to yield across C-call boundary";
+
+static struct lua_worker *worker_of(const struct lua_thread *t)
+{
+	return t->request->vm->worker;
+}
+
+/* ---- life ---- */
+
+static void on_timer(struct timer *timer);
+
+/* A coroutine, used before or new. The memory limit is not for it, since nothing could be
+ * raised on the state that it is made in. */
+static lua_State *take_state(struct lua_vm *vm, int *anchor)
+{
+	unsigned depth = vm->depth;
+	lua_State *L;
+	vm->depth = 0;
+	if (vm->idle_n > 0) {
+		*anchor = vm->idle[--vm->idle_n];
+		lua_rawgeti(vm->L, LUA_REGISTRYINDEX, *anchor);
+		L = lua_tothread(vm->L, -1);
+		lua_pop(vm->L, 1);
+	} else {
+		L = lua_newthread(vm->L);
+		*anchor = luaL_ref(vm->L, LUA_REGISTRYINDEX);
+	}
+	vm->depth = depth;
+	return L;
+}
+
+static void give_state(struct lua_vm *vm, lua_State *L, int anchor, bool is_reusable)
+{
+	enum { IDLE_MAX = sizeof vm->idle / sizeof vm->idle[0] };
+	if (is_reusable && lua_status(L) == 0 && vm->idle_n < IDLE_MAX) {
+		lua_resetthread(vm->L, L);
+		lua_settop(L, 0);
+		vm->idle[vm->idle_n++] = anchor;
+	} else {
+		luaL_unref(vm->L, LUA_REGISTRYINDEX, anchor);
+	}
+}
+
+static struct lua_thread *adopt(struct lua_request *r, enum lua_thread_kind kind, lua_State *L)
+{
+	struct lua_thread *t = pool_get(&r->vm->thread_pool);
+	if (!t)
+		return NULL;
+	*t = (struct lua_thread){
+	        .L = L, .request = r, .anchor = LUA_NOREF, .kind = (uint8_t)kind, .wait = {.L = L}};
+	list_append(&r->threads, &t->node);
+	list_init(&t->ready);
+	list_init(&t->wait.node);
+	timer_init(&t->wait.timer, on_timer);
+	lua_setexdata(L, r);
+	lua_setexdata2(L, t);
+	return t;
+}
+
+struct lua_thread *lua_thread_new(struct lua_request *r, enum lua_thread_kind kind)
+{
+	int anchor;
+	lua_State *L = take_state(r->vm, &anchor);
+	struct lua_thread *t = adopt(r, kind, L);
+	if (!t) {
+		give_state(r->vm, L, anchor, true);
+		return NULL;
+	}
+	t->anchor = anchor;
+	r->live++;
+	return t;
+}
+
+void lua_thread_free(struct lua_thread *t)
+{
+	struct lua_request *r = t->request;
+	struct lua_vm *vm = r->vm;
+	assert(!t->wait.ops);
+	if (vm->worker->worker)
+		timer_clear(&vm->worker->worker->wheel, &t->wait.timer);
+	list_remove(&t->node);
+	list_remove(&t->ready);
+	lua_setexdata(t->L, NULL);
+	lua_setexdata2(t->L, NULL);
+	if (t->anchor != LUA_NOREF)
+		give_state(vm, t->L, t->anchor, t->kind == LUA_ENTRY && !t->is_known);
+	if (r->entry == t)
+		r->entry = NULL;
+	pool_put(&vm->thread_pool, t);
+}
+
+static void cancel_wait(struct lua_thread *t)
+{
+	const struct lua_wait_ops *ops = t->wait.ops;
+	t->wait.ops = NULL;
+	if (ops)
+		ops->cancel(&t->wait);
+}
+
+void lua_thread_kill(struct lua_thread *t)
+{
+	struct lua_request *r = t->request;
+	if (t->child)
+		lua_thread_kill(t->child);
+	cancel_wait(t);
+	if (t->parent && t->parent->child == t)
+		t->parent->child = NULL;
+	if (t->kind != LUA_USER && t->state != LUA_ZOMBIE)
+		r->live--;
+	t->is_known = true; /* it stands in the middle of something */
+	lua_thread_free(t);
+}
+
+/* ---- waiting ---- */
+
+static bool can_yield(const struct lua_thread *t, lua_State *L)
+{
+	return t && t->L == L && !t->is_nested && lua_isyieldable(L);
+}
+
+void lua_thread_need_yield(lua_State *L)
+{
+	if (!can_yield(lua_thread_of(L), L))
+		luaL_error(L, no_yield);
+}
+
+struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, void *owner)
+{
+	struct lua_thread *t = lua_thread_of(L);
+	lua_request_in(L, LUA_PHASES_YIELD);
+	lua_thread_need_yield(L);
+	assert(!t->wait.ops);
+	t->wait.ops = ops;
+	t->wait.owner = owner;
+	t->wait.deadline_ms = 0;
+	return &t->wait;
+}
+
+static int yield_waiting(lua_State *L)
+{
+	int kept = lua_gettop(L) > 0 ? 1 : 0;
+	lua_settop(L, kept);
+	return lua_yield(L, kept);
+}
+
+int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
+{
+	struct lua_thread *t = lua_thread_of(L);
+	struct lua_worker *lw = worker_of(t);
+	t->state = LUA_WAITING;
+	lw->op = OP_WAIT;
+	if (timeout_ms > 0) {
+		w->deadline_ms = lw->worker->now_ms + timeout_ms;
+		if (!timer_is_set(&w->timer) || w->timer.deadline_ms > w->deadline_ms)
+			worker_timer(lw->worker, &w->timer, w->deadline_ms);
+	}
+	return yield_waiting(L);
+}
+
+static void make_ready(struct list *queue, struct lua_thread *t, int n)
+{
+	t->state = LUA_READY;
+	t->results = n;
+	list_append(queue, &t->ready);
+}
+
+void lua_wake(struct lua_wait *w, int n)
+{
+	struct lua_thread *t = list_entry(w, struct lua_thread, wait);
+	struct lua_worker *lw = worker_of(t);
+	w->ops = NULL;
+	make_ready(&lw->ready, t, n);
+	if (!lw->is_running)
+		lua_run_ready(lw);
+}
+
+static void later(struct lua_thread *t, int n)
+{
+	struct lua_worker *lw = worker_of(t);
+	make_ready(&lw->later, t, n);
+	worker_timer(lw->worker, &lw->next_turn, lw->worker->now_ms);
+}
+
+void lua_wake_later(struct lua_wait *w, int n)
+{
+	w->ops = NULL;
+	later(list_entry(w, struct lua_thread, wait), n);
+}
+
+int lua_wait_turn(lua_State *L, struct lua_wait *w)
+{
+	struct lua_thread *t = list_entry(w, struct lua_thread, wait);
+	worker_of(t)->op = OP_WAIT;
+	w->ops = NULL;
+	later(t, 0);
+	return yield_waiting(L);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct lua_wait *w = list_entry(timer, struct lua_wait, timer);
+	struct worker *worker = worker_of(list_entry(w, struct lua_thread, wait))->worker;
+	if (!w->ops || w->deadline_ms == 0)
+		return;
+	if (worker->now_ms < w->deadline_ms) {
+		worker_timer(worker, timer, w->deadline_ms);
+		return;
+	}
+	lua_wake(w, w->ops->expire(w));
+}
+
+/* ---- switches: what a coroutine yields for ---- */
+
+static int switch_to(lua_State *L, enum op op, struct lua_thread *target, int args, int keep)
+{
+	struct lua_worker *lw = worker_of(lua_thread_of(L));
+	lw->op = (uint8_t)op;
+	lw->target = target;
+	lw->args = args;
+	return lua_yield(L, keep);
+}
+
+static void run(struct lua_thread *t, int n, const struct lua_thread *until);
+
+/* From under a C function that cannot yield: what the child waits for would never come
+ * through it, so it must not wait. */
+static int resume_nested(lua_State *L, struct lua_thread *t, struct lua_thread *child, int args)
+{
+	int before = lua_gettop(L);
+	child->is_nested = true;
+	run(child, args, t);
+	return lua_gettop(L) - before;
+}
+
+int lua_thread_resume(lua_State *L, lua_State *co, int args)
+{
+	struct lua_thread *t = lua_thread_of(L);
+	struct lua_thread *child = adopt(t->request, LUA_USER, co);
+	if (!child)
+		return luaL_error(L, "not enough memory");
+	child->parent = t;
+	child->is_nested = t->is_nested;
+	t->child = child;
+	t->state = LUA_NORMAL;
+	if (!lua_isyieldable(L))
+		return resume_nested(L, t, child, args);
+	return switch_to(L, OP_RESUME, child, args, lua_gettop(L));
+}
+
+int lua_thread_spawn(lua_State *L, struct lua_thread *child, int args)
+{
+	return switch_to(L, OP_SPAWN, child, args, 1);
+}
+
+int lua_thread_yield(lua_State *L)
+{
+	struct lua_thread *t = lua_thread_of(L);
+	bool is_user = t && t->L == L && t->kind == LUA_USER;
+	if (!lua_isyieldable(L) || (!is_user && !can_yield(t, L)))
+		return luaL_error(L, no_yield);
+	if (!is_user)
+		lua_request_in(L, LUA_PHASES_YIELD);
+	return switch_to(L, OP_YIELD, NULL, 0, lua_gettop(L));
+}
+
+int lua_thread_exit(lua_State *L)
+{
+	lua_thread_need_yield(L);
+	return switch_to(L, OP_EXIT, NULL, 0, 0);
+}
+
+/* ---- what a coroutine has come to; each returns who runs next, with *n on its stack ---- */
+
+/* To whoever resumed it: `ok` and what is on its stack. */
+static struct lua_thread *back_to_parent(struct lua_thread *t, bool ok, int *n)
+{
+	struct lua_thread *parent = t->parent;
+	int values = lua_gettop(t->L);
+	if (!ok)
+		values = values > 0 ? 1 : 0;
+	if (!lua_checkstack(parent->L, values + 1))
+		values = 0;
+	lua_pushboolean(parent->L, ok);
+	lua_xmove(t->L, parent->L, values);
+	parent->child = NULL;
+	lua_thread_free(t);
+	*n = values + 1;
+	return parent;
+}
+
+/* The parent, which waits for any of its children, gets the results of this one. */
+static void tell_parent(struct lua_thread *t)
+{
+	struct lua_thread *parent = lua_thread_of(t->spawner);
+	int values = lua_gettop(t->L);
+	bool ok = !t->has_failed;
+	if (!ok)
+		values = values > 0 ? 1 : 0;
+	cancel_wait(parent);
+	if (!lua_checkstack(parent->L, values + 1))
+		values = 0;
+	lua_pushboolean(parent->L, ok);
+	lua_xmove(t->L, parent->L, values);
+	lua_thread_free(t);
+	make_ready(&worker_of(parent)->ready, parent, values + 1);
+}
+
+static void log_failure(struct lua_thread *t, int status)
+{
+	const char *what = status == LUA_ERRMEM   ? "memory allocation error"
+	                   : status == LUA_ERRERR ? "error handler error"
+	                                          : "runtime error";
+	counter_inc(&worker_of(t)->counters.lua_errors);
+	lua_log_failure(t->L, t->kind == LUA_ENTRY ? "entry" : "user", what, lua_error_text(t->L));
+}
+
+static struct lua_thread *end_light(struct lua_thread *t, bool ok)
+{
+	struct lua_request *r = t->request;
+	t->has_failed = !ok;
+	t->state = LUA_ZOMBIE;
+	r->live--;
+	if (t->is_awaited)
+		tell_parent(t);
+	if (r->live == 0)
+		lua_request_end(r, LUA_RETURNED);
+	return NULL;
+}
+
+static struct lua_thread *end_entry(struct lua_thread *t, bool ok)
+{
+	struct lua_request *r = t->request;
+	t->state = LUA_DEAD;
+	r->live--;
+	if (!ok || r->live == 0)
+		lua_request_end(r, ok ? LUA_RETURNED : LUA_FAILED);
+	else
+		lua_thread_free(t);
+	return NULL;
+}
+
+static struct lua_thread *ended(struct lua_thread *t, int status, int *n)
+{
+	bool ok = status == 0;
+	if (t->kind == LUA_USER)
+		return back_to_parent(t, ok, n);
+	if (!ok)
+		log_failure(t, status);
+	return t->kind == LUA_LIGHT ? end_light(t, ok) : end_entry(t, ok);
+}
+
+static struct lua_thread *yielded(struct lua_thread *t, int *n)
+{
+	struct lua_worker *lw = worker_of(t);
+	switch ((enum op)lw->op) {
+	case OP_WAIT:
+		return NULL;
+	case OP_RESUME:
+		*n = lw->args;
+		return lw->target;
+	case OP_SPAWN:
+		make_ready(&lw->ready, t, 1);
+		list_remove(&t->ready);
+		list_append(lw->ready.next, &t->ready);
+		*n = lw->args;
+		return lw->target;
+	case OP_EXIT:
+		lua_request_end(t->request, LUA_EXITED);
+		return NULL;
+	case OP_YIELD:
+		break;
+	}
+	if (t->kind == LUA_USER)
+		return back_to_parent(t, true, n);
+	lua_settop(t->L, 0);
+	later(t, 0);
+	return NULL;
+}
+
+static uint64_t coarse_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void look_for_stall(const struct lua_thread *t, uint64_t began_ms)
+{
+	uint64_t ms = coarse_ms() - began_ms;
+	uint32_t limit = lua_handlers_settings(t->request->vm->set)->stall_ms;
+	char where[200];
+	if (!limit || ms < limit)
+		return;
+	struct log_line l;
+	counter_inc(&worker_of(t)->counters.lua_stalls);
+	log_begin(&l, LOG_LEVEL_WARN, "lua_stall");
+	log_unum(&l, "ms", ms);
+	log_text(&l, "script", t->request->script ? t->request->script->path : "-");
+	log_text(&l, "phase", lua_phase_name(t->request->phase));
+	lua_where(t->L, where, sizeof where);
+	log_text(&l, "until", where[0] ? where : "returned");
+	log_end(&l);
+}
+
+/* Runs t and whatever it switches to, until all of that waits or has ended, or it is
+ * `until`'s turn. */
+static void run(struct lua_thread *t, int n, const struct lua_thread *until)
+{
+	while (t != until && t) {
+		struct lua_vm *vm = t->request->vm;
+		uint64_t began_ms = coarse_ms();
+		t->state = LUA_RUNNING;
+		vm->worker->op = OP_YIELD;
+		lua_vm_enter(vm);
+		int status = lua_resume(t->L, n);
+		lua_vm_leave(vm, status);
+		look_for_stall(t, began_ms);
+		t = status == LUA_YIELD ? yielded(t, &n) : ended(t, status, &n);
+	}
+	if (until && t)
+		t->state = LUA_RUNNING;
+}
+
+void lua_run_ready(struct lua_worker *lw)
+{
+	lw->is_running = true;
+	while (!list_is_empty(&lw->ready)) {
+		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, ready);
+		list_remove(&t->ready);
+		atomic_store_explicit(&lw->busy_with,
+		        t->request->script ? t->request->script->path : "", memory_order_relaxed);
+		atomic_store_explicit(&lw->busy_since_ms, coarse_ms(), memory_order_relaxed);
+		run(t, t->results, NULL);
+	}
+	atomic_store_explicit(&lw->busy_since_ms, 0, memory_order_relaxed);
+	lw->is_running = false;
+	lua_worker_turn_end(lw);
+}
+
+void lua_thread_start(struct lua_thread *t, int args)
+{
+	struct lua_worker *lw = worker_of(t);
+	make_ready(&lw->ready, t, args);
+	if (!lw->is_running)
+		lua_run_ready(lw);
+}
+
+void lua_thread_run_now(struct lua_thread *t, int args)
+{
+	struct lua_worker *lw = worker_of(t);
+	bool was_running = lw->is_running;
+	lw->is_running = true;
+	run(t, args, NULL);
+	lw->is_running = was_running;
+	if (!was_running)
+		lua_run_ready(lw);
+}
+
+/* ---- words ---- */
+
+struct slice lua_error_text(lua_State *L)
+{
+	size_t len;
+	if (lua_gettop(L) == 0 || lua_type(L, -1) != LUA_TSTRING)
+		return SLICE("unknown reason");
+	const char *text = lua_tolstring(L, -1, &len);
+	return slice_of(text, len);
+}
+
+static size_t put(char *buf, size_t size, size_t at, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+static size_t put(char *buf, size_t size, size_t at, const char *format, ...)
+{
+	va_list args;
+	if (at >= size)
+		return at;
+	va_start(args, format);
+	int n = vsnprintf(buf + at, size - at, format, args);
+	va_end(args);
+	return n < 0 || (size_t)n >= size - at ? size - 1 : at + (size_t)n;
+}
+
+enum { LEVELS_MAX = 24 };
+
+size_t lua_where(lua_State *L, char *buf, size_t size)
+{
+	lua_Debug ar;
+	size_t at = 0;
+	buf[0] = '\0';
+	for (int level = 0; level < LEVELS_MAX && lua_getstack(L, level, &ar); level++) {
+		lua_getinfo(L, "nSl", &ar);
+		const char *between = at > 0 ? ", " : "";
+		if (ar.currentline > 0)
+			at = put(buf, size, at, "%s%s:%d:", between, ar.short_src, ar.currentline);
+		else
+			at = put(buf, size, at, "%s[C]:", between);
+		if (ar.name)
+			at = put(buf, size, at, " in function '%s'", ar.name);
+		else if (ar.what && ar.what[0] == 'm')
+			at = put(buf, size, at, " in main chunk");
+	}
+	return at;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* Coroutines and how they wait. One worker's thread.
+ *
+ * Every request has an entry thread, and may have light threads (ngx.thread.spawn) and user
+ * coroutines. Nothing resumes a coroutine but the scheduler (thread.c): coroutine.resume,
+ * coroutine.yield and spawn are switches that it makes. So a C function can make whoever
+ * called it wait, however deep in user coroutines, pcalls and iterators that was:
+ *
+ *     static int l_receive(lua_State *L)
+ *     {
+ *             ...
+ *             if (there is something already)
+ *                     return push_results(L, ...);
+ *             sock->reader = lua_wait_begin(L, &receive_ops, sock);   // may raise
+ *             return lua_wait(L, sock->reader, sock->read_timeout_ms);
+ *     }
+ *
+ * and later, from an event's callback:
+ *
+ *             struct lua_wait *w = sock->reader;
+ *             sock->reader = NULL;
+ *             lua_wake(w, push_results(w->L, ...));
+ *
+ * The results are pushed onto w->L, the stack of the waiting coroutine, which gets them as
+ * the results of the C function. A coroutine waits for one thing at a time, so the wait
+ * lies in it and costs no allocation. It ends in one of three ways, and is not to be
+ * touched after:
+ *
+ *   lua_wake()     by whom it waited for
+ *   ops->expire    its timeout has passed; pushes the results and returns their number
+ *   ops->cancel    its thread was killed or its request has ended: forget it. Must not wake,
+ *                  nor call Lua
+ *
+ * lua_wake() from an event's callback runs the coroutine before it returns, and with it
+ * whatever the script does: closing the socket, ending the request. Look at nothing after
+ * it that those may free (all of it lasts to the end of the worker's turn). From inside
+ * Lua (a C function that wakes another coroutine, as semaphore:post does) the other one
+ * runs later in this turn, once the caller waits or ends.
+ *
+ * C functions that cannot know whether they are called from a coroutine that may wait need
+ * not care: lua_wait_begin() raises `attempt to yield across C-call boundary` or
+ * `API disabled in the context of ...`.
+ *
+ * Memory: pushing onto a stack outside of Lua must not fail, or the process ends. Before
+ * pushing a string whose size a peer decides, ask lua_vm_has_room() (vm.h). */
+
+#include "base/list.h"
+#include "base/slice.h"
+#include "net/wheel.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lua_request;
+struct lua_thread;
+struct lua_vm;
+struct lua_wait;
+struct lua_worker;
+
+struct lua_wait_ops {
+	/* NULL when it is never given a timeout. */
+	int (*expire)(struct lua_wait *w);
+	void (*cancel)(struct lua_wait *w);
+};
+
+struct lua_wait {
+	const struct lua_wait_ops *ops; /* NULL = it does not wait */
+	lua_State *L;
+	void *owner;          /* whoever is waited for */
+	struct list node;     /* for the owner's queue of waiters */
+	struct timer timer;   /* lazy: it may fire early, or for a wait that is over */
+	uint64_t deadline_ms; /* 0 = none */
+};
+
+/* The wait of the coroutine that calls. Raises when it cannot wait here. */
+struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, void *owner);
+/* `return lua_wait(...)`. timeout_ms 0: for ever. The first argument (the object whose method this
+ * is) stays on the stack, so that it is not collected meanwhile. */
+int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms);
+/* The same for nothing but the worker's next turn. */
+int lua_wait_turn(lua_State *L, struct lua_wait *w);
+/* It goes on with n results, which are on top of w->L. */
+void lua_wake(struct lua_wait *w, int n);
+/* The same in the worker's next turn. For work that would otherwise never let other
+ * connections have their turn. */
+void lua_wake_later(struct lua_wait *w, int n);
+
+enum lua_thread_kind { LUA_ENTRY, LUA_LIGHT, LUA_USER };
+
+enum lua_thread_state {
+	LUA_RUNNING, /* is on the C stack, or about to be */
+	LUA_READY,   /* in the queue of those to be resumed, with `results` */
+	LUA_WAITING, /* its wait says for what */
+	LUA_NORMAL,  /* has resumed another coroutine, or spawned one that runs */
+	LUA_ZOMBIE,  /* a light thread that has ended and was not waited for */
+	LUA_DEAD,
+};
+
+/* A coroutine while it is under way. Entry and light threads have one for their life; a user
+ * coroutine while it is resumed. exdata of its lua_State is its request, exdata2 this. */
+struct lua_thread {
+	lua_State *L;
+	struct lua_request *request;
+	struct lua_thread *parent; /* of a user coroutine: who resumed it */
+	struct lua_thread *child;  /* NORMAL: the user coroutine that it has resumed */
+	lua_State *spawner;        /* of a light thread; it may be gone, unless is_awaited */
+	struct lua_wait wait;
+	struct list node;  /* request->threads */
+	struct list ready; /* the worker's queue */
+	int anchor;        /* reference in the registry; LUA_NOREF for user coroutines */
+	int results;       /* READY: so many on its stack are for it */
+	uint8_t kind, state;
+	bool is_nested;  /* below a C function that cannot yield: it must not wait */
+	bool has_failed; /* ZOMBIE */
+	bool is_awaited; /* the parent is in ngx.thread.wait() for it */
+	bool is_known;   /* scripts may hold the coroutine: it is not used again */
+};
+
+/* A new thread of that kind with an empty stack, on the list of its request. NULL: the VM
+ * is out of memory. */
+struct lua_thread *lua_thread_new(struct lua_request *r, enum lua_thread_kind kind);
+/* Starts one that has a function and `args` arguments on its stack. Before it returns
+ * everything has run that can, unless Lua is running already. */
+void lua_thread_start(struct lua_thread *t, int args);
+/* Ends it wherever it is: its wait is cancelled. For a light thread also those it is the parent of
+ * stay. */
+void lua_thread_kill(struct lua_thread *t);
+/* The one that runs in L, or NULL (the VM's own state, in init). */
+static inline struct lua_thread *lua_thread_of(lua_State *L)
+{
+	return lua_getexdata2(L);
+}
+/* Ends the request from inside a C function: `return lua_thread_exit(L)`. No
+ * pcall holds it up. */
+int lua_thread_exit(lua_State *L);
+
+/* Switches, for coroutine.c and ngx_thread.c: `return lua_thread_...(L)`.
+ * resume: `child` has `args` on its stack, and is or becomes L's user coroutine.
+ * spawn: `child` runs first, then L goes on with the value on top of its stack.
+ * yield: all of L's stack goes to whoever resumed it; an entry or light thread goes on in the
+ * next turn. */
+int lua_thread_resume(lua_State *L, lua_State *child, int args);
+int lua_thread_spawn(lua_State *L, struct lua_thread *child, int args);
+int lua_thread_yield(lua_State *L);
+/* Raises when L is not a coroutine that can be switched away from. */
+void lua_thread_need_yield(lua_State *L);
+/* Frees a zombie that was waited for, or any that is done. */
+void lua_thread_free(struct lua_thread *t);
+/* The same at once, even from a callback of the scheduler: for what must not outlast it. */
+void lua_thread_run_now(struct lua_thread *t, int args);
+/* Runs whatever is ready; nothing of it on the C stack yet. */
+void lua_run_ready(struct lua_worker *lw);
+
+/* `file.lua:3: boom`: the error on top of L in words; and where L is, into buf. */
+struct slice lua_error_text(lua_State *L);
+size_t lua_where(lua_State *L, char *buf, size_t size);
+
+/* Into the VM: `coroutine` as scripts on ngx_lua know it. */
+void lua_coroutine_open(lua_State *L);

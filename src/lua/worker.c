@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lua/worker.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "lua/client.h"
+#include "lua/ngx_timer.h"
+#include "lua/output.h"
+#include "lua/request.h"
+#include "lua/vm.h"
+
+#include <stdio.h>
+#include <time.h>
+
+const struct counter_info lua_counter_info[] = {LUA_COUNTERS(COUNTER_INFO)};
+const unsigned lua_counter_n = sizeof lua_counter_info / sizeof *lua_counter_info;
+
+static void on_next_turn(struct timer *t)
+{
+	struct lua_worker *lw = list_entry(t, struct lua_worker, next_turn);
+	list_take(&lw->ready, &lw->later);
+	lua_run_ready(lw);
+}
+
+void lua_worker_init(struct lua_worker *lw, struct worker *w)
+{
+	*lw = (struct lua_worker){.worker = w};
+	list_init(&lw->vms);
+	list_init(&lw->ready);
+	list_init(&lw->later);
+	timer_init(&lw->next_turn, on_next_turn);
+}
+
+void lua_worker_fini(struct lua_worker *lw)
+{
+	if (lw->worker)
+		timer_clear(&lw->worker->wheel, &lw->next_turn);
+	mem_free(lw->out.bytes);
+	mem_free(lw->scratch.at);
+}
+
+struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
+{
+	struct lua_worker *lw = mem_new(sizeof *lw);
+	lua_worker_init(lw, w);
+	lw->workers = workers;
+	lw->out.bytes = mem_new(LUA_OUT_SIZE);
+	w->layer[WORKER_LUA] = lw;
+	handler_set_ops(w->layer[WORKER_PROXY], &lua_handler_ops);
+	return lw;
+}
+
+enum { WALL_STALE_MS = 1000 };
+
+uint64_t lua_worker_wall_ms(void *owner, bool renew)
+{
+	struct lua_worker *lw = owner;
+	struct timespec now;
+	uint64_t turn_ms = lw->worker ? lw->worker->now_ms : 0;
+	if (renew || !lw->wall_ms || !turn_ms || turn_ms - lw->wall_at_ms > WALL_STALE_MS) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		lw->wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+		lw->wall_at_ms = turn_ms;
+	}
+	return lw->wall_ms + (turn_ms - lw->wall_at_ms);
+}
+
+void lua_worker_turn_end(struct lua_worker *lw)
+{
+	if (lw->out.owner)
+		lua_output_flush(lw->out.owner);
+}
+
+/* ---- the VM for what begins from now on ---- */
+
+static void on_done(struct lua_request *r, enum lua_outcome outcome)
+{
+	(void)outcome;
+	lua_request_free(r);
+}
+
+/* init_worker and exit_worker: errors are in the log, and the worker goes on. */
+static void run_own(struct lua_vm *vm, enum lua_script_kind kind, enum lua_phase phase)
+{
+	const struct lua_script *s = lua_handlers_own(vm->set, kind);
+	struct lua_request *r = s ? lua_request_new(vm, phase) : NULL;
+	if (!r)
+		return;
+	r->done = on_done;
+	lua_request_start(r, s);
+}
+
+static void leave(struct lua_worker *lw)
+{
+	struct lua_vm *vm = lw->vm;
+	lw->vm = NULL;
+	if (!vm)
+		return;
+	ngx_timer_leave(vm);
+	lua_vm_unref(vm);
+}
+
+bool lua_worker_use(struct lua_worker *lw, struct lua_handlers *set, char why[LUA_WHY_MAX])
+{
+	struct lua_vm *vm = NULL;
+	bool is_wanted = set && !lua_handlers_is_empty(set);
+	if (set == lw->set)
+		return true;
+	if (is_wanted && !(vm = lua_vm_new(lw, set, why)))
+		return false;
+	struct lua_handlers *old = lw->set;
+	leave(lw);
+	lw->vm = vm;
+	lw->set = is_wanted ? lua_handlers_ref(set) : NULL;
+	lua_handlers_unref(old);
+	if (vm)
+		run_own(vm, LUA_SCRIPT_INIT_WORKER, LUA_PHASE_INIT_WORKER);
+	return true;
+}
+
+struct lua_vm *lua_worker_vm(struct lua_worker *lw, struct lua_handlers *set)
+{
+	char why[LUA_WHY_MAX];
+	if (lua_handlers_settings(set)->is_cached) {
+		list_each (it, &lw->vms) {
+			struct lua_vm *vm = list_entry(it, struct lua_vm, node);
+			if (vm->set == set) {
+				lua_vm_ref(vm);
+				return vm;
+			}
+		}
+	}
+	struct lua_vm *vm = lua_vm_new(lw, set, why);
+	if (!vm)
+		log_event(LOG_LEVEL_ERROR, "lua_vm_failed", "error", why, NULL);
+	return vm;
+}
+
+void lua_worker_stop(struct lua_worker *lw)
+{
+	lw->is_exiting = true;
+	list_each (it, &lw->vms)
+		list_entry(it, struct lua_vm, node)->is_leaving = true;
+	if (lw->vm)
+		ngx_timer_leave(lw->vm);
+}
+
+void lua_worker_free(struct lua_worker *lw)
+{
+	if (!lw)
+		return;
+	worker_free_retired(lw->worker);
+	if (lw->vm)
+		run_own(lw->vm, LUA_SCRIPT_EXIT_WORKER, LUA_PHASE_EXIT_WORKER);
+	lw->is_exiting = true;
+	leave(lw);
+	ngx_timer_abort(lw);
+	lua_handlers_unref(lw->set);
+	handler_set_ops(lw->worker->layer[WORKER_PROXY], NULL);
+	lw->worker->layer[WORKER_LUA] = NULL;
+	lua_worker_fini(lw);
+	mem_free(lw);
+}
+
+const struct lua_counters *lua_worker_counters(const struct lua_worker *lw)
+{
+	return &lw->counters;
+}
+
+uint64_t lua_worker_busy_ms(const struct lua_worker *lw, const char **in)
+{
+	struct timespec now;
+	uint64_t since = atomic_load_explicit(&lw->busy_since_ms, memory_order_relaxed);
+	*in = atomic_load_explicit(&lw->busy_with, memory_order_relaxed);
+	if (!since)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return ms > since ? ms - since : 0;
+}

@@ -1,0 +1,15 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- protocols, origin and headers, in their places.
+--[=[ upstream
+accept()
+answer_101("Sec-WebSocket-Protocol: a")
+]=]
+local client = require "resty.websocket.client"
+local t = require "parity"
+local wb = assert(client:new())
+t.say((wb:connect("ws://127.0.0.1:" .. t.port() .. "/x", {
+    protocols = { "a", "b", "c" },
+    origin = "http://example.com",
+    headers = { "X-One: 1", "Cookie: a=b", "X-One: 2" },
+})))
+t.say(wb:close())

@@ -1,0 +1,11 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- Without a path `/` is asked for.
+--[=[ upstream
+accept()
+answer_101()
+]=]
+local client = require "resty.websocket.client"
+local t = require "parity"
+local wb = assert(client:new())
+t.say((wb:connect("ws://127.0.0.1:" .. t.port())))
+t.say(wb:close())

@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- The access phase of phases.lua.
+ngx.ctx.access = "access"

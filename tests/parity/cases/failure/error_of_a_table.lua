@@ -1,0 +1,6 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- error({}).
+--[=[ client
+get()
+]=]
+error({ "table" })

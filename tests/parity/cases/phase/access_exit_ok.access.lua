@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- The access phase of access_exit_ok.lua.
+ngx.exit(ngx.OK)

@@ -1,0 +1,37 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- What a timer does not allow.
+--[=[ client
+get()
+end()
+notes()
+]=]
+local t = require "parity"
+local n = t.notes()
+ngx.timer.at(0, function()
+    local function try(name, f, ...)
+        n.note(name, t.attempt(f, ...))
+    end
+    try("say", ngx.say, "x")
+    try("print", ngx.print, "x")
+    try("flush", ngx.flush)
+    try("eof", ngx.eof)
+    try("redirect", ngx.redirect, "/x")
+    try("send_headers", ngx.send_headers)
+    try("headers_sent", function() return ngx.headers_sent end)
+    try("status", function() return ngx.status end)
+    try("header", function() return ngx.header.x end)
+    try("set header", function() ngx.header.x = 1 end)
+    try("read_body", ngx.req.read_body)
+    try("body_data", ngx.req.get_body_data)
+    try("headers", ngx.req.get_headers)
+    try("set_header", ngx.req.set_header, "x", "y")
+    try("method", ngx.req.get_method)
+    try("version", ngx.req.http_version)
+    try("args", ngx.req.get_uri_args)
+    try("start_time", ngx.req.start_time)
+    try("socket", ngx.req.socket, true)
+    try("var", function() return ngx.var.uri end)
+    try("resp headers", ngx.resp.get_headers)
+    try("websocket", function() return require("resty.websocket.server"):new() end)
+    n.done()
+end)

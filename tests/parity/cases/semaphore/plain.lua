@@ -1,0 +1,15 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- post, wait and count.
+local t = require "parity"
+local semaphore = require "ngx.semaphore"
+local sema, err = semaphore.new()
+t.say(type(sema), err, sema:count())
+t.say(sema:wait(0))
+t.say(sema:wait(0.001))
+t.say(sema:post())
+t.say(sema:count())
+t.say(sema:post(2))
+t.say(sema:count())
+t.say(sema:wait(0), sema:wait(1), sema:wait(0.001))
+t.say(sema:count())
+t.say(semaphore.new(5):count())

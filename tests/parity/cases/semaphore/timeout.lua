@@ -1,0 +1,8 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- A waiter that waits in vain.
+local t = require "parity"
+local sema = require("ngx.semaphore").new()
+local th = ngx.thread.spawn(function() return sema:wait(0.005) end)
+t.say(sema:count())
+t.say(ngx.thread.wait(th))
+t.say(sema:count())
