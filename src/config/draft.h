@@ -112,6 +112,8 @@ struct draft {
 	struct config *config;        /* [moongate] goes straight there */
 	const struct config *running; /* whose parts may be carried over, or NULL */
 	struct route_settings defaults;
+	const struct reader_section **defaults_from; /* the sections [defaults], in their order */
+	size_t defaults_n;
 	struct draft_listener *listener;
 	size_t listener_n;
 	struct draft_upstream *upstream;

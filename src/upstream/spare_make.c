@@ -49,6 +49,7 @@ static void tell_connected(struct spare_make *m)
 {
 	struct stream *s = m->stream;
 	m->stream = NULL;
+	stream_settle(s, &m->group->socket); /* it is made to wait */
 	tell(m, &(struct spare_made){.stream = s, .address = dial_address(&m->dial)});
 }
 

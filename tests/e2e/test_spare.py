@@ -256,6 +256,16 @@ def test_S_10_they_are_closed_at_once_when_the_daemon_drains(moongate, hall):
     client.close()
 
 
+@pytest.mark.parametrize("spare, line", [(20, "spare       20 connections ready to each server, for 8s each\n"), ("off", "")])
+def test_explain_tells_of_them(tmp_path, spare, line):
+    config = tmp_path / "good.conf"
+    config.write_text(section("listener", "a", {"bind": "127.0.0.1:1"})
+                      + section("upstream", "u", {"server": "ws://127.0.0.1:2", "spare": spare})
+                      + section("route", "r", {"upstream": "u"}))
+    status, said = check_config(config, "--explain", "GET ws://127.0.0.1:1/")
+    assert status == 0 and ("spare" in said) == bool(line) and line in said, said
+
+
 @pytest.mark.parametrize("keys, word", [
     ({"spare": 0}, "spare"), ({"spare": -1}, "spare"), ({"spare": "many"}, "spare"), ({"spare": 10001}, "spare"),
     ({"spare": 1, "spare_idle": "0"}, "spare_idle"), ({"spare": 1, "spare_idle": "999ms"}, "spare_idle"),

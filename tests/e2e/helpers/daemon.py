@@ -126,6 +126,16 @@ class Daemon:
                 self.changed.wait(left)
         return found[n - 1]
 
+    def wait_text(self, words, n=1):
+        """The n-th line of the log with these words in it."""
+        end = time.monotonic() + LIMIT
+        with self.changed:
+            while len(found := [line for line in self.lines if words in line.text]) < n:
+                left = end - time.monotonic()
+                assert (left > 0 and not self.ended) or len(found) >= n, f"no {words!r} in the log:\n{self.log}"
+                self.changed.wait(left)
+        return found[n - 1]
+
     def end_of(self, client):
         """The one line that tells how this client's session ended (keys closed_by, cause, code,
         client_code, upstream_code, cut, ...)."""
