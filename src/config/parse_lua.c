@@ -7,6 +7,16 @@
 
 #include <string.h>
 
+bool parse_script(struct parse *p, void *field)
+{
+	char **out = field;
+	if (strcmp(p->value, "off") != 0)
+		return parse_file(p, field);
+	mem_free(*out);
+	*out = NULL;
+	return true;
+}
+
 /* Relative templates begin at the file's folder; an empty one stands for the usual path. */
 bool parse_lua_path(struct parse *p, void *field)
 {

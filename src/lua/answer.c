@@ -9,24 +9,34 @@
 
 #include <stdio.h>
 
-struct field {
-	uint16_t name_len;
-	uint32_t value_len;
-	char *bytes; /* name, then value */
+/* Fields one behind the other in one allocation, each: the lengths, the name, the value. They last
+ * as long as the connection, so they are small. */
+struct lengths {
+	uint16_t name, value;
 };
 
 struct lua_answer {
-	size_t n, size;
-	struct field field[];
+	uint32_t len, size;
+	uint32_t n;
+	char bytes[];
 };
 
-enum { HEAD_MAX = HTTP_HEAD_MAX + 2048, FIELDS_STEP = 6 };
+struct field {
+	struct slice name, value;
+	size_t len; /* of all of it */
+};
+
+enum { HEAD_MAX = HTTP_HEAD_MAX + 2048, SIZE_FIRST = 112, ANSWER_MAX = HTTP_HEAD_MAX };
 
 /* ---- headers ---- */
 
-static bool is_name(const struct field *f, struct slice name)
+static struct field field_at(const struct lua_answer *a, size_t at)
 {
-	return slice_equal_nocase(slice_of(f->bytes, f->name_len), name);
+	struct lengths l;
+	memcpy(&l, a->bytes + at, sizeof l);
+	const char *name = a->bytes + at + sizeof l;
+	return (struct field){slice_of(name, l.name), slice_of(name + l.name, l.value),
+	        sizeof l + l.name + l.value};
 }
 
 /* What would break the head, or mean something else than the script thought, is percent-encoded. */
@@ -62,20 +72,22 @@ static size_t put_escaped(char *to, struct slice v, bool is_name)
 	return n;
 }
 
-/* Room for one more field. */
-static bool reserve(struct lua_client *c)
+/* Room for so many bytes more. */
+static bool reserve(struct lua_client *c, size_t more)
 {
 	struct lua_answer *old = c->answer;
-	size_t n = old ? old->n : 0;
-	if (old && n < old->size)
+	size_t len = old ? old->len : 0, size = old ? old->size : SIZE_FIRST;
+	if (old && more <= size - len)
 		return true;
-	struct lua_answer *a = mem_try(sizeof *a + (n + FIELDS_STEP) * sizeof a->field[0]);
+	while (size < len + more)
+		size *= 2;
+	struct lua_answer *a = mem_try(sizeof *a + size);
 	if (!a)
 		return false;
-	a->n = n;
-	a->size = n + FIELDS_STEP;
-	if (old)
-		memcpy(a->field, old->field, n * sizeof a->field[0]);
+	*a = (struct lua_answer){
+	        .len = (uint32_t)len, .size = (uint32_t)size, .n = old ? old->n : 0};
+	if (len > 0)
+		memcpy(a->bytes, old->bytes, len);
 	mem_free(old);
 	c->answer = a;
 	return true;
@@ -83,42 +95,48 @@ static bool reserve(struct lua_client *c)
 
 bool lua_answer_add(struct lua_client *c, struct slice name, struct slice value)
 {
-	if (name.len == 0 || name.len + value.len > HTTP_LINE_MAX || !reserve(c) ||
-	        c->answer->n == HTTP_LINES_MAX)
+	size_t n = escaped_len(name, true), v = escaped_len(value, false);
+	size_t used = c->answer ? c->answer->len : 0;
+	if (n == 0 || n + v > HTTP_LINE_MAX || used + n + v > ANSWER_MAX ||
+	        !reserve(c, sizeof(struct lengths) + n + v) || c->answer->n == HTTP_LINES_MAX)
 		return false;
-	struct field f = {.bytes = mem_try(escaped_len(name, true) + escaped_len(value, false))};
-	if (!f.bytes)
-		return false;
-	f.name_len = (uint16_t)put_escaped(f.bytes, name, true);
-	f.value_len = (uint32_t)put_escaped(f.bytes + f.name_len, value, false);
-	c->answer->field[c->answer->n++] = f;
+	struct lua_answer *a = c->answer;
+	struct lengths l = {(uint16_t)n, (uint16_t)v};
+	memcpy(a->bytes + a->len, &l, sizeof l);
+	a->len += (uint32_t)sizeof l;
+	a->len += (uint32_t)put_escaped(a->bytes + a->len, name, true);
+	a->len += (uint32_t)put_escaped(a->bytes + a->len, value, false);
+	a->n++;
 	return true;
 }
 
 void lua_answer_remove(struct lua_client *c, struct slice name)
 {
 	struct lua_answer *a = c->answer;
-	size_t kept = 0;
-	for (size_t i = 0; a && i < a->n; i++) {
-		if (is_name(&a->field[i], name))
-			mem_free(a->field[i].bytes);
-		else
-			a->field[kept++] = a->field[i];
+	size_t at = 0;
+	while (a && at < a->len) {
+		struct field f = field_at(a, at);
+		if (!slice_equal_nocase(f.name, name)) {
+			at += f.len;
+			continue;
+		}
+		memmove(a->bytes + at, a->bytes + at + f.len, a->len - at - f.len);
+		a->len -= (uint32_t)f.len;
+		a->n--;
 	}
-	if (a)
-		a->n = kept;
 }
 
 bool lua_answer_get(const struct lua_client *c, struct slice name, size_t i, struct slice *found,
         struct slice *value)
 {
 	const struct lua_answer *a = c->answer;
-	for (size_t k = 0; a && k < a->n; k++) {
-		const struct field *f = &a->field[k];
-		if ((name.len > 0 && !is_name(f, name)) || i-- > 0)
+	struct field f;
+	for (size_t at = 0; a && at < a->len; at += f.len) {
+		f = field_at(a, at);
+		if ((name.len > 0 && !slice_equal_nocase(f.name, name)) || i-- > 0)
 			continue;
-		*found = slice_of(f->bytes, f->name_len);
-		*value = slice_of(f->bytes + f->name_len, f->value_len);
+		*found = f.name;
+		*value = f.value;
 		return true;
 	}
 	return false;
@@ -126,8 +144,6 @@ bool lua_answer_get(const struct lua_client *c, struct slice name, size_t i, str
 
 void lua_answer_clear(struct lua_client *c)
 {
-	for (size_t i = 0; c->answer && i < c->answer->n; i++)
-		mem_free(c->answer->field[i].bytes);
 	mem_free(c->answer);
 	c->answer = NULL;
 }
@@ -146,11 +162,11 @@ static bool has_body(unsigned status)
 }
 
 /* These are decided here, whatever the script says. */
-static bool is_ours(const struct field *f)
+static bool is_ours(struct slice name)
 {
 	static const char *const names[] = {"connection", "transfer-encoding", "keep-alive"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (is_name(f, slice_str(names[i])))
+		if (slice_equal_nocase(slice_str(names[i]), name))
 			return true;
 	return false;
 }
@@ -183,14 +199,10 @@ static void decide_framing(struct lua_client *c, unsigned status)
 
 static void put_fields(const struct lua_client *c, struct http_writer *w, bool is_upgrade)
 {
-	const struct lua_answer *a = c->answer;
-	for (size_t i = 0; a && i < a->n; i++) {
-		const struct field *f = &a->field[i];
-		struct slice name = slice_of(f->bytes, f->name_len);
-		if (is_ours(f) || (!is_upgrade && slice_equal_nocase(name, SLICE("Upgrade"))))
-			continue;
-		http_put_field(w, name, slice_of(f->bytes + f->name_len, f->value_len));
-	}
+	struct slice name, value;
+	for (size_t i = 0; lua_answer_get(c, SLICE(""), i, &name, &value); i++)
+		if (!is_ours(name) && (is_upgrade || !slice_equal_nocase(name, SLICE("Upgrade"))))
+			http_put_field(w, name, value);
 }
 
 static void put_head(struct lua_client *c, struct http_writer *w, unsigned status)

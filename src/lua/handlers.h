@@ -47,7 +47,7 @@ struct lua_script {
 	struct lua_handlers *set;
 	enum lua_script_kind kind;
 	unsigned number; /* among the set's: the place of its function in a VM */
-	char *path;      /* as errors name it */
+	const char *path; /* as errors name it; lasts as long as the process */
 	char *text;      /* what the file held */
 	size_t len;
 };

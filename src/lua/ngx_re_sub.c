@@ -215,9 +215,8 @@ static void finish(lua_State *L, struct splitting *s)
 /* ctx.pos counts from 1 before, and from 0 afterwards, as ngx_lua leaves it. */
 static size_t begin_at(lua_State *L)
 {
-	if (!lua_toboolean(L, CTX))
+	if (!re_call_table(L, CTX, "ctx"))
 		return 0;
-	luaL_checktype(L, CTX, LUA_TTABLE);
 	lua_getfield(L, CTX, "pos");
 	lua_Number pos = lua_tonumber(L, -1);
 	lua_pop(L, 1);
@@ -239,7 +238,9 @@ static int split(lua_State *L)
 
 	lua_settop(L, 6);
 	struct slice subject = args_tostring(L, 1);
-	s.max = luaL_optnumber(L, MAX, 0);
+	if (lua_toboolean(L, MAX) && lua_type(L, MAX) != LUA_TNUMBER)
+		return luaL_error(L, "attempt to compare number with %s", luaL_typename(L, MAX));
+	s.max = lua_tonumber(L, MAX);
 	s.at = s.piece = begin_at(L);
 	if (!lua_toboolean(L, RES)) {
 		lua_createtable(L, 4, 0);

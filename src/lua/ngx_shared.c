@@ -29,8 +29,10 @@ void ngx_shared_set_clock(uint64_t (*ms)(void))
 
 static void let_go(struct holding *h)
 {
-	shared_value_release(&h->value);
-	shared_keys_release(&h->keys);
+	if (h->value.held)
+		shared_value_release(&h->value);
+	if (h->keys.at)
+		shared_keys_release(&h->keys);
 }
 
 static struct holding *holding_of(lua_State *L)
@@ -217,7 +219,9 @@ static int store(lua_State *L, unsigned how)
 	struct slice key;
 	bool forced;
 
-	lua_Number seconds = lua_toboolean(L, 4) ? luaL_checknumber(L, 4) : 0;
+	if (lua_toboolean(L, 4) && lua_type(L, 4) != LUA_TNUMBER)
+		return luaL_error(L, "attempt to compare %s with number", luaL_typename(L, 4));
+	lua_Number seconds = lua_toboolean(L, 4) ? lua_tonumber(L, 4) : 0;
 	if (seconds < 0)
 		return luaL_error(L, "bad \"exptime\" argument");
 	int flags = lua_toboolean(L, 5) ? (int)luaL_checkinteger(L, 5) : 0;
@@ -344,8 +348,12 @@ static int expire(lua_State *L)
 	struct shared_dict *d = dict_at_1(L);
 	struct slice key;
 
-	if (!lua_toboolean(L, 3) || !lua_isnumber(L, 3))
+	if (!lua_toboolean(L, 3))
 		return luaL_error(L, "bad \"exptime\" argument");
+	if (!lua_isnumber(L, 3))
+		return luaL_error(L,
+		        "attempt to perform arithmetic on local 'exptime' (a %s value)",
+		        luaL_typename(L, 3));
 	lua_Number seconds = lua_tonumber(L, 3);
 	const char *bad = key_at_2(L, &key);
 	if (bad)

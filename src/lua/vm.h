@@ -60,6 +60,9 @@ bool lua_vm_has_room(lua_State *L, size_t bytes);
 void lua_vm_enter(struct lua_vm *vm);
 void lua_vm_leave(struct lua_vm *vm, int status);
 
+/* The first line of an error, with the whole path of the script where Lua has shortened it. */
+void lua_say_why(struct slice text, const char *path, char why[LUA_WHY_MAX]);
+
 void lua_vm_preload(lua_State *L, const char *name, lua_CFunction open);
 /* Pushes a new instance of the script's function, with globals of its own. */
 void lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s);

@@ -145,10 +145,8 @@ void lua_worker_stop(struct lua_worker *lw)
 		ngx_timer_leave(lw->vm);
 }
 
-void lua_worker_free(struct lua_worker *lw)
+void lua_worker_end(struct lua_worker *lw)
 {
-	if (!lw)
-		return;
 	worker_free_retired(lw->worker);
 	if (lw->vm)
 		run_own(lw->vm, LUA_SCRIPT_EXIT_WORKER, LUA_PHASE_EXIT_WORKER);
@@ -156,6 +154,13 @@ void lua_worker_free(struct lua_worker *lw)
 	leave(lw);
 	ngx_timer_abort(lw);
 	lua_handlers_unref(lw->set);
+	lw->set = NULL;
+}
+
+void lua_worker_free(struct lua_worker *lw)
+{
+	if (!lw)
+		return;
 	handler_set_ops(lw->worker->layer[WORKER_PROXY], NULL);
 	lw->worker->layer[WORKER_LUA] = NULL;
 	lua_worker_fini(lw);
@@ -167,10 +172,11 @@ const struct lua_counters *lua_worker_counters(const struct lua_worker *lw)
 	return &lw->counters;
 }
 
-uint64_t lua_worker_busy_ms(const struct lua_worker *lw, const char **in)
+uint64_t lua_worker_busy_ms(const struct lua_worker *lw, uint64_t *since_ms, const char **in)
 {
 	struct timespec now;
 	uint64_t since = atomic_load_explicit(&lw->busy_since_ms, memory_order_relaxed);
+	*since_ms = since;
 	*in = atomic_load_explicit(&lw->busy_with, memory_order_relaxed);
 	if (!since)
 		return 0;

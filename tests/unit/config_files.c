@@ -180,7 +180,7 @@ START_TEST(includes)
 	refuse("t.conf", "sub/b.conf:2: [defaults] max_queue = 8: want 4k..64m\n"
 	                 "sub/b.conf:3: [route r]: given before, at t.conf:5\n"
 	                 "sub/b.conf:3: [route r]: nothing to do: want exactly one of upstream = "
-	                 "NAME, respond = "
+	                 "NAME, handler = PATH, respond = "
 	                 "STATUS and echo = on\n"
 	                 "sub/b.conf:5: [moongate] workers = 3: given before, at t.conf:4");
 }
