@@ -481,6 +481,17 @@ def test_key_in_the_certificates_file(moongate, ca, site, tmp_path):
     works(moongate(listener={"tls_certificate": both}), ca)
 
 
+def test_conditions_on_certificates(tmp_path):
+    for value, words in (("subject", "want subject NAME . issuer NAME"), ("subject ", "want"), ("name x", "want subject"),
+                         ("fingerprint 12", "want a SHA-256 of 64 hex digits"),
+                         ("fingerprint " + "g" * 64, "want a SHA-256 of 64 hex digits")):
+        config = tmp_path / "check.conf"
+        config.write_text("[listener l]\nbind = 127.0.0.1:1\n[route r]\nrespond = 200\n"
+                          f"tls_client = {value}\n")
+        status, said = check_config(config)
+        assert status != 0 and re.search(words, said), said
+
+
 def test_upstream_files(tmp_path, ca, site):
     server = "server = wss://localhost:2"
     for upstream, words in (
@@ -579,6 +590,24 @@ def test_client_certificates(both, secure, ca, tmp_path):
     assert first["tls_client_subject"] == "CN=alice" and first["tls_client_sha256"] == digest
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
+
+
+def test_client_certificates_choose_routes(moongate, site, secure, ca):
+    alice, bob = ca.make("alice", file="alice3"), ca.make("bob")
+    shown = openssl("x509", "-in", bob.certificate, "-noout", "-fingerprint", "-sha256").stdout.decode()
+    conditions = {"alice": ["subject CN=alice", "issuer CN=Test ca"], "nobody": ["subject CN=alice", "issuer CN=nobody"],
+                  "bob": ["subject CN=bob", "fingerprint " + shown.split("=")[1].strip()]}
+    extra = "".join(section("route", name, {"path": "/who", "tls_client": value, "respond": 200,
+                                            "response_set": f"X-Route: {name}"})
+                    for name, value in conditions.items())
+    extra += section("route", "other", {"path": "/who", "respond": 200, "response_set": "X-Route: other"})
+    daemon = moongate(listener={**site.keys, "tls_client_ca": ca.certificate, "tls_verify_client": "optional"},
+                      extra=extra)
+    carol = ca.make("carol")
+    for pair, route in ((alice, "alice"), (bob, "bob"), (carol, "other"), (None, "other")):
+        client = secure(daemon, ca.client_context(show=pair) if pair else ca.client_context())
+        client.send(client.get("/who"))
+        assert client.expect_answer(200).get("X-Route") == route
 
 
 def test_client_certificates_wanted(moongate, site, secure, ca, tmp_path):
