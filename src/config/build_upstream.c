@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "config/build_sticky.h"
+#include "config/build_tls.h"
 #include "config/draft.h"
 
 #include <string.h>
@@ -122,6 +123,7 @@ static void set_service(struct draft_upstream *u)
 	u->group->service = s->host;
 	u->group->max_connections = s->max_connections ? s->max_connections : u->max_connections;
 	u->group->is_fixed = false;
+	u->group->is_secure = s->is_secure;
 	s->host = NULL;
 }
 
@@ -157,6 +159,7 @@ void build_upstream(struct draft *d, struct draft_upstream *u)
 	build_sticky(d, u);
 	if (!check_servers(d, u))
 		return;
+	build_upstream_tls(d, u);
 	if (is_service(u))
 		set_service(u);
 	else

@@ -93,7 +93,7 @@ static size_t receive_size(void)
 static ssize_t receive(struct stream *s, size_t size)
 {
 	struct net_counters *c = &s->worker->counters;
-	ssize_t n = sys_recv(fd_of(s), stream_rx_open(s->worker), size);
+	ssize_t n = sys_recv(fd_of(s), stream_open(s->worker->rx), size);
 
 	counter_inc(&c->reads);
 	if (n > 0)
@@ -259,8 +259,7 @@ static void finish_connect(struct stream *s)
 	}
 	unset(s, STREAM_CONNECTING | STREAM_TAKEN);
 	counter_inc(&s->worker->counters.connects);
-	if (s->events->on_connect)
-		s->events->on_connect(s);
+	stream_tell_connected(s);
 	if (!is_gone(s))
 		send_fin(s);
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/head.h"
+#include "net/tls_stream.h"
 #include "proxy/headers.h"
 #include "proxy/note.h"
 #include "proxy/opening.h"
@@ -21,6 +22,11 @@ struct access_words {
 	char server[NAME_MAX_LEN]; /* the last one, which was left; empty = none */
 	uint8_t close_len[2];
 	uint8_t close[2][WS_CONTROL_MAX]; /* the reasons of close frames, by who sent them */
+};
+
+struct access_tls {
+	struct tls_info info; /* its slices lie in `bytes` */
+	uint8_t bytes[];
 };
 
 #define ACCESS_KEY(name) RECORD_KEY(#name),
@@ -43,8 +49,10 @@ static bool is_wanted(const struct session *s, enum access_field f)
 
 static void clear(struct session *s)
 {
-	if (s->access)
+	if (s->access) {
 		mem_free(s->access->words);
+		mem_free(s->access->tls);
+	}
 	mem_free(s->access);
 	s->access = NULL;
 }
@@ -87,6 +95,28 @@ static uint8_t *keep(uint8_t *at, struct slice v)
 	return at + v.len;
 }
 
+static struct slice move(uint8_t **to, struct slice v)
+{
+	struct slice moved = slice_of(*to, v.len);
+	*to = keep(*to, v);
+	return moved;
+}
+
+static struct access_tls *copy_tls(const struct tls_info *info)
+{
+	struct access_tls *t = mem_try(sizeof *t + info->server_name.len + info->subject.len +
+	                               info->issuer.len + info->fingerprint.len);
+	if (!t)
+		return NULL;
+	uint8_t *to = t->bytes;
+	t->info = *info;
+	t->info.server_name = move(&to, info->server_name);
+	t->info.subject = move(&to, info->subject);
+	t->info.issuer = move(&to, info->issuer);
+	t->info.fingerprint = move(&to, info->fingerprint);
+	return t;
+}
+
 void access_begin(struct session *s, const struct http_head *head)
 {
 	if (!s->proxy->access.is_on)
@@ -108,6 +138,9 @@ void access_begin(struct session *s, const struct http_head *head)
 	a->target_len = (uint16_t)target.len;
 	a->origin_len = (uint16_t)origin.len;
 	keep(keep(keep(keep(a->bytes, method), host), target), origin);
+	struct tls_info tls;
+	if (tls_describe(s->side[CLIENT].ep.stream, &tls))
+		a->tls = copy_tls(&tls);
 }
 
 static struct access_words *words_of(struct access *a)
@@ -248,6 +281,19 @@ static void put_request(const struct session *s, struct record *r)
 	put_slice(s, r, ACCESS_origin, slice_of(origin, a->origin_len));
 }
 
+static void put_tls(const struct session *s, struct record *r)
+{
+	if (!s->access || !s->access->tls)
+		return;
+	const struct tls_info *t = &s->access->tls->info;
+	put_text(s, r, ACCESS_tls_version, t->version);
+	put_text(s, r, ACCESS_tls_cipher, t->cipher);
+	put_slice(s, r, ACCESS_tls_server_name, t->server_name);
+	put_slice(s, r, ACCESS_tls_client_subject, t->subject);
+	put_slice(s, r, ACCESS_tls_client_issuer, t->issuer);
+	put_slice(s, r, ACCESS_tls_client_sha256, t->fingerprint);
+}
+
 static void put_who(const struct session *s, struct record *r)
 {
 	char buf[HEADERS_ID_LEN];
@@ -260,6 +306,7 @@ static void put_who(const struct session *s, struct record *r)
 	put_addresses(s, r);
 	put_where(s, r);
 	put_request(s, r);
+	put_tls(s, r);
 }
 
 static void put_times(const struct session *s, struct record *r)

@@ -2,6 +2,7 @@
 #include "proxy/headers.h"
 
 #include "base/siphash.h"
+#include "net/tls_stream.h"
 #include "proxy/note.h"
 #include "proxy/rewrite.h"
 #include "proxy/trust.h"
@@ -96,6 +97,7 @@ struct slice headers_request_id(const struct session *s, char buf[HEADERS_ID_LEN
 struct facts {
 	struct address_brief peer;
 	char id[HEADERS_ID_LEN];
+	struct tls_info tls;
 	struct rules_scope scope;
 };
 
@@ -103,12 +105,14 @@ struct facts {
 static void gather(struct facts *f, const struct session *s, const struct http_head *head,
         const struct rules *rules)
 {
+	const struct stream *stream = s->side[CLIENT].ep.stream;
 	f->peer = peer_of(s);
 	f->scope = (struct rules_scope){.head = head,
 	        .client = &s->client,
 	        .peer = &f->peer,
 	        .trusted = is_trusted(s, &f->peer),
 	        .port = s->port,
+	        .tls = tls_describe(stream, &f->tls) ? &f->tls : NULL,
 	        .listener = slice_str(s->listener->name),
 	        .route = slice_str(s->route->name),
 	        .request_id = rules_use(rules, RULES_REQUEST_ID) ? headers_request_id(s, f->id)

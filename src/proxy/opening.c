@@ -3,6 +3,8 @@
 
 #include "base/budget.h"
 #include "base/mem.h"
+#include "net/tls_error.h"
+#include "net/tls_stream.h"
 #include "proxy/deadline.h"
 #include "proxy/hash_key.h"
 #include "proxy/headers.h"
@@ -13,6 +15,7 @@
 #include "upstream/sticky.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
 static struct opening *opening_new(struct session *s)
@@ -176,10 +179,26 @@ static void ended_early(struct session *s)
 		tries_next(s, 502, reason);
 }
 
+/* Its certificate is not to be believed, say, or it speaks no TLS. */
+static void tls_failed(struct session *s)
+{
+	struct endpoint *up = &s->side[UPSTREAM].ep;
+	char reason[TLS_WHY_MAX];
+	snprintf(reason, sizeof reason, "%s", tls_failure(up->stream));
+	session_log_tls(s, &s->side[UPSTREAM]);
+	endpoint_close(up, false);
+	tries_blame(s, reason);
+	tries_next(s, 502, "TLS with the upstream failed");
+}
+
 void opening_on_end(struct session *s, enum stream_end end, int error)
 {
 	struct side *up = &s->side[UPSTREAM];
 	bool is_lost = tries_spare_was_lost(s);
+	if (tls_failure(up->ep.stream)) {
+		tls_failed(s);
+		return;
+	}
 	bool connecting = up->ep.stream->flags & STREAM_CONNECTING;
 	s->opening->has_status = up->ep.phase != ENDPOINT_HEAD || up->ep.http.scan.fields_at > 0;
 	endpoint_close(&up->ep, false);
@@ -222,7 +241,7 @@ void opening_on_deadline(struct session *s, bool handshake)
 	struct side *up = &s->side[UPSTREAM];
 	if (handshake || s->opening->waiting.is_on) {
 		handshake_over(s);
-	} else if (!up->ep.stream || (up->ep.stream->flags & STREAM_CONNECTING)) {
+	} else if (!up->ep.stream || stream_is_connecting(up->ep.stream)) {
 		endpoint_close(&up->ep, false);
 		dial_end(&s->opening->dial);
 		tries_cannot_connect(s, ETIMEDOUT);

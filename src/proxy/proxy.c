@@ -5,9 +5,11 @@
 #include "base/random.h"
 #include "net/plain.h"
 #include "net/resolver.h"
+#include "net/tls_server.h"
 #include "proxy/admit.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
+#include "proxy/secure.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
 #include "upstream/health.h"
@@ -92,6 +94,7 @@ void proxy_listener_unref(struct proxy_listener *l)
 	cidr_list_fini(&l->proxy_protocol_from);
 	limit_exempt_unref(l->limits.exempt);
 	limit_scope_unref(l->scope);
+	tls_server_unref(l->tls);
 	mem_free(l->name);
 	mem_free(l);
 }
@@ -136,6 +139,12 @@ void proxy_set_access(struct proxy *p, const struct access_settings *s)
 		p->access_record = mem_new(ACCESS_RECORD_MAX + RECORD_KEY_ROOM);
 }
 
+static void lack_memory(struct session *s)
+{
+	counter_inc(&s->proxy->counters.out_of_memory);
+	session_end(s, true);
+}
+
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,
         struct proxy_listener *l, uint16_t port)
 {
@@ -150,8 +159,10 @@ static bool adopt(struct proxy *p, struct stream *stream, const struct address *
 			return true;
 		if (preface_is_due(s))
 			endpoint_expect_preface(&s->side[CLIENT].ep);
-		else
+		else if (secure_begin(s, SLICE("")))
 			admit_connection(s);
+		else
+			lack_memory(s);
 	} else {
 		counter_inc(&p->counters.out_of_memory);
 	}

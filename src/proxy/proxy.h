@@ -18,6 +18,7 @@
 struct access_settings;
 struct resolver_settings;
 struct stream;
+struct tls_server;
 struct worker;
 
 /* What a session needs to know of the listener it came by. Immutable part of a
@@ -28,6 +29,8 @@ struct proxy_listener {
 	unsigned number; /* bit in route->listeners, in the tables made with it */
 	uint32_t handshake_timeout_ms;
 	uint32_t keepalive_timeout_ms;
+	struct tls_server *tls;   /* referenced; NULL: plain HTTP is spoken */
+	uint32_t tls_timeout_ms;  /* for its handshake, within that of the other */
 	struct cidr_list trusted; /* proxies that are believed about their clients */
 	enum trust_header trusted_header;
 	bool proxy_protocol;                  /* these peers begin with a PROXY header: */

@@ -55,8 +55,9 @@ static void filter_answer(const struct session *s, struct http_head *answer)
 static void trust_private_server(struct session *s)
 {
 	struct ws_reader *in = &s->side[CLIENT].ep.in;
+	const struct opening *o = s->opening;
 	if (s->route->settings.remask == REMASK_AUTO && !ws_reader_is_mid_frame(in) &&
-	        address_is_private(dial_address(&s->opening->dial)))
+	        (o->picked.server->is_secure || address_is_private(dial_address(&o->dial))))
 		in->flags = (uint8_t)(in->flags & ~WS_REMASK);
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/find.h"
+#include "net/tls_stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,12 @@ static const char *const variables[RULES_VARIABLES] = {
         [RULES_UPSTREAM] = "upstream",
         [RULES_URI] = "uri",
         [RULES_TIME] = "time",
+        [RULES_TLS_VERSION] = "tls_version",
+        [RULES_TLS_CIPHER] = "tls_cipher",
+        [RULES_TLS_SERVER_NAME] = "tls_server_name",
+        [RULES_TLS_CLIENT_SUBJECT] = "tls_client_subject",
+        [RULES_TLS_CLIENT_ISSUER] = "tls_client_issuer",
+        [RULES_TLS_CLIENT_FINGERPRINT] = "tls_client_fingerprint",
 };
 
 struct part {
@@ -508,7 +515,28 @@ static void put_forwarded(const struct rules *r, struct http_writer *w, const st
 	put_hop(w, &by);
 	http_put(w, quoted ? SLICE("]\";host=\"") : SLICE(";host=\""));
 	http_put(w, host_of(s->head));
-	http_put(w, SLICE("\";proto=http"));
+	http_put(w, s->tls ? SLICE("\";proto=https") : SLICE("\";proto=http"));
+}
+
+/* What there is no TLS for, or what a client has not shown, is empty. */
+static struct slice tls_value(const struct tls_info *tls, unsigned kind)
+{
+	switch (tls ? kind : TEXT) {
+	case RULES_TLS_VERSION:
+		return slice_str(tls->version);
+	case RULES_TLS_CIPHER:
+		return slice_str(tls->cipher);
+	case RULES_TLS_SERVER_NAME:
+		return tls->server_name;
+	case RULES_TLS_CLIENT_SUBJECT:
+		return tls->subject;
+	case RULES_TLS_CLIENT_ISSUER:
+		return tls->issuer;
+	case RULES_TLS_CLIENT_FINGERPRINT:
+		return tls->fingerprint;
+	default:
+		return SLICE("");
+	}
 }
 
 static void put_uri(struct http_writer *w, const struct http_head *head)
@@ -548,7 +576,7 @@ static void put_part(const struct rules *r, struct http_writer *w, const struct 
 		http_put(w, host_of(s->head));
 		break;
 	case RULES_SCHEME:
-		http_put(w, SLICE("http"));
+		http_put(w, s->tls ? SLICE("https") : SLICE("http"));
 		break;
 	case RULES_LISTENER:
 		http_put(w, s->listener);
@@ -567,6 +595,14 @@ static void put_part(const struct rules *r, struct http_writer *w, const struct 
 		break;
 	case RULES_TIME:
 		put_time(w);
+		break;
+	case RULES_TLS_VERSION:
+	case RULES_TLS_CIPHER:
+	case RULES_TLS_SERVER_NAME:
+	case RULES_TLS_CLIENT_SUBJECT:
+	case RULES_TLS_CLIENT_ISSUER:
+	case RULES_TLS_CLIENT_FINGERPRINT:
+		http_put(w, tls_value(s->tls, p->kind));
 		break;
 	case FORWARDED_FOR:
 		put_forwarded_for(r, w, s);

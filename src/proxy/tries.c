@@ -2,6 +2,7 @@
 #include "proxy/tries.h"
 
 #include "base/log.h"
+#include "net/tls_stream.h"
 #include "proxy/deadline.h"
 #include "proxy/headers.h"
 #include "proxy/opening.h"
@@ -286,10 +287,22 @@ static void send_request(struct session *s)
 		}
 		v = slice_of(buf, w.len);
 	}
+	struct stream *up = s->side[UPSTREAM].ep.stream;
 	uint8_t preface[PROXY_HEADER_WRITE_MAX];
-	struct slice both[] = {slice_of(preface, preface_write(s, preface)), v};
+	/* With TLS it has gone before. */
+	struct slice both[] = {
+	        slice_of(preface, stream_is_tls(up) ? 0 : preface_write(s, preface)), v};
 	size_t none = both[0].len == 0;
-	stream_send(s->side[UPSTREAM].ep.stream, both + none, 2 - none);
+	stream_send(up, both + none, 2 - none);
+}
+
+static void send_preface(struct dial *d, struct stream *stream)
+{
+	const struct session *s = list_entry(d, struct opening, dial)->session;
+	uint8_t preface[PROXY_HEADER_WRITE_MAX];
+	struct slice v = slice_of(preface, preface_write(s, preface));
+	if (v.len > 0)
+		stream_send(stream, &v, 1);
 }
 
 /* From here on the server's name is known; the time that finding it took counts. */
@@ -298,6 +311,7 @@ void tries_connect_next(struct session *s, int error)
 	struct opening *o = s->opening;
 	struct side *up = &s->side[UPSTREAM];
 	int now = 0;
+	o->dial.in_clear = send_preface;
 	struct stream *stream = dial_next(&o->dial, &now);
 	if (!stream) {
 		tries_cannot_connect(s, error ? error : now);
@@ -308,7 +322,7 @@ void tries_connect_next(struct session *s, int error)
 	stream_set_marks(stream, s->route->settings.max_queue, s->route->settings.max_queue / 2);
 	if (!o->connect_ms)
 		arm_connect_timeout(s);
-	if (!(stream->flags & STREAM_CONNECTING))
+	if (!stream_is_connecting(stream))
 		access_connected(s);
 	send_request(s);
 }

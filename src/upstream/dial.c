@@ -5,6 +5,7 @@
 #include "net/plain.h"
 #include "net/resolver.h"
 #include "net/stream.h"
+#include "net/tls_stream.h"
 #include "net/worker.h"
 #include "upstream/group.h"
 #include "upstream/spare.h"
@@ -258,6 +259,31 @@ enum dial_start dial_start(struct dial *d, struct worker *w, const struct upstre
 	return d->found_n ? DIAL_READY : d->resolving ? DIAL_RESOLVING : DIAL_FAILED;
 }
 
+/* Whose certificate is wanted: the name's, or the address's. */
+static const char *identity_of(const struct upstream_server *server, char text[ADDRESS_TEXT_MAX])
+{
+	struct address_brief a;
+	if (server->host)
+		return server->host;
+	address_brief(&a, &server->address);
+	return a.family == AF_UNIX ? "localhost" : address_brief_ip(&a, text);
+}
+
+/* NULL, and the stream freed, when memory is short. */
+static struct stream *secure(struct dial *d, struct stream *s)
+{
+	char text[ADDRESS_TEXT_MAX];
+	if (!s || !d->server->is_secure || stream_is_tls(s))
+		return s;
+	if (d->in_clear)
+		d->in_clear(d, s);
+	if (tls_connect(s, d->group->tls, identity_of(d->server, text), d->server->state->key))
+		return s;
+	stream_free(s, false);
+	d->error = ENOMEM;
+	return NULL;
+}
+
 void dial_start_ready(struct dial *d, struct worker *w, const struct upstream_group *g,
         const struct upstream_server *server, struct stream *s, struct address *address, dial_fn fn)
 {
@@ -278,6 +304,7 @@ struct stream *dial_next(struct dial *d, int *error)
 		d->address = d->next++;
 		s = connect_from_any(d, dial_address(d), &d->error);
 	}
+	s = secure(d, s);
 	*error = s ? 0 : d->error;
 	return s;
 }

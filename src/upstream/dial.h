@@ -27,12 +27,15 @@ struct worker;
 /* dial_next() has something to give, or knows why it has not; or (error) the name will
  * never be known. */
 typedef void (*dial_fn)(struct dial *d, const char *error);
+/* Sends what the server is to see in front of TLS. */
+typedef void (*dial_clear_fn)(struct dial *d, struct stream *s);
 
 struct dial {
 	struct worker *worker;
 	const struct upstream_group *group; /* the embedder holds the references */
 	const struct upstream_server *server;
 	dial_fn fn;
+	dial_clear_fn in_clear; /* NULL = nothing; the embedder may set it after dial_start() */
 	struct resolving *resolving;
 	struct address *found; /* of a name; owned */
 	size_t found_n, next;
@@ -56,9 +59,10 @@ void dial_start_ready(struct dial *d, struct worker *w, const struct upstream_gr
         const struct upstream_server *server, struct stream *s, struct address *address,
         dial_fn fn);
 /* The server's stream: connected, or connecting to the only address there is, which takes
- * bytes already. From the group's source addresses in turn; one without a free port leaves
- * it to the next. NULL when nothing is left to try, with *error the errno of what failed
- * last (0 = nothing did). */
+ * bytes already. If TLS is spoken with it, that has begun, and what is sent is kept until it is
+ * settled: then on_connect is told. From the group's source addresses in turn; one without a free
+ * port leaves it to the next. NULL when nothing is left to try, with *error the errno of what
+ * failed last (0 = nothing did). */
 struct stream *dial_next(struct dial *d, int *error);
 /* The address of the stream that dial_next() gave last. */
 const struct address *dial_address(const struct dial *d);

@@ -4,7 +4,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/stream.h"
+#include "net/tls_error.h"
+#include "net/tls_stream.h"
 #include "upstream/group.h"
+
+#include <stdio.h>
 
 enum { CONNECT_MS = 5000 }; /* where the group has no connect_timeout */
 
@@ -58,11 +62,25 @@ static void on_connect(struct stream *s)
 	tell_connected(s->owner);
 }
 
+/* The words are the stream's. */
+static void fail_tls(struct spare_make *m)
+{
+	char reason[TLS_WHY_MAX];
+	snprintf(reason, sizeof reason, "%s", tls_failure(m->stream));
+	stream_free(m->stream, false);
+	m->stream = NULL;
+	tell_failed(m, reason, false);
+}
+
 static void on_end(struct stream *s, enum stream_end stream_end, int error)
 {
 	struct spare_make *m = s->owner;
 	if (stream_end != STREAM_ERROR)
 		return; /* an error follows, or its time is over */
+	if (tls_failure(s)) {
+		fail_tls(m);
+		return;
+	}
 	stream_free(s, false);
 	m->stream = NULL;
 	m->error = error;
@@ -99,7 +117,7 @@ static void next_address(struct spare_make *m)
 	}
 	m->stream->owner = m;
 	m->stream->events = &make_events;
-	if (!(m->stream->flags & STREAM_CONNECTING))
+	if (!stream_is_connecting(m->stream))
 		tell_connected(m);
 }
 

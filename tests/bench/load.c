@@ -14,6 +14,7 @@
 
 #include "histogram.h"
 #include "image.h"
+#include "secure.h"
 #include "util.h"
 
 #include <arpa/inet.h>
@@ -51,13 +52,14 @@ static struct {
 	size_t size;
 	uint64_t messages; /* 0: measure for `seconds` */
 	double seconds, warmup;
-	bool gated;
+	bool gated, tls, resume;
 } opt = {.path = "/", .connections = 100, .depth = 1, .size = 20, .seconds = 1, .warmup = 0.2};
 
 enum state { CLOSED, UPGRADING, OPEN, CLOSING };
 
 struct client {
 	int fd;
+	struct secure *tls; /* NULL = none */
 	uint32_t watched;
 	unsigned number;
 	enum state state;
@@ -157,7 +159,8 @@ static void flush(struct client *c)
 	bool full = false;
 
 	while (!full && (len = due(c, &from)) != 0) {
-		ssize_t n = send(c->fd, from, len, MSG_NOSIGNAL);
+		ssize_t n = c->tls ? secure_send(c->tls, from, len)
+		                   : send(c->fd, from, len, MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EAGAIN)
 			die("connection %u: send: %s", c->number, strerror(errno));
@@ -165,6 +168,8 @@ static void flush(struct client *c)
 		if (n > 0)
 			was_sent(c, (size_t)n, len);
 	}
+	if (full && c->tls)
+		full = secure_wants_write(c->tls);
 	watch(run.epoll, c->fd, &c->watched, full ? EPOLLIN | EPOLLOUT : EPOLLIN, c);
 }
 
@@ -217,6 +222,7 @@ static void client_open(struct client *c)
 	c->in = c->allowed * image.echo_len;
 	c->opened_at = now_ns();
 	c->fd = connect_to(&opt.address, loopback ? &from : NULL);
+	c->tls = opt.tls ? secure_new(c->fd) : NULL;
 	watch(run.epoll, c->fd, &c->watched, EPOLLOUT, c);
 	run.opening++;
 	run.open++;
@@ -228,6 +234,8 @@ static void client_end(struct client *c)
 
 	if (c->state != CLOSING || !c->close_received)
 		die("connection %u was lost", c->number);
+	if (c->tls)
+		secure_free(c->tls);
 	close(c->fd);
 	c->watched = 0;
 	c->state = CLOSED;
@@ -342,13 +350,16 @@ static void take_frames(struct client *c, const uint8_t *buf, size_t len, uint64
 
 static void on_readable(struct client *c)
 {
-	ssize_t n = recv(c->fd, buffer, BUFFER, 0);
+	ssize_t n = c->tls ? secure_recv(c->tls, buffer, BUFFER) : recv(c->fd, buffer, BUFFER, 0);
 	uint64_t now = now_ns();
 	size_t used = 0;
 	bool complete = true;
 
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && errno == EAGAIN) {
+		if (c->tls && c->state == UPGRADING)
+			flush(c); /* the handshake may have come further */
 		return;
+	}
 	if (n < 0)
 		die("connection %u: recv: %s", c->number, strerror(errno));
 	if (n == 0) {
@@ -378,8 +389,11 @@ static void on_client(struct client *c, uint32_t events)
 		die("connection %u: connect: %s", c->number, strerror(error));
 	if (events & EPOLLOUT)
 		flush(c);
-	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		on_readable(c);
+	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+		do
+			on_readable(c);
+		while (c->state != CLOSED && c->tls && secure_has_more(c->tls));
+	}
 }
 
 /* The phases */
@@ -472,12 +486,13 @@ static void report(double seconds)
 	printf("{\"mode\": \"%s\", \"connections\": %u, \"depth\": %u, \"size\": %zu, "
 	       "\"kind\": \"%s\", \"messages\": %" PRIu64 ", \"seconds\": %.6f, "
 	       "\"per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, "
-	       "\"max_us\": %.1f, \"setup_p50_us\": %.1f, \"pings\": %" PRIu64 "}\n",
+	       "\"max_us\": %.1f, \"setup_p50_us\": %.1f, \"pings\": %" PRIu64
+	       ", \"tls\": %lu, \"resumed\": %lu}\n",
 	        mode_names[opt.mode], opt.connections, opt.depth, opt.size, kind_names[opt.kind],
 	        latency.count, seconds, (double)latency.count / seconds,
 	        microseconds(&latency, 0.5), microseconds(&latency, 0.99),
 	        microseconds(&latency, 0.999), (double)latency.max / 1e3, microseconds(&setup, 0.5),
-	        run.pings);
+	        run.pings, secure_handshakes(), secure_resumed());
 }
 
 /* Options */
@@ -535,6 +550,13 @@ static void set_option(int letter, const char *value)
 	case 'g':
 		opt.gated = true;
 		break;
+	case 'r':
+		opt.resume = true;
+		opt.tls = true;
+		break;
+	case 'T':
+		opt.tls = true;
+		break;
 	default:
 		die("see the options at the end of load.c");
 	}
@@ -554,6 +576,8 @@ static void read_options(int argc, char **argv)
 	        {"seconds", required_argument, NULL, 't'},
 	        {"warmup", required_argument, NULL, 'w'}, /* seconds */
 	        {"gated", no_argument, NULL, 'g'},
+	        {"tls", no_argument, NULL, 'T'},
+	        {"resume", no_argument, NULL, 'r'}, /* of TLS sessions */
 	        {NULL, 0, NULL, 0},
 	};
 	int letter;
@@ -610,6 +634,8 @@ int main(int argc, char **argv)
 	image_init(&image, opt.kind, opt.size, opt.depth);
 	make_request();
 	make_clients();
+	if (opt.tls)
+		secure_init(opt.resume);
 
 	if (opt.mode == IDLE)
 		opt.messages = opt.connections;

@@ -173,6 +173,21 @@ def test_they_are_made_from_source_addresses(moongate, upstream):
     assert sources == {"127.0.3.1", "127.0.3.2"}
 
 
+@pytest.mark.parametrize("faults", ["socket:6:EMFILE:4", "connect:3:EADDRNOTAVAIL:3", "connect:1:ENOBUFS:2",
+                                    "peek:1:ECONNRESET:3", "peek:2:EINTR:9"])
+def test_R_04_want_of_our_own_passes(moongate, hall, faults):
+    app = hall()
+    daemon = moongate(app, group={"spare": 4, "spare_idle": "1h", "max_fails": 1}, faults=faults)
+    for _ in range(6):
+        client = asked(daemon)
+        assert client.read_head().status in (101, 503)
+        client.close()
+    wait_until(lambda: app.idle == 4, "the spare connections")
+    opened(daemon).end()
+    assert daemon.stop()["server_failures"] == 0
+    assert not daemon.find("server_down")
+
+
 # max_connections.
 
 

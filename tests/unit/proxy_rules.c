@@ -94,9 +94,11 @@ static void gives(bool trusted, const char *passed, const char *added)
 
 #define OWN_CONNECTION " concerns one connection only and is Moongate's own: want another header"
 #define NAME_WANTED    "want a header's name, such as X-Name"
-#define VARIABLES                                                                            \
-	"unknown variable: want one of ${remote_addr}, ${remote_port}, ${host}, ${scheme}, " \
-	"${listener}, ${route}, ${request_id}, ${upstream}, ${uri}, ${time}"
+#define VARIABLES                                                                              \
+	"unknown variable: want one of ${remote_addr}, ${remote_port}, ${host}, ${scheme}, "   \
+	"${listener}, ${route}, ${request_id}, ${upstream}, ${uri}, ${time}, ${tls_version}, " \
+	"${tls_cipher}, ${tls_server_name}, ${tls_client_subject}, ${tls_client_issuer}, "     \
+	"${tls_client_fingerprint}"
 
 static const struct {
 	enum rules_side side;

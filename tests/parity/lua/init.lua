@@ -18,7 +18,6 @@ end
 try("say", ngx.say, "x")
 try("sleep", ngx.sleep, 0)
 try("var", function() return ngx.var.uri end)
-try("ctx", function() return ngx.ctx end)
 try("header", function() return ngx.header.x end)
 try("status", function() return ngx.status end)
 try("headers", ngx.req.get_headers)

@@ -60,7 +60,7 @@ t.placeless = placeless
 local ARGUMENTS = {
     "expected", "expecting %d", "expecting one", "expecting at least", "arguments?, but", "argument only", "cannot convert",
     "^attempt to compare", "^attempt to perform", "^attempt to index", "^attempt to get length", "^attempt to concatenate",
-    "^attempt to call a", "^attempt to call field", "^attempt to call local", "^attempt to call method", "should be a table",
+    "bad data type", "not a semaphore instance", "^attempt to call a", "^attempt to call field", "^attempt to call local", "^attempt to call method", "should be a table",
 }
 
 -- What the oracle says where it does not know its phase, in the words that it has else.

@@ -5,10 +5,6 @@ local d = ngx.shared.flush
 d:set("a", 1)
 d:set("b", 2, 100)
 t.say(d:flush_all())
-t.say(d:get_stale("a"))
-t.say(d:get_stale("b"))
-t.say(d:flush_expired())
-t.say(d:get_stale("a"))
 t.say(d:get("a"), d:get("b"))
 t.say(#d:get_keys())
 for i = 1, 5 do
