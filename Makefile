@@ -38,6 +38,8 @@ COVERAGE_FLAGS := $(if $(COVERAGE),--coverage -O0)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih -lresolv
 LDFLAGS += -Wl,-z,relro,-z,now
+# What libraries for ngx_lua find in nginx by the FFI (lua/ffi_symbols.h).
+EXPORTS := $(foreach s,ngx_hex_dump ngx_atoi,-Wl,--export-dynamic-symbol=$(s))
 
 # `$(call say,CC)` and $(Q) in front of a command: a short line instead of it.
 Q := $(if $(V),,@)
@@ -61,10 +63,10 @@ build/moongate: $(OUT)/moongate
 
 $(OUT)/moongate: $(foreach l,$(LAYERS),$(call objects,$(l),obj))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(EXPORTS) -o $@ $^ $(LDLIBS)
 $(OUT)/moongate-faults: $(foreach l,$(LAYERS),$(call objects,$(l),fobj))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(EXPORTS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
