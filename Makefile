@@ -7,7 +7,7 @@
 # make soak       TIME= seconds, the long tests make format    the sources as `make check` wants them
 # make deps       what a build needs            make bench-routes  the time to find a route
 # make deb        a Debian package, in build/deb   make test-package  it, installed in a chroot
-# make clean
+# make clean                                    make test-parity  Lua: the same scripts on Moongate and on nginx
 #
 # SAN=address,undefined or SAN=thread and CC=clang choose a variant, each with
 # its own folder under build/; WERROR=1 makes warnings errors; V=1 shows commands.
@@ -183,6 +183,12 @@ run: deps
 test: deps-test
 	@$(MAKE) --no-print-directory $(parallel) $(OUT)/moongate $(OUT)/moongate-faults unit fuzzers
 	@OUT=$(OUT) CC=$(CC) SAN=$(SAN) UNIT="$(UNIT)" FUZZERS="$(FUZZERS)" tests/run
+
+# Scripts on Moongate and on nginx's Lua module, whose transcripts are to be equal.
+.PHONY: test-parity
+test-parity: deps-test
+	@$(MAKE) --no-print-directory $(parallel) $(OUT)/moongate
+	@MOONGATE_BINARY=$(abspath $(OUT)/moongate) tests/parity/run
 
 .PHONY: check
 check:
