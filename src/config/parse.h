@@ -66,7 +66,7 @@ bool parse_exempt(struct parse *p, void *field);         /* struct limit_exempt 
 bool parse_names(struct parse *p, void *field);          /* struct draft_names: one more */
 bool parse_include(struct parse *p, void *field); /* followed when the file is read; no field */
 
-bool parse_script(struct parse *p, void *field);   /* char *: owned, a path; NULL = off */
+bool parse_script(struct parse *p, void *field);         /* char *: owned, a path; NULL = off */
 bool parse_lua_path(struct parse *p, void *field);       /* char *: owned */
 bool parse_compat(struct parse *p, void *field);         /* bool: strict */
 bool parse_yes_no(struct parse *p, void *field);         /* bool */
