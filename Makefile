@@ -113,12 +113,16 @@ unit: $(UNIT_BIN)
 fuzzers: $(FUZZ_BIN)
 
 # Debian packages. What is there is left alone; without apt or the right to use
-# it, the missing ones are named.
+# it, the missing ones are named. Servers among them are not started: a policy of ours
+# says so for the time of the installation, where there is none.
 BUILD_DEPS := gcc libc6-dev pkg-config libevent-dev libc-ares-dev libssl-dev libinih-dev libluajit2-5.1-dev libpcre2-dev
 CLANG_DEPS := clang llvm libclang-rt-14-dev
+# The oracle of tests/parity, and libraries and servers for the scripts of tests/e2e.
+PARITY_DEPS := nginx libnginx-mod-http-lua lua-nginx-websocket lua-cjson lua-nginx-redis lua-nginx-memcached \
+	lua-nginx-dns lua-nginx-string lua-resty-lrucache redis-server memcached
 TEST_DEPS := check cppcheck clang-format shellcheck python3-pytest python3-pytest-timeout \
 	python3-pytest-xdist python3-websockets python3-selenium openssl nodejs node-ws chromium \
-	chromium-driver iproute2 nftables systemd util-linux $(if $(filter clang%,$(notdir $(CC))),$(CLANG_DEPS))
+	chromium-driver iproute2 nftables systemd util-linux $(PARITY_DEPS) $(if $(filter clang%,$(notdir $(CC))),$(CLANG_DEPS))
 
 define install_missing
 @command -v dpkg-query >/dev/null || { echo "no Debian: packages are not checked"; exit 0; }; \
@@ -134,6 +138,11 @@ if test $$(id -u) -ne 0; then \
 	fi; \
 fi; \
 echo "installing:$$missing"; \
+policy=/usr/sbin/policy-rc.d; \
+if test ! -e $$policy; then \
+	trap "$$as_root rm -f $$policy" EXIT; \
+	printf '#!/bin/sh\nexit 101\n' | $$as_root tee $$policy >/dev/null && $$as_root chmod 755 $$policy || exit 1; \
+fi; \
 $$as_root apt-get -q update && \
 $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends$$missing
 endef

@@ -5,6 +5,7 @@
 #include "lua/worker.h"
 #include "net/worker.h"
 #include "proxy/proxy.h"
+#include "upstream/dial.h"
 
 void totals_add(struct log_line *l, const struct counter_info *info, unsigned counters,
         const counter *const *sets, size_t n)
@@ -23,6 +24,7 @@ const unsigned daemon_counter_n = sizeof(daemon_counter_info) / sizeof(daemon_co
 
 /* The structs that COUNTER_FIELD makes are nothing but counters. */
 _Static_assert(sizeof(struct net_counters) % sizeof(counter) == 0, "an array of counters");
+_Static_assert(sizeof(struct upstream_counters) % sizeof(counter) == 0, "an array of counters");
 _Static_assert(sizeof(struct lua_counters) % sizeof(counter) == 0, "an array of counters");
 _Static_assert(sizeof(struct proxy_counters) % sizeof(counter) == 0, "an array of counters");
 
@@ -37,6 +39,12 @@ void totals_log(const struct worker *const *workers, const struct proxy *const *
 	for (size_t i = 0; i < n; i++)
 		sets[i] = (const counter *)&workers[i]->counters;
 	totals_add(&l, net_counter_info, net_counter_n, sets, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct upstream_worker *u = workers[i]->layer[WORKER_UPSTREAM];
+
+		sets[i] = (const counter *)&u->counters;
+	}
+	totals_add(&l, upstream_counter_info, upstream_counter_n, sets, n);
 	for (size_t i = 0; i < n; i++)
 		sets[i] = (const counter *)proxy_counters(proxies[i]);
 	totals_add(&l, proxy_counter_info, proxy_counter_n, sets, n);

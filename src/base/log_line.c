@@ -30,8 +30,23 @@ static void put_str(struct log_line *l, const char *text)
 
 static bool is_plain(uint8_t c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr("._-/:@%+,[]*", c) != NULL);
+	static const bool plain[256] = {['a' ... 'z'] = true,
+	        ['A' ... 'Z'] = true,
+	        ['0' ... '9'] = true,
+	        ['.'] = true,
+	        ['_'] = true,
+	        ['-'] = true,
+	        ['/'] = true,
+	        [':'] = true,
+	        ['@'] = true,
+	        ['%'] = true,
+	        ['+'] = true,
+	        [','] = true,
+	        ['['] = true,
+	        [']'] = true,
+	        ['*'] = true};
+
+	return plain[c];
 }
 
 bool log_needs_quotes(struct slice s)

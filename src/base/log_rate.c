@@ -6,7 +6,7 @@
 
 /* One line for each part of a configuration, or one in the daemon's life. */
 static const char *const unlimited[] = {"config_error", "config_warning", "limits", "listening",
-        "not_listening", "ready", "reloaded", "starting", "stopping", "totals"};
+        "not_listening", "ready", "reload_failed", "reloaded", "starting", "stopping", "totals"};
 
 static bool is_unlimited(const char *event)
 {

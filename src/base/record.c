@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 
-#include <assert.h>
+enum { NUMBER_MAX = 20 };
 
-enum { KEY_MAX = 60, NUMBER_MAX = 20 };
+#define EACH UINT64_C(0x0101010101010101)
 
 static const char hex[] = "0123456789abcdef";
 
@@ -68,6 +68,34 @@ static bool is_bare(uint8_t c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* Where the top bit of a byte is set, it or one behind it is zero. */
+static uint64_t zeros(uint64_t v)
+{
+	return (v - EACH) & ~v;
+}
+
+/* Eight bytes, all of them bare. */
+static bool are_bare(const uint8_t *at)
+{
+	uint64_t v;
+	memcpy(&v, at, sizeof(v));
+	uint64_t odd = v | (v - 0x20 * EACH) | zeros(v ^ 0x7f * EACH) | zeros(v ^ '"' * EACH) |
+	               zeros(v ^ '\\' * EACH);
+	return !(odd & 0x80 * EACH);
+}
+
+static size_t bare_front(struct slice s)
+{
+	size_t n = 0;
+	while (s.len - n >= 8 && are_bare(s.at + n))
+		n += 8;
+	if (s.len >= 8 && s.len - n < 8 && are_bare(s.at + s.len - 8))
+		return s.len;
+	while (n < s.len && is_bare(s.at[n]))
+		n++;
+	return n;
+}
+
 /* Returns the bytes it took. */
 static size_t put_escaped(struct record *r, const uint8_t *at, size_t len)
 {
@@ -85,10 +113,8 @@ static void put_json(struct record *r, struct slice value)
 {
 	put(r, "\"", 1);
 	for (size_t i = 0; i < value.len && !r->overflow;) {
-		size_t n = 0;
+		size_t n = bare_front(slice_of(value.at + i, value.len - i));
 
-		while (i + n < value.len && is_bare(value.at[i + n]))
-			n++;
 		put(r, (const char *)value.at + i, n);
 		i += n;
 		if (i < value.len)
@@ -122,32 +148,26 @@ static char *room(struct record *r, size_t len)
 	return r->overflow ? NULL : r->at + r->len;
 }
 
-/* ` key=` or `,"key":`, without a comma behind the brace. Returns its end. */
-static char *write_key(const struct record *r, char *at, const char *key, size_t len)
+/* Returns its end. Without a comma behind the brace. */
+static inline char *write_key(const struct record *r, char *at, const struct record_key *key)
 {
-	bool is_text = r->format == RECORD_TEXT;
-
-	if (is_text)
-		*at++ = ' ';
-	else if (r->len > 1)
-		*at++ = ',';
-	if (!is_text)
-		*at++ = '"';
-	memcpy(at, key, len);
-	at += len;
-	if (!is_text)
-		*at++ = '"';
-	*at++ = is_text ? '=' : ':';
-	return at;
+	if (r->format == RECORD_TEXT) {
+		memcpy(at, key->text, sizeof(key->text));
+		return at + key->len + 2;
+	}
+	bool is_first = r->len == 1;
+	memcpy(at - is_first, key->json, sizeof(key->json));
+	if (is_first)
+		at[-1] = '{';
+	return at - is_first + key->len + 4;
 }
 
-static void put_key(struct record *r, const char *key)
+static void put_key(struct record *r, const struct record_key *key)
 {
-	char text[KEY_MAX + 4];
-	size_t len = strlen(key);
+	char *at = room(r, key->len + 4);
 
-	assert(len <= KEY_MAX);
-	put(r, text, (size_t)(write_key(r, text, key, len) - text));
+	if (at)
+		r->len = (size_t)(write_key(r, at, key) - r->at);
 }
 
 void record_begin(struct record *r, char *buf, size_t max, enum record_format format,
@@ -160,15 +180,36 @@ void record_begin(struct record *r, char *buf, size_t max, enum record_format fo
 		put_str(r, event);
 		return;
 	}
+	static const struct record_key time_key = RECORD_KEY("time"),
+	                               event_key = RECORD_KEY("event");
 	put(r, "{", 1);
 	if (time)
-		record_text(r, "time", time);
+		record_text(r, &time_key, time);
 	if (event)
-		record_text(r, "event", event);
+		record_text(r, &event_key, event);
 }
 
-void record_slice(struct record *r, const char *key, struct slice value)
+/* Most values are bare: key, quotes and all in one go. */
+static void put_bare_json(struct record *r, const struct record_key *key, struct slice value)
 {
+	char *at = room(r, key->len + 4 + value.len + 2);
+
+	if (!at)
+		return;
+	at = write_key(r, at, key);
+	*at++ = '"';
+	if (value.len > 0)
+		memcpy(at, value.at, value.len);
+	at[value.len] = '"';
+	r->len = (size_t)(at - r->at) + value.len + 1;
+}
+
+void record_slice(struct record *r, const struct record_key *key, struct slice value)
+{
+	if (r->format == RECORD_JSON && bare_front(value) == value.len) {
+		put_bare_json(r, key, value);
+		return;
+	}
 	put_key(r, key);
 	if (r->format == RECORD_JSON)
 		put_json(r, value);
@@ -178,26 +219,29 @@ void record_slice(struct record *r, const char *key, struct slice value)
 		put(r, (const char *)value.at, value.len);
 }
 
-void record_text(struct record *r, const char *key, const char *value)
+void record_text(struct record *r, const struct record_key *key, const char *value)
 {
 	record_slice(r, key, slice_str(value));
 }
 
-void record_num(struct record *r, const char *key, uint64_t value)
+void record_num(struct record *r, const struct record_key *key, uint64_t value)
 {
 	char digits[NUMBER_MAX];
-	size_t at = sizeof(digits), len = strlen(key);
-	char *out = room(r, len + 4 + sizeof(digits));
+	size_t n = sizeof(digits);
+	char *at = room(r, key->len + 4 + sizeof(digits));
 
-	if (!out)
+	if (!at)
 		return;
-	out = write_key(r, out, key, len);
-	do {
-		digits[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	memcpy(out, digits + at, sizeof(digits) - at);
-	r->len = (size_t)(out - r->at) + sizeof(digits) - at;
+	at = write_key(r, at, key);
+	if (value < 10) { /* most are */
+		*at++ = (char)('0' + value);
+	} else {
+		for (; value > 0; value /= 10)
+			digits[--n] = (char)('0' + value % 10);
+		memcpy(at, digits + n, sizeof(digits) - n);
+		at += sizeof(digits) - n;
+	}
+	r->len = (size_t)(at - r->at);
 }
 
 bool record_end(struct record *r)

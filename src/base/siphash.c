@@ -48,17 +48,42 @@ static void absorb(uint64_t v[4], uint64_t word)
 	v[0] ^= word;
 }
 
-uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], const void *bytes, size_t len)
+/* All but what makes the result. `mark` tells the two forms apart. */
+static inline void digest(uint64_t v[4], const uint8_t key[SIPHASH_KEY_LEN], uint64_t mark,
+        const void *bytes, size_t len)
 {
 	const uint8_t *at = bytes;
 	uint64_t k0 = load(key), k1 = load(key + 8);
-	uint64_t v[4] = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
-	        k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
 	size_t rest = len;
+	v[0] = k0 ^ UINT64_C(0x736f6d6570736575);
+	v[1] = k1 ^ UINT64_C(0x646f72616e646f6d) ^ mark;
+	v[2] = k0 ^ UINT64_C(0x6c7967656e657261);
+	v[3] = k1 ^ UINT64_C(0x7465646279746573);
 	for (; rest >= 8; rest -= 8, at += 8)
 		absorb(v, load(at));
 	absorb(v, load_rest(at, rest) | (uint64_t)len << 56);
-	v[2] ^= 0xff;
+}
+
+static inline uint64_t finish(uint64_t v[4])
+{
 	stir(v, 4);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], const void *bytes, size_t len)
+{
+	uint64_t v[4];
+	digest(v, key, 0, bytes, len);
+	v[2] ^= 0xff;
+	return finish(v);
+}
+
+void siphash128(uint64_t out[2], const uint8_t key[SIPHASH_KEY_LEN], const void *bytes, size_t len)
+{
+	uint64_t v[4];
+	digest(v, key, 0xee, bytes, len);
+	v[2] ^= 0xee;
+	out[0] = finish(v);
+	v[1] ^= 0xdd;
+	out[1] = finish(v);
 }

@@ -10,3 +10,5 @@
 enum { SIPHASH_KEY_LEN = 16 };
 
 uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], const void *bytes, size_t len);
+/* The form with 128 bits, of which the first 64 are not those of siphash(). */
+void siphash128(uint64_t out[2], const uint8_t key[SIPHASH_KEY_LEN], const void *bytes, size_t len);

@@ -6,6 +6,7 @@
 #include "config/build_identity.h"
 #include "config/build_limits.h"
 #include "config/build_lua.h"
+#include "config/build_tls.h"
 #include "config/build_upstream.h"
 #include "config/carry.h"
 #include "config/draft.h"
@@ -179,6 +180,7 @@ static struct proxy_listener *build_listener(struct draft *d, struct draft_liste
 	l->trusted = (struct cidr_list){NULL, 0};
 	l->proxy_protocol_from = (struct cidr_list){NULL, 0};
 	build_listener_limits(d, l, built);
+	build_listener_tls(d, l, built);
 	return built;
 }
 
@@ -405,6 +407,7 @@ void build_run(struct draft *d, const char *name)
 	carry_look(d);
 	carry_number_listeners(d);
 	build_identity(d);
+	build_key_log(d);
 	carry_process(d, name);
 	d->config->access.is_on = d->config->access_log != NULL;
 	build_listeners(d);

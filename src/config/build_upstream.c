@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "config/build_sticky.h"
+#include "config/build_tls.h"
 #include "config/draft.h"
 
 #include <string.h>
@@ -44,6 +45,8 @@ static void check_keys(struct draft *d, const struct draft_upstream *u)
 		check_idle(d, u, "queue", "max_connections");
 	if (u->queue == 0)
 		check_idle(d, u, "queue_timeout", "queue");
+	if (!reader_find(u->section, "spare"))
+		check_idle(d, u, "spare_idle", "spare");
 	check_health(d, u);
 	if (u->max_fails == 0)
 		check_idle(d, u, "fail_timeout", "max_fails");
@@ -120,6 +123,7 @@ static void set_service(struct draft_upstream *u)
 	u->group->service = s->host;
 	u->group->max_connections = s->max_connections ? s->max_connections : u->max_connections;
 	u->group->is_fixed = false;
+	u->group->is_secure = s->is_secure;
 	s->host = NULL;
 }
 
@@ -140,6 +144,8 @@ void build_upstream(struct draft *d, struct draft_upstream *u)
 	g->source_n = u->source_n;
 	u->source = NULL;
 	g->connect_timeout_ms = u->connect_timeout_ms;
+	g->spare = u->spare;
+	g->spare_idle_ms = u->spare_idle_ms;
 	g->proxy_protocol = u->proxy_protocol;
 	g->health = u->health;
 	g->health_interval_ms = u->health_interval_ms;
@@ -153,6 +159,7 @@ void build_upstream(struct draft *d, struct draft_upstream *u)
 	build_sticky(d, u);
 	if (!check_servers(d, u))
 		return;
+	build_upstream_tls(d, u);
 	if (is_service(u))
 		set_service(u);
 	else

@@ -113,6 +113,7 @@ void config_free(struct config *c)
 	lua_settings_fini(&c->lua);
 	lua_handlers_unref(c->handlers);
 	mem_free(c->log);
+	mem_free(c->tls_key_log);
 	mem_free(c->access_log);
 	mem_free(c->identity.user);
 	mem_free(c->resolver.servers);

@@ -56,6 +56,7 @@ struct config {
 	uint32_t drain_timeout_ms;
 	struct resolver_settings resolver; /* owns its text */
 	uint32_t address_table;            /* limit_table_resize() */
+	char *tls_key_log;                 /* owned; NULL = off */
 	uint64_t memory_max;               /* bytes; CONFIG_MEMORY_AUTO, CONFIG_MEMORY_OFF */
 
 	struct lua_settings lua;       /* empty, once `handlers` has them */

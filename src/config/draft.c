@@ -248,6 +248,14 @@ static void check_repeated_sections(struct draft *d)
 	mem_free(sorted);
 }
 
+static void apply_defaults(struct draft *d, const struct reader_section *s, struct seen *seen)
+{
+	d->defaults_from = mem_resize(
+	        d->defaults_from, (d->defaults_n + 1) * sizeof(const struct reader_section *));
+	d->defaults_from[d->defaults_n++] = s;
+	apply_entries(d, s, KIND_DEFAULTS, NULL, &d->defaults, seen);
+}
+
 /* Everything but routes, which begin with [defaults]. */
 static void apply_first(struct draft *d, const enum schema_kind *kinds)
 {
@@ -257,7 +265,7 @@ static void apply_first(struct draft *d, const enum schema_kind *kinds)
 		if (kinds[i] == KIND_MOONGATE)
 			apply_entries(d, s, KIND_MOONGATE, d->config, NULL, &process);
 		else if (kinds[i] == KIND_DEFAULTS)
-			apply_entries(d, s, KIND_DEFAULTS, NULL, &d->defaults, &defaults);
+			apply_defaults(d, s, &defaults);
 		else if (kinds[i] == KIND_LISTENER)
 			apply_listener(d, s);
 		else if (kinds[i] == KIND_UPSTREAM)
@@ -302,6 +310,33 @@ void draft_apply(struct draft *d)
 	mem_free(kinds);
 }
 
+static void fini_files(struct draft_files *files)
+{
+	for (size_t i = 0; i < files->n; i++)
+		mem_free(files->at[i].path);
+	mem_free(files->at);
+}
+
+static void fini_listener_tls(struct draft_listener_tls *tls)
+{
+	fini_files(&tls->certificate);
+	fini_files(&tls->key);
+	fini_files(&tls->ticket_key);
+	fini_files(&tls->ocsp);
+	mem_free(tls->client_ca.path);
+	mem_free(tls->ciphers);
+	mem_free(tls->ciphersuites);
+	mem_free(tls->groups);
+}
+
+static void fini_upstream_tls(struct draft_upstream_tls *tls)
+{
+	mem_free(tls->ca.path);
+	mem_free(tls->certificate.path);
+	mem_free(tls->key.path);
+	mem_free(tls->name);
+}
+
 static void fini_listener(struct draft_listener *l)
 {
 	for (size_t i = 0; i < l->bind_n; i++)
@@ -310,6 +345,7 @@ static void fini_listener(struct draft_listener *l)
 	cidr_list_fini(&l->trusted);
 	cidr_list_fini(&l->proxy_protocol_from);
 	limit_exempt_unref(l->limits.exempt);
+	fini_listener_tls(&l->tls);
 }
 
 static void fini_upstream(struct draft_upstream *u)
@@ -323,6 +359,7 @@ static void fini_upstream(struct draft_upstream *u)
 	mem_free(u->sticky);
 	mem_free(u->sticky_secret);
 	mem_free(u->sticky_attributes);
+	fini_upstream_tls(&u->tls);
 	upstream_group_unref(u->group);
 }
 
@@ -349,6 +386,7 @@ void draft_fini(struct draft *d)
 	mem_free(d->listener);
 	mem_free(d->upstream);
 	mem_free(d->route);
+	mem_free(d->defaults_from);
 	mem_free(d->shared_dict);
 	route_settings_fini(&d->defaults);
 	reader_doc_fini(&d->doc);

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "config/reader.h"
+#include "net/tls_server.h"
 #include "upstream/group.h"
 
 /* Values that name other sections, as they stand in the file. */
@@ -26,6 +27,32 @@ static inline const char *draft_passed(const struct draft_bind *b)
 	return b->address.len == 0 ? b->text + 3 : NULL;
 }
 
+/* A file that a key names. */
+struct draft_file {
+	const struct reader_entry *entry;
+	char *path; /* owned; NULL = not given */
+};
+struct draft_files {
+	struct draft_file *at;
+	size_t n;
+};
+
+struct draft_listener_tls {
+	struct draft_files certificate, key, ticket_key, ocsp;
+	struct draft_file client_ca;
+	enum tls_verify verify;
+	enum tls_floor min_version;
+	char *ciphers, *ciphersuites, *groups; /* owned */
+	bool refuse_unknown;
+	uint32_t timeout_ms;
+};
+
+struct draft_upstream_tls {
+	struct draft_file ca, certificate, key;
+	bool verify;
+	char *name; /* owned; NULL = not given */
+};
+
 struct draft_listener {
 	const struct reader_section *section;
 	struct part part; /* of what it is built of; `at` is not used here */
@@ -40,6 +67,7 @@ struct draft_listener {
 	enum trust_header trusted_header;
 	bool proxy_protocol;
 	struct cidr_list proxy_protocol_from; /* moves as well */
+	struct draft_listener_tls tls;
 };
 
 /* One `server` of an upstream; its weight and limits are 0 when not given. */
@@ -67,7 +95,7 @@ struct draft_upstream {
 	struct draft_hash_key hash_key;
 	uint32_t max_connections, queue, queue_timeout_ms;
 	uint32_t tries, max_fails, fail_timeout_ms, slow_start_ms;
-	uint32_t connect_timeout_ms;
+	uint32_t connect_timeout_ms, spare, spare_idle_ms;
 	struct socket_options socket;
 	enum proxy_header_version proxy_protocol;
 	enum upstream_health health;
@@ -75,6 +103,7 @@ struct draft_upstream {
 	char *health_path;                                /* owned */
 	char *sticky, *sticky_secret, *sticky_attributes; /* owned; NULL = not given */
 	uint32_t sticky_ttl_ms;
+	struct draft_upstream_tls tls;
 	struct upstream_group *group; /* once built */
 	bool is_used;
 };
@@ -112,6 +141,8 @@ struct draft {
 	struct config *config;        /* [moongate] goes straight there */
 	const struct config *running; /* whose parts may be carried over, or NULL */
 	struct route_settings defaults;
+	const struct reader_section **defaults_from; /* the sections [defaults], in their order */
+	size_t defaults_n;
 	struct draft_listener *listener;
 	size_t listener_n;
 	struct draft_upstream *upstream;

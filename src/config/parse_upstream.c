@@ -38,7 +38,7 @@ static bool is_host_name(const char *host)
 	       last[strspn(last, "0123456789abcdefABCDEFxX")] != '\0';
 }
 
-/* host[:port] in pieces: host without brackets, port 80 if none is given. */
+/* host[:port] in pieces: host without brackets; the port stays if none is given. */
 static bool split_host(struct parse *p, const char *text, char *host, size_t size, uint16_t *port)
 {
 	bool is_v6 = text[0] == '[';
@@ -52,14 +52,13 @@ static bool split_host(struct parse *p, const char *text, char *host, size_t siz
 	if (*rest != ':' && *rest != '\0')
 		return parse_refuse(
 		        p, "want nothing behind the host and port: the client's path is passed on");
-	*port = 80;
 	return *rest == '\0' || parse_port(rest + 1, port) || parse_refuse_port(p);
 }
 
 static bool host_server(struct parse *p, const char *text, struct upstream_server *out)
 {
 	char host[256], whole[280];
-	uint16_t port;
+	uint16_t port = out->is_secure ? 443 : 80;
 	if (!split_host(p, text, host, sizeof host, &port))
 		return false;
 	bool is_v6 = text[0] == '[';
@@ -85,11 +84,17 @@ static bool unix_server(struct parse *p, const char *text, struct upstream_serve
 	return true;
 }
 
-static const char service_scheme[] = "ws+srv://";
-
-static bool is_service_url(const char *url)
+/* What follows the prefix; NULL = the text does not begin so. */
+static const char *behind(const char *text, const char *prefix)
 {
-	return strncmp(url, service_scheme, sizeof service_scheme - 1) == 0;
+	size_t len = strlen(prefix);
+	return strncmp(text, prefix, len) == 0 ? text + len : NULL;
+}
+
+static const char *service_of(const char *url)
+{
+	const char *plain = behind(url, "ws+srv://");
+	return plain ? plain : behind(url, "wss+srv://");
 }
 
 /* _SERVICE._tcp.DOMAIN (RFC 2782). */
@@ -107,17 +112,13 @@ static bool service_server(struct parse *p, const char *text, struct upstream_se
 
 static bool server_url(struct parse *p, const char *url, struct upstream_server *out)
 {
-	if (strncmp(url, "wss:", 4) == 0)
-		return parse_refuse(
-		        p, "want ws://: TLS upstreams are not available yet in this version");
-	if (is_service_url(url))
-		return service_server(p, url + sizeof service_scheme - 1, out);
-	if (strncmp(url, "ws://", 5) != 0)
+	const char *service = service_of(url), *text = behind(url, "ws://");
+	out->is_secure = behind(url, "wss") != NULL;
+	if (service)
+		return service_server(p, service, out);
+	if (!text && !(text = behind(url, "wss://")))
 		return false;
-	const char *text = url + 5;
-	if (strncmp(text, "unix:", 5) == 0)
-		return unix_server(p, text, out);
-	return host_server(p, text, out);
+	return behind(text, "unix:") ? unix_server(p, text, out) : host_server(p, text, out);
 }
 
 /* `name=N` of a server, once. False when the word is not that; then *why may say more. */
@@ -172,7 +173,7 @@ static bool server_words(struct parse *p, char *text, struct upstream_server *ou
 	const char *word = next_word(&text);
 	if (!word || !server_url(p, word, out))
 		return false;
-	*is_service = is_service_url(word);
+	*is_service = service_of(word) != NULL;
 	while ((word = next_word(&text)))
 		if (!server_option(p, word, out))
 			return false;

@@ -84,6 +84,8 @@ const struct schema_key schema_key[] = {
 	  "name servers to ask for the addresses of upstreams, by turns as they fail; system: those of /etc/resolv.conf. /etc/hosts comes first" },
 	{ KIND_MOONGATE, "resolver_timeout", parse_time, PROCESS(resolver.timeout_ms), 10, S(60), "2s", KEY_RELOAD, NULL,
 	  "longest wait for the addresses of a name; then the last good ones are used, if there were any" },
+	{ KIND_MOONGATE, "tls_key_log", parse_file, PROCESS(tls_key_log), NO_BOUNDS, NULL, KEY_RELOAD, "PATH",
+	  "append the secrets of all TLS connections to this file, with which whoever has it reads recorded traffic; for debugging only, and warned of" },
 	{ KIND_MOONGATE, "include", parse_include, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATTERN",
 	  "further files to read, such as conf.d/*.conf, in alphabetical order; they may hold any section" },
 
@@ -158,6 +160,33 @@ const struct schema_key schema_key[] = {
 	{ KIND_LISTENER, "receive_buffer", parse_size, LISTENER(settings.socket.receive_buffer), KIB(2), MIB(16), "0",
 	  KEY_ZERO | KEY_RELOAD, NULL, "the sockets' receive buffer, in bytes; 0 leaves it to the kernel" },
 
+	{ KIND_LISTENER, "tls_certificate", parse_tls_files, LISTENER(tls.certificate), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD | KEY_FILE, "PATH",
+	  "speak TLS, by this certificate with its chain behind it, in PEM. Of several, that is used which holds the name the client asks for, "
+	  "exactly or by *.; of the same name one with an RSA and one with an ECDSA key may stand side by side" },
+	{ KIND_LISTENER, "tls_key", parse_tls_files, LISTENER(tls.key), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD | KEY_FILE, "PATH",
+	  "the certificate's private key, in PEM without passphrase; one for each tls_certificate in the same order. None given: they are in the certificates' files" },
+	{ KIND_LISTENER, "tls_unknown_name", parse_tls_unknown, LISTENER(tls.refuse_unknown), NO_BOUNDS, "default", KEY_RELOAD, "default | refuse",
+	  "clients that ask for a name that no certificate holds, or for none, get the first certificate, or an alert" },
+	{ KIND_LISTENER, "tls_min_version", parse_tls_version, LISTENER(tls.min_version), NO_BOUNDS, "1.2", KEY_RELOAD, "1.2 | 1.3",
+	  "the oldest version of TLS that is spoken" },
+	{ KIND_LISTENER, "tls_ciphers", parse_tls_ciphers, LISTENER(tls.ciphers), NO_BOUNDS, "intermediate", KEY_RELOAD, "intermediate | NAME:NAME...",
+	  "what TLS 1.2 may be spoken with, in OpenSSL's names; of those the client chooses. intermediate is Mozilla's profile of that name" },
+	{ KIND_LISTENER, "tls_ciphersuites", parse_tls_suites, LISTENER(tls.ciphersuites), NO_BOUNDS, "intermediate", KEY_RELOAD, "intermediate | NAME:NAME...",
+	  "the same for TLS 1.3" },
+	{ KIND_LISTENER, "tls_groups", parse_tls_groups, LISTENER(tls.groups), NO_BOUNDS, "intermediate", KEY_RELOAD, "intermediate | NAME:NAME...",
+	  "the groups that keys are agreed on with" },
+	{ KIND_LISTENER, "tls_timeout", parse_time, LISTENER(tls.timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
+	  "longest time for the TLS handshake; handshake_timeout, which goes on to the request, is a limit too" },
+	{ KIND_LISTENER, "tls_ticket_key", parse_tls_files, LISTENER(tls.ticket_key), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD | KEY_FILE, "PATH",
+	  "a file of 80 random bytes that session tickets are protected with; nodes with the same files resume each other's sessions. The first is for "
+	  "new tickets, the others still open old ones. None given: keys of the process's own, renewed every hour" },
+	{ KIND_LISTENER, "tls_ocsp", parse_tls_files, LISTENER(tls.ocsp), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD | KEY_FILE, "PATH",
+	  "an OCSP response in DER, sent along with the certificate that it is about, as long as it is valid" },
+	{ KIND_LISTENER, "tls_client_ca", parse_tls_file, LISTENER(tls.client_ca), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "certificates in PEM that the clients' own must lead to" },
+	{ KIND_LISTENER, "tls_verify_client", parse_tls_verify, LISTENER(tls.verify), NO_BOUNDS, "off", KEY_RELOAD, "off | optional | on",
+	  "ask clients for a certificate: on refuses those that show none; who shows one that does not hold is refused in both cases" },
+
 	{ KIND_LISTENER, "trusted_proxy", parse_trusted_proxy, LISTENER(trusted), NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD,
 	  "ADDRESS[/BITS] | unix:", "a proxy before this listener that is believed about who its clients are; nobody else is. unix: is every peer on a unix socket" },
 	{ KIND_LISTENER, "trusted_header", parse_trusted_header, LISTENER(trusted_header), NO_BOUNDS, "X-Forwarded-For", KEY_RELOAD,
@@ -170,9 +199,9 @@ const struct schema_key schema_key[] = {
 	  "ADDRESS[/BITS] | unix:", "a proxy that sends PROXY headers; unix: is every peer on a unix socket" },
 
 	{ KIND_UPSTREAM, "server", parse_server, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_REQUIRED | KEY_RELOAD,
-	  "ws://HOST[:PORT] | ws://unix:PATH | ws+srv://_NAME._tcp.DOMAIN [weight=N] [backup] [max_connections=N]",
-	  "where the application listens: an address, a name or a unix socket; the port is 80 if not given. All addresses of a "
-	  "name are tried. ws+srv: the servers are the targets that name servers list for this service, alone in its section. "
+	  "ws[s]://HOST[:PORT] | ws[s]://unix:PATH | ws[s]+srv://_NAME._tcp.DOMAIN [weight=N] [backup] [max_connections=N]",
+	  "where the application listens: an address, a name or a unix socket; the port is 80, with wss 443, if not given. wss speaks TLS. All "
+	  "addresses of a name are tried. ws+srv, wss+srv: the servers are the targets that name servers list for this service, alone in its section. "
 	  "Of several servers (at most 64) each gets sessions by its weight (1..256, 1 if not given); a backup only while no other can be used" },
 	{ KIND_UPSTREAM, "balance", parse_balance, UPSTREAM(balance), NO_BOUNDS, "round_robin", KEY_RELOAD,
 	  "round_robin | least_connections | random_two | hash",
@@ -208,7 +237,22 @@ const struct schema_key schema_key[] = {
 	{ KIND_UPSTREAM, "sticky_ttl", parse_time, UPSTREAM(sticky_ttl_ms), S(1), H(24 * 400), "off", KEY_OFF | KEY_RELOAD, NULL,
 	  "how long a cookie counts; off: until the browser ends" },
 	{ KIND_UPSTREAM, "connect_timeout", parse_time, UPSTREAM(connect_timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
-	  "longest time to find and connect to the server" },
+	  "longest time to find and connect to the server, TLS included" },
+	{ KIND_UPSTREAM, "tls_ca", parse_tls_file, UPSTREAM(tls.ca), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "certificates in PEM that those of the servers must lead to; the system's if not given" },
+	{ KIND_UPSTREAM, "tls_verify", parse_on_off, UPSTREAM(tls.verify), NO_BOUNDS, "on", KEY_RELOAD, "on | off",
+	  "believe a server only by a certificate that leads to tls_ca and holds its name; off believes anybody, and is warned of" },
+	{ KIND_UPSTREAM, "tls_server_name", parse_tls_name, UPSTREAM(tls.name), NO_BOUNDS, NULL, KEY_RELOAD, "NAME",
+	  "the name to ask for, which the certificate must hold; the host of the server's line if not given" },
+	{ KIND_UPSTREAM, "tls_client_certificate", parse_tls_file, UPSTREAM(tls.certificate), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "what is shown to servers that ask for a certificate: it, with its chain behind it, in PEM" },
+	{ KIND_UPSTREAM, "tls_client_key", parse_tls_file, UPSTREAM(tls.key), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
+	  "its private key, in PEM without passphrase; if not given, it is in the certificate's file" },
+	{ KIND_UPSTREAM, "spare", parse_count, UPSTREAM(spare), 1, 10000, "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "connections to each server that are kept ready, so that a session need not wait for one to be made; of all workers together, "
+	  "each has its part, and one at least. They count against max_connections, but never keep a session out" },
+	{ KIND_UPSTREAM, "spare_idle", parse_time, UPSTREAM(spare_idle_ms), S(1), H(24), "8s", KEY_RELOAD, NULL,
+	  "how long such a connection is kept: less than the time in which the servers want to see a request" },
 	{ KIND_UPSTREAM, "health", parse_health, UPSTREAM(health), NO_BOUNDS, "off", KEY_RELOAD, "off | connect | handshake | ping",
 	  "probe the servers: whether they can be connected to; whether they upgrade, too; whether they answer a ping, too. "
 	  "An unhealthy server gets no sessions" },
@@ -289,7 +333,8 @@ const struct schema_key schema_key[] = {
 
 	{ KIND_ROUTE, "request_set", parse_rule, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_DEFAULTS | KEY_RELOAD, "NAME: VALUE",
 	  "a header of the request to the upstream, in place of the client's; the value may hold ${remote_addr}, ${remote_port}, ${host}, "
-	  "${scheme}, ${listener}, ${route}, ${request_id}, ${upstream}, ${uri} and ${time}. Rules of [defaults] come first" },
+	  "${scheme}, ${listener}, ${route}, ${request_id}, ${upstream}, ${uri}, ${time}, ${tls_version}, ${tls_cipher}, ${tls_server_name}, "
+	  "${tls_client_subject}, ${tls_client_issuer} and ${tls_client_fingerprint}. Rules of [defaults] come first" },
 	{ KIND_ROUTE, "request_add", parse_rule, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_DEFAULTS | KEY_RELOAD, "NAME: VALUE",
 	  "a header of the request beside the client's" },
 	{ KIND_ROUTE, "request_remove", parse_rule, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_DEFAULTS | KEY_RELOAD, "NAME",

@@ -155,7 +155,7 @@ static void log_gone(const struct gate *g)
 {
 	char text[ADDRESS_TEXT_MAX];
 
-	log_event(LOG_LEVEL_INFO, "listening_ended", "listener", g->part->name, "address",
+	log_event(LOG_LEVEL_INFO, "not_listening", "listener", g->part->name, "address",
 	        address_text(listener_address(g->listener), text), NULL);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "net/tls_context.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ bool logs_open(const struct config *c, char why[LOGS_WHY_MAX])
 		log_access_close();
 	else if (!log_access_open(c->access_log))
 		return failed(why, "access_log", c->access_log);
+	if (!tls_key_log_open(c->tls_key_log))
+		return failed(why, "tls_key_log", c->tls_key_log);
 	return true;
 }
 
@@ -56,6 +59,11 @@ bool logs_prepare(const struct config *next, const struct config *now, const cha
 		complain(why, next, path, "access_log", next->access_log);
 		good = false;
 	}
+	if (is_other(next->tls_key_log, now->tls_key_log) &&
+	        !tls_key_log_check(next->tls_key_log)) {
+		complain(why, next, path, "tls_key_log", next->tls_key_log);
+		good = false;
+	}
 	if (!good)
 		log_drop_prepared();
 	return good;
@@ -66,6 +74,8 @@ void logs_use(const struct config *next)
 	log_set_rate(next->log_rate);
 	log_set_level(next->log_level);
 	log_use_prepared();
+	if (!tls_key_log_open(next->tls_key_log))
+		log_event(LOG_LEVEL_ERROR, "tls_key_log_failed", "path", next->tls_key_log, NULL);
 }
 
 void logs_drop(void)

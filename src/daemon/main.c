@@ -16,6 +16,7 @@
 #include "daemon/service.h"
 #include "daemon/signals.h"
 #include "net/passed.h"
+#include "net/tls_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -250,6 +251,7 @@ int main(int argc, char **argv)
 {
 	struct options o;
 
+	tls_memory_init();
 	signals_init();
 	hold_standard_streams();
 	if (!options_parse(&o, argc, argv))

@@ -149,6 +149,7 @@ static void configure(struct service_worker *sw, const struct config *c)
 	proxy_set_resolver(sw->proxy, &c->resolver);
 	proxy_set_routes(sw->proxy, c->routes);
 	proxy_set_access(sw->proxy, &c->access);
+	proxy_keep_spares(sw->proxy, c->group, c->group_n, sw->service->worker_n);
 	if (sw->worker->index == 0)
 		proxy_use_groups(sw->proxy, c->group, c->group_n);
 }

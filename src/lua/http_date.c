@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lua/http_date.h"
 
-#include <stdio.h>
 #include <time.h>
 
 static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -16,14 +15,45 @@ static void split(int64_t seconds, struct tm *tm)
 	gmtime_r(&t, tm);
 }
 
+static char *put_text(char *to, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(to, text, len);
+	return to + len;
+}
+
+static char *put_two(char *to, int n)
+{
+	to[0] = (char)('0' + n / 10);
+	to[1] = (char)('0' + n % 10);
+	return to + 2;
+}
+
+static char *put_clock(char *to, const struct tm *tm)
+{
+	to = put_two(put_text(to, " "), tm->tm_hour);
+	to = put_two(put_text(to, ":"), tm->tm_min);
+	to = put_two(put_text(to, ":"), tm->tm_sec);
+	return put_text(to, " GMT");
+}
+
+/* `Thu, 18 Nov ` or with other marks. */
+static char *put_day(char *to, const struct tm *tm, const char *mark)
+{
+	to = put_text(put_text(to, days[tm->tm_wday]), ", ");
+	to = put_text(put_two(to, tm->tm_mday), mark);
+	return put_text(put_text(to, months[tm->tm_mon]), mark);
+}
+
 size_t http_date_write(char out[HTTP_DATE_ROOM], int64_t seconds)
 {
 	struct tm tm;
 
 	split(seconds, &tm);
-	return (size_t)snprintf(out, HTTP_DATE_ROOM, "%s, %02d %s %04d %02d:%02d:%02d GMT",
-	        days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour,
-	        tm.tm_min, tm.tm_sec);
+	int year = tm.tm_year + 1900;
+	char *to = put_two(put_two(put_day(out, &tm, " "), year / 100), year % 100);
+	return (size_t)(put_clock(to, &tm) - out);
 }
 
 size_t http_date_write_cookie(char out[HTTP_DATE_ROOM], int64_t seconds)
@@ -32,9 +62,10 @@ size_t http_date_write_cookie(char out[HTTP_DATE_ROOM], int64_t seconds)
 
 	split(seconds, &tm);
 	int year = tm.tm_year + 1900;
-	return (size_t)snprintf(out, HTTP_DATE_ROOM, "%s, %02d-%s-%02d %02d:%02d:%02d GMT",
-	        days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], year > 2037 ? year : year % 100,
-	        tm.tm_hour, tm.tm_min, tm.tm_sec);
+	char *to = put_day(out, &tm, "-");
+	if (year > 2037)
+		to = put_two(to, year / 100);
+	return (size_t)(put_clock(put_two(to, year % 100), &tm) - out);
 }
 
 /* What is still to be read; `bad` once something was not there. */

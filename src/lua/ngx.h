@@ -9,6 +9,7 @@
 #include "base/slice.h"
 #include "lua/ngx_re.h"
 #include "lua/ngx_shared.h"
+#include "lua/ngx_ssl.h"
 #include "lua/ngx_string.h"
 #include "lua/ngx_time.h"
 

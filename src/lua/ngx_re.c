@@ -12,13 +12,12 @@ enum { CTX = 4 }; /* the argument */
 /* Where the search begins by ctx.pos, which counts from 1; `none`: there is no ctx. */
 static size_t begin_at(lua_State *L, bool *none)
 {
-	*none = !lua_toboolean(L, CTX);
+	*none = !re_call_table(L, CTX, "ctx");
 	if (*none)
 		return 0;
-	luaL_checktype(L, CTX, LUA_TTABLE);
 	lua_getfield(L, CTX, "pos");
 	if (lua_toboolean(L, -1) && lua_type(L, -1) != LUA_TNUMBER)
-		luaL_error(L, "bad ctx.pos: number expected, got %s", luaL_typename(L, -1));
+		luaL_error(L, "attempt to compare %s with number", luaL_typename(L, -1));
 	lua_Number pos = lua_tonumber(L, -1);
 	lua_pop(L, 1);
 	if (!(pos > 1))
@@ -54,8 +53,7 @@ static int match(lua_State *L)
 	}
 	if (!no_ctx)
 		set_pos(L, &c);
-	if (lua_toboolean(L, 5)) {
-		luaL_checktype(L, 5, LUA_TTABLE);
+	if (re_call_table(L, 5, "res")) {
 		lua_pushvalue(L, 5);
 	} else {
 		lua_createtable(L, (int)c.regex->captures, 1 + (int)c.regex->name_count);
@@ -96,7 +94,9 @@ static int find(lua_State *L)
 	bool no_ctx;
 
 	lua_settop(L, 5);
-	lua_Number nth = luaL_optnumber(L, 5, 0);
+	if (lua_toboolean(L, 5) && lua_type(L, 5) != LUA_TNUMBER)
+		return luaL_error(L, "attempt to compare %s with number", luaL_typename(L, 5));
+	lua_Number nth = lua_tonumber(L, 5);
 	if (!re_call_init(&c, L))
 		return find_error(L);
 	int rc = re_call_exec(&c, begin_at(L, &no_ctx));
@@ -151,6 +151,9 @@ static bool step(lua_State *L, struct re_call *c)
 		return false;
 	}
 	size_t next = re_call_next(c);
+	/* Who comes here meanwhile, from a finalizer, finds an end, and not the pattern to be
+	 * freed. */
+	set_next(L, c, SIZE_MAX);
 	lua_createtable(L, (int)c->regex->captures, 1 + (int)c->regex->name_count);
 	re_call_fill(c, L);
 	set_next(L, c, next);

@@ -19,3 +19,5 @@ void ngx_re_open(lua_State *L);
 void ngx_re_set_limits(lua_State *L, struct ngx_re_limits limits);
 /* The loader of `ngx.re`, for package.preload; after ngx_re_open(). */
 int ngx_re_module(lua_State *L);
+/* The same for what `resty.core.regex` still has. */
+int ngx_re_core_module(lua_State *L);

@@ -215,9 +215,8 @@ static void finish(lua_State *L, struct splitting *s)
 /* ctx.pos counts from 1 before, and from 0 afterwards, as ngx_lua leaves it. */
 static size_t begin_at(lua_State *L)
 {
-	if (!lua_toboolean(L, CTX))
+	if (!re_call_table(L, CTX, "ctx"))
 		return 0;
-	luaL_checktype(L, CTX, LUA_TTABLE);
 	lua_getfield(L, CTX, "pos");
 	lua_Number pos = lua_tonumber(L, -1);
 	lua_pop(L, 1);
@@ -239,7 +238,9 @@ static int split(lua_State *L)
 
 	lua_settop(L, 6);
 	struct slice subject = args_tostring(L, 1);
-	s.max = luaL_optnumber(L, MAX, 0);
+	if (lua_toboolean(L, MAX) && lua_type(L, MAX) != LUA_TNUMBER)
+		return luaL_error(L, "attempt to compare number with %s", luaL_typename(L, MAX));
+	s.max = lua_tonumber(L, MAX);
 	s.at = s.piece = begin_at(L);
 	if (!lua_toboolean(L, RES)) {
 		lua_createtable(L, 4, 0);
@@ -287,6 +288,40 @@ static int opt(lua_State *L)
 	return 0;
 }
 
+static int is_regex_cache_empty(lua_State *L)
+{
+	lua_pushboolean(L, re_vm_is_unused(L));
+	return 1;
+}
+
+/* Results grow as they need. */
+static int set_buf_grow_ratio(lua_State *L)
+{
+	(void)L;
+	return 0;
+}
+
+static int push_module(lua_State *L, const luaL_Reg *functions)
+{
+	lua_createtable(L, 0, 3);
+	re_vm_push(L);
+	luaL_setfuncs(L, functions, RE_VM_UPVALUES);
+	lua_pushliteral(L, NGX_CORE_VERSION);
+	lua_setfield(L, -2, "version");
+	return 1;
+}
+
+int ngx_re_core_module(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+	        {"is_regex_cache_empty", is_regex_cache_empty},
+	        {"set_buf_grow_ratio", set_buf_grow_ratio},
+	        {NULL, NULL},
+	};
+
+	return push_module(L, functions);
+}
+
 int ngx_re_module(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
@@ -295,10 +330,5 @@ int ngx_re_module(lua_State *L)
 	        {NULL, NULL},
 	};
 
-	lua_createtable(L, 0, 3);
-	re_vm_push(L);
-	luaL_setfuncs(L, functions, RE_VM_UPVALUES);
-	lua_pushliteral(L, NGX_CORE_VERSION);
-	lua_setfield(L, -2, "version");
-	return 1;
+	return push_module(L, functions);
 }

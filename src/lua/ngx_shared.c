@@ -29,8 +29,10 @@ void ngx_shared_set_clock(uint64_t (*ms)(void))
 
 static void let_go(struct holding *h)
 {
-	shared_value_release(&h->value);
-	shared_keys_release(&h->keys);
+	if (h->value.held)
+		shared_value_release(&h->value);
+	if (h->keys.at)
+		shared_keys_release(&h->keys);
 }
 
 static struct holding *holding_of(lua_State *L)
@@ -51,7 +53,7 @@ static struct shared_dict *dict_at_1(lua_State *L)
 		if (h && lua_getmetatable(L, -1)) {
 			bool ours = lua_rawequal(L, -1, lua_upvalueindex(HANDLE_META));
 			lua_pop(L, 2);
-			if (ours)
+			if (ours && h->dict)
 				return h->dict;
 		}
 	}
@@ -217,7 +219,9 @@ static int store(lua_State *L, unsigned how)
 	struct slice key;
 	bool forced;
 
-	lua_Number seconds = lua_toboolean(L, 4) ? luaL_checknumber(L, 4) : 0;
+	if (lua_toboolean(L, 4) && lua_type(L, 4) != LUA_TNUMBER)
+		return luaL_error(L, "attempt to compare %s with number", luaL_typename(L, 4));
+	lua_Number seconds = lua_toboolean(L, 4) ? lua_tonumber(L, 4) : 0;
 	if (seconds < 0)
 		return luaL_error(L, "bad \"exptime\" argument");
 	int flags = lua_toboolean(L, 5) ? (int)luaL_checkinteger(L, 5) : 0;
@@ -344,8 +348,12 @@ static int expire(lua_State *L)
 	struct shared_dict *d = dict_at_1(L);
 	struct slice key;
 
-	if (!lua_toboolean(L, 3) || !lua_isnumber(L, 3))
+	if (!lua_toboolean(L, 3))
 		return luaL_error(L, "bad \"exptime\" argument");
+	if (!lua_isnumber(L, 3))
+		return luaL_error(L,
+		        "attempt to perform arithmetic on local 'exptime' (a %s value)",
+		        luaL_typename(L, 3));
 	lua_Number seconds = lua_tonumber(L, 3);
 	const char *bad = key_at_2(L, &key);
 	if (bad)
@@ -524,9 +532,11 @@ static int holding_gc(lua_State *L)
 
 static void push_meta(lua_State *L, lua_CFunction gc)
 {
-	lua_createtable(L, 0, 1);
+	lua_createtable(L, 0, 2);
 	lua_pushcfunction(L, gc);
 	lua_setfield(L, -2, "__gc");
+	lua_pushboolean(L, false);
+	lua_setfield(L, -2, "__metatable"); /* a script cannot free it early */
 }
 
 static void push_holding(lua_State *L)

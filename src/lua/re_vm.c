@@ -15,7 +15,7 @@ struct re_pattern {
 	struct regex regex;
 	struct list kept;
 	struct slice text; /* of the key in the table of patterns, while it is kept */
-	bool is_kept;
+	bool was_kept;     /* others may use it */
 };
 
 /* Their addresses are keys of the registry. */
@@ -113,14 +113,14 @@ static void forget_oldest(lua_State *L, struct re_vm *vm)
 {
 	struct re_pattern *p = list_entry(vm->kept.next, struct re_pattern, kept);
 
-	list_remove(&p->kept);
-	vm->kept_count--;
-	p->is_kept = false; /* Lua frees it when nobody uses it any more */
+	/* First what can raise an error. Lua frees the pattern when nobody uses it any more. */
 	push_shelf(L, p->regex.options);
 	lua_pushlstring(L, (const char *)p->text.at, p->text.len);
 	lua_pushnil(L);
 	lua_rawset(L, -3);
 	lua_pop(L, 1);
+	list_remove(&p->kept);
+	vm->kept_count--;
 }
 
 /* The pattern on top of the stack, whose text is argument 2. */
@@ -134,7 +134,7 @@ static void keep(lua_State *L, struct re_vm *vm, struct re_pattern *p, struct sl
 	lua_rawset(L, -3);
 	lua_pop(L, 1);
 	p->text = text;
-	p->is_kept = true;
+	p->was_kept = true;
 	list_append(&vm->kept, &p->kept);
 	vm->kept_count++;
 	vm->used = true;
@@ -172,7 +172,7 @@ static struct re_pattern *pattern_of(lua_State *L, struct slice text, unsigned o
 	list_init(&p->kept);
 	registry_get(L, &pattern_meta_key);
 	lua_setmetatable(L, -2);
-	if (!regex_compile(vm->engine, &p->regex, text, options, error)) {
+	if (!regex_compile(&p->regex, text, options, error)) {
 		lua_pushstring(L, error);
 		return NULL;
 	}
@@ -183,6 +183,14 @@ static struct re_pattern *pattern_of(lua_State *L, struct slice text, unsigned o
 
 /* ---- calls ---- */
 
+/* In the words of Lua, in which ngx_lua does this. */
+static void require_string(lua_State *L, int at, const char *name)
+{
+	if (lua_type(L, at) != LUA_TSTRING)
+		luaL_error(L, "attempt to get length of local '%s' (a %s value)", name,
+		        lua_isnone(L, at) ? "nil" : luaL_typename(L, at));
+}
+
 static unsigned options_at(lua_State *L, int at)
 {
 	size_t len;
@@ -190,7 +198,8 @@ static unsigned options_at(lua_State *L, int at)
 
 	if (!lua_toboolean(L, at))
 		return 0;
-	const char *text = luaL_checklstring(L, at, &len);
+	require_string(L, at, "opts");
+	const char *text = lua_tolstring(L, at, &len);
 	int options = regex_options(slice_of(text, len), &bad);
 	if (options < 0)
 		luaL_error(L, "unknown flag \"%c\" (flags \"%s\")", bad, text);
@@ -210,13 +219,24 @@ static void make_spans(struct re_call *c, lua_State *L)
 	}
 }
 
+bool re_call_table(lua_State *L, int at, const char *name)
+{
+	if (!lua_toboolean(L, at))
+		return false;
+	if (!lua_istable(L, at))
+		luaL_error(
+		        L, "attempt to index local '%s' (a %s value)", name, luaL_typename(L, at));
+	return true;
+}
+
 bool re_call_init(struct re_call *c, lua_State *L)
 {
 	size_t len;
 
 	luaL_checkstack(L, 10, NULL);
 	c->subject = args_tostring(L, 1);
-	const char *text = luaL_checklstring(L, 2, &len);
+	require_string(L, 2, "regex");
+	const char *text = lua_tolstring(L, 2, &len);
 	unsigned options = options_at(L, 3);
 	c->engine = vm_of(L)->engine;
 	c->again = false;
@@ -243,7 +263,7 @@ void re_call_resume(struct re_call *c, lua_State *L, int subject, int pattern)
 
 void re_call_end(struct re_call *c)
 {
-	if (!c->pattern->is_kept)
+	if (!c->pattern->was_kept)
 		regex_fini(&c->pattern->regex);
 }
 

@@ -34,8 +34,11 @@ struct re_call {
 bool re_call_init(struct re_call *c, lua_State *L);
 /* The same with a subject and a pattern that lie at these places. Pushes one value. */
 void re_call_resume(struct re_call *c, lua_State *L, int subject, int pattern);
-/* Frees a pattern that is not kept, early: Lua does not know how big it is. */
+/* Frees a pattern that was never kept, early: Lua does not know how big it is. */
 void re_call_end(struct re_call *c);
+
+/* Whether that argument is there; an error when it is, but no table. */
+bool re_call_table(lua_State *L, int at, const char *name);
 
 /* As regex_exec(). */
 int re_call_exec(struct re_call *c, size_t from);

@@ -25,15 +25,22 @@ static void grow(struct room *r, size_t wanted)
 	r->size = size;
 }
 
+char *room_take(struct room *r, size_t len)
+{
+	if (len > SIZE_MAX / 4 - r->len)
+		luaL_error(r->L, "result too large");
+	if (len > r->size - r->len)
+		grow(r, r->len + len);
+	r->len += len;
+	return r->at + r->len - len;
+}
+
 void room_add(struct room *r, struct slice s)
 {
-	if (s.len > SIZE_MAX / 4 - r->len)
-		luaL_error(r->L, "result too large");
-	if (s.len > r->size - r->len)
-		grow(r, r->len + s.len);
+	char *to = room_take(r, s.len);
+
 	if (s.len > 0)
-		memcpy(r->at + r->len, s.at, s.len);
-	r->len += s.len;
+		memcpy(to, s.at, s.len);
 }
 
 void room_push(struct room *r)

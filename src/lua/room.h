@@ -21,5 +21,7 @@ struct room {
 /* Pushes one value, which stays on the stack as long as the room is used. */
 void room_init(struct room *r, lua_State *L);
 void room_add(struct room *r, struct slice s);
+/* `len` bytes at the end, to be written before anything else is added. */
+char *room_take(struct room *r, size_t len);
 /* Pushes what was added, as a string. */
 void room_push(struct room *r);

@@ -148,7 +148,8 @@ enum shared_result shared_dict_find(struct shared_dict *d, struct slice key, boo
 {
 	struct place p = place_of(d, key, now_ms);
 	enum shared_result result = SHARED_NOT_FOUND;
-	struct shared_entry *e = place_lock(&p);
+	struct shared_entry *over = NULL;
+	struct shared_entry *e = stale ? place_lock(&p) : place_lock_clean(&p, &over);
 
 	if (e && (stale || place_is_live(&p, e))) {
 		shared_table_touch(&p.shard->table, e);
@@ -159,6 +160,7 @@ enum shared_result shared_dict_find(struct shared_dict *d, struct slice key, boo
 		}
 	}
 	place_unlock(&p);
+	shared_release_chain(over);
 	return result;
 }
 
@@ -172,7 +174,8 @@ static bool is_scalar(enum shared_type type)
 static bool overwrite(const struct place *p, unsigned how, const struct shared_value *v,
         uint64_t expires_ms, enum shared_result *result)
 {
-	struct shared_entry *e = place_lock(p);
+	struct shared_entry *over = NULL;
+	struct shared_entry *e = place_lock_clean(p, &over);
 	bool done = e && is_scalar(e->block.type) && is_scalar(v->type);
 
 	*result = place_judge(how, place_is_live(p, e));
@@ -186,6 +189,7 @@ static bool overwrite(const struct place *p, unsigned how, const struct shared_v
 		shared_table_touch(&p->shard->table, e);
 	}
 	place_unlock(p);
+	shared_release_chain(over);
 	return done;
 }
 
@@ -226,7 +230,8 @@ enum shared_result shared_dict_store(struct shared_dict *d, unsigned how, struct
 static enum shared_result add_to(const struct place *p, double *number)
 {
 	enum shared_result result = SHARED_NOT_FOUND;
-	struct shared_entry *e = place_lock(p);
+	struct shared_entry *over = NULL;
+	struct shared_entry *e = place_lock_clean(p, &over);
 
 	if (place_is_live(p, e)) {
 		result = e->block.type == SHARED_NUMBER ? SHARED_OK : SHARED_NOT_A_NUMBER;
@@ -235,6 +240,7 @@ static enum shared_result add_to(const struct place *p, double *number)
 			*number = e->block.number += *number;
 	}
 	place_unlock(p);
+	shared_release_chain(over);
 	return result;
 }
 

@@ -6,7 +6,8 @@
  * A dictionary has a size, which keys, values and what keeps them count against. What is new
  * pushes out what was not used for longest, after what has expired; a dictionary of 512 KiB or more
  * has shards with a lock each, and the order of use is that of a shard. Each operation
- * is atomic. Values are copied once on their way in, and handed out as they lie there, held.
+ * is atomic. Values are copied once on their way in, and handed out as they lie there, held. They
+ * count in the budget (base/budget.h) too.
  *
  * Any thread. Time is the caller's, in milliseconds that only grow; one clock for all. */
 

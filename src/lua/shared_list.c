@@ -19,7 +19,8 @@ static void link_element(struct shared_entry *e, struct shared_element *element,
 static enum shared_result push_to_list(const struct place *p, struct shared_element *element,
         bool front, size_t *reserved, size_t *len, const struct shared_entry **list)
 {
-	struct shared_entry *e = place_lock(p);
+	struct shared_entry *over = NULL;
+	struct shared_entry *e = place_lock_clean(p, &over);
 	enum shared_result result = as_list(p, e);
 
 	*list = e;
@@ -34,6 +35,7 @@ static enum shared_result push_to_list(const struct place *p, struct shared_elem
 		}
 	}
 	place_unlock(p);
+	shared_release_chain(over);
 	return result;
 }
 
@@ -109,13 +111,15 @@ enum shared_result shared_dict_pop(struct shared_dict *d, struct slice key, bool
         uint64_t now_ms, struct shared_value *out)
 {
 	struct place p = place_of(d, key, now_ms);
-	struct shared_entry *e = place_lock(&p);
+	struct shared_entry *over = NULL;
+	struct shared_entry *e = place_lock_clean(&p, &over);
 	enum shared_result result = as_list(&p, e);
 
 	if (result == SHARED_OK)
 		pop_from(&p, e, front, out);
 	bool empty = result == SHARED_OK && e->element_count == 0;
 	place_unlock(&p);
+	shared_release_chain(over);
 	if (empty)
 		shared_entry_release(e);
 	return result;
@@ -125,12 +129,14 @@ enum shared_result shared_dict_len(
         struct shared_dict *d, struct slice key, uint64_t now_ms, size_t *len)
 {
 	struct place p = place_of(d, key, now_ms);
-	struct shared_entry *e = place_lock(&p);
+	struct shared_entry *over = NULL;
+	struct shared_entry *e = place_lock_clean(&p, &over);
 	enum shared_result result = as_list(&p, e);
 
 	*len = result == SHARED_OK ? e->element_count : 0;
 	if (result == SHARED_OK)
 		shared_table_touch(&p.shard->table, e);
 	place_unlock(&p);
+	shared_release_chain(over);
 	return result == SHARED_NOT_FOUND ? SHARED_OK : result;
 }

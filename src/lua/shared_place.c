@@ -101,11 +101,19 @@ bool place_reserve(const struct place *p, size_t bytes, const struct shared_entr
 	}
 }
 
+void shared_release_chain(struct shared_entry *e)
+{
+	while (e) {
+		struct shared_entry *next = e->next;
+		shared_entry_release(e);
+		e = next;
+	}
+}
+
 /* Collects what has expired among the least used; with the shard locked. */
-static struct shared_entry *take_expired(const struct place *p)
+static struct shared_entry *take_expired(const struct place *p, struct shared_entry *out)
 {
 	struct shared_table *t = &p->shard->table;
-	struct shared_entry *out = NULL;
 
 	for (int i = 0; i < LOOK_FOR_EXPIRED && !list_is_empty(&t->used); i++) {
 		struct shared_entry *e = list_entry(t->used.next, struct shared_entry, used);
@@ -118,13 +126,11 @@ static struct shared_entry *take_expired(const struct place *p)
 	return out;
 }
 
-void shared_release_chain(struct shared_entry *e)
+struct shared_entry *place_lock_clean(const struct place *p, struct shared_entry **over)
 {
-	while (e) {
-		struct shared_entry *next = e->next;
-		shared_entry_release(e);
-		e = next;
-	}
+	pthread_mutex_lock(&p->shard->lock);
+	*over = take_expired(p, *over);
+	return shared_table_find(&p->shard->table, p->hash, p->key);
 }
 
 /* ---- storing ---- */
@@ -167,13 +173,12 @@ enum shared_result place_insert(
 	struct shared_entry *over = NULL, *old;
 
 	for (;;) {
-		old = place_lock(p);
+		old = place_lock_clean(p, &over);
 		result = place_judge(how, place_is_live(p, old));
 		if (result != SHARED_OK)
 			break;
 		if (put(p, fresh, old, &reserved, &missing)) {
 			fresh = old; /* to be released */
-			over = take_expired(p);
 			break;
 		}
 		if (old)
@@ -182,6 +187,7 @@ enum shared_result place_insert(
 		if (!place_reserve(p, missing, old, how & SHARED_SAFE, forced)) {
 			shared_give_back(p->dict, reserved);
 			shared_entry_release(fresh);
+			shared_release_chain(over);
 			return SHARED_NO_MEMORY;
 		}
 		reserved += missing;

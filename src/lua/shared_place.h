@@ -36,6 +36,9 @@ struct place {
 struct place place_of(struct shared_dict *d, struct slice key, uint64_t now_ms);
 /* What is there, with the shard locked; place_unlock() ends it. */
 struct shared_entry *place_lock(const struct place *p);
+/* The same after some of what has expired was taken out, which the caller releases as a chain after
+ * unlocking: most of what is looked up or stored cleans up a little. */
+struct shared_entry *place_lock_clean(const struct place *p, struct shared_entry **over);
 void place_unlock(const struct place *p);
 /* It is there, and has not expired. */
 bool place_is_live(const struct place *p, const struct shared_entry *e);

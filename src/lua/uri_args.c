@@ -2,6 +2,7 @@
 #include "lua/uri_args.h"
 
 #include "lua/args.h"
+#include "lua/room.h"
 
 /* What each part must not hold besides control bytes and space. */
 static const struct {
@@ -160,22 +161,9 @@ bool uri_args_push(lua_State *L, struct slice text, int max)
 
 /* ---- table to text ---- */
 
-/* Measures when `to` is NULL. */
-struct writing {
-	char *to;
-	size_t len;
-};
-
-static void put(struct writing *w, struct slice s, const char *before)
+static void put(struct room *r, struct slice s)
 {
-	for (; *before; before++) {
-		if (w->to)
-			*w->to++ = *before;
-		w->len++;
-	}
-	if (w->to)
-		w->to = uri_escape(w->to, s, URI_COMPONENT);
-	w->len += uri_escaped_len(s, URI_COMPONENT);
+	uri_escape(room_take(r, uri_escaped_len(s, URI_COMPONENT)), s, URI_COMPONENT);
 }
 
 static struct slice text_at(lua_State *L, int at)
@@ -186,20 +174,26 @@ static struct slice text_at(lua_State *L, int at)
 	return slice_of(text, len);
 }
 
-/* The value on top of the stack, which is taken. */
-static void write_value(lua_State *L, struct writing *w, struct slice name)
+static void put_name(struct room *r, struct slice name)
 {
-	const char *joint = w->len > 0 ? "&" : "";
+	if (r->len > 0)
+		room_add(r, SLICE("&"));
+	put(r, name);
+}
 
+/* The value on top of the stack, which is taken. */
+static void write_value(lua_State *L, struct room *r, struct slice name)
+{
 	switch (lua_type(L, -1)) {
 	case LUA_TBOOLEAN:
 		if (lua_toboolean(L, -1))
-			put(w, name, joint);
+			put_name(r, name);
 		break;
 	case LUA_TSTRING:
 	case LUA_TNUMBER:
-		put(w, name, joint);
-		put(w, text_at(L, -1), "=");
+		put_name(r, name);
+		room_add(r, SLICE("="));
+		put(r, text_at(L, -1));
 		break;
 	default:
 		luaL_error(L, "attempt to use %s as query arg value", luaL_typename(L, -1));
@@ -207,32 +201,24 @@ static void write_value(lua_State *L, struct writing *w, struct slice name)
 	lua_pop(L, 1);
 }
 
-static void write_all(lua_State *L, int at, struct writing *w)
+void uri_args_write(lua_State *L, int at)
 {
+	struct room r;
+
+	room_init(&r, L);
+	luaL_checkstack(L, 8, NULL);
 	for (lua_pushnil(L); lua_next(L, at);) {
 		if (lua_type(L, -2) != LUA_TSTRING)
 			luaL_error(
 			        L, "attempt to use a non-string key in the \"args\" option table");
 		struct slice name = text_at(L, -2);
 		if (!lua_istable(L, -1)) {
-			write_value(L, w, name);
+			write_value(L, &r, name);
 			continue;
 		}
 		for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++)
-			write_value(L, w, name);
+			write_value(L, &r, name);
 		lua_pop(L, 2);
 	}
-}
-
-void uri_args_write(lua_State *L, int at)
-{
-	char small[ARGS_SMALL];
-	struct writing measured = {0};
-
-	luaL_checkstack(L, 8, NULL);
-	write_all(L, at, &measured);
-	char *room = args_room(L, small, measured.len);
-	struct writing w = {.to = room};
-	write_all(L, at, &w);
-	lua_pushlstring(L, room, w.len);
+	room_push(&r);
 }

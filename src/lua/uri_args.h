@@ -33,6 +33,7 @@ size_t uri_unescape(char *out, struct slice in);
  * then. */
 bool uri_args_push(lua_State *L, struct slice text, int max);
 
-/* Pushes the string that the table at `at` becomes. A key or value that cannot be written raises
- * an error at the line of the running function's caller. */
+/* Pushes the string that the table at `at` (counted from below) becomes, and one value below it. A
+ * key or value that cannot be written raises an error at the line of the running function's caller.
+ */
 void uri_args_write(lua_State *L, int at);

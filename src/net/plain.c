@@ -93,7 +93,7 @@ static size_t receive_size(void)
 static ssize_t receive(struct stream *s, size_t size)
 {
 	struct net_counters *c = &s->worker->counters;
-	ssize_t n = sys_recv(fd_of(s), stream_rx_open(s->worker), size);
+	ssize_t n = sys_recv(fd_of(s), stream_open(s->worker->rx), size);
 
 	counter_inc(&c->reads);
 	if (n > 0)
@@ -259,8 +259,7 @@ static void finish_connect(struct stream *s)
 	}
 	unset(s, STREAM_CONNECTING | STREAM_TAKEN);
 	counter_inc(&s->worker->counters.connects);
-	if (s->events->on_connect)
-		s->events->on_connect(s);
+	stream_tell_connected(s);
 	if (!is_gone(s))
 		send_fin(s);
 }
@@ -413,6 +412,11 @@ static bool plain_is_delivered(struct stream *s)
 	return s->flags & STREAM_FAILED || sys_unsent(fd_of(s)) == 0;
 }
 
+static bool plain_is_quiet(struct stream *s)
+{
+	return sys_is_empty(fd_of(s));
+}
+
 static bool plain_local(struct stream *s, struct address *out)
 {
 	*out = (struct address){.len = sizeof out->storage};
@@ -474,6 +478,7 @@ static const struct stream_ops ops = {
         .local = plain_local,
         .settle = plain_settle,
         .is_delivered = plain_is_delivered,
+        .is_quiet = plain_is_quiet,
 };
 
 void plain_pool_init(struct pool *pool)

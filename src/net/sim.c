@@ -137,7 +137,7 @@ bool sim_push(struct stream *s, const void *buf, size_t len)
 		return false;
 	if (len == 0)
 		return true;
-	memcpy(stream_rx_open(s->worker), buf, len);
+	memcpy(stream_open(s->worker->rx), buf, len);
 	stream_deliver(s, len);
 	return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "net/stream.h"
 
+#include "net/tls_stream.h"
 #include "net/worker.h"
 
 #include <assert.h>
@@ -82,6 +83,8 @@ void stream_free(struct stream *s, bool reset)
 	if (!s)
 		return;
 	assert(!(s->flags & STREAM_RELEASED));
+	if (stream_is_tls(s) && !reset)
+		tls_part(s);
 	s->flags |= STREAM_RELEASED;
 	list_remove(&s->ready);
 	clear_queue(s);
@@ -99,24 +102,41 @@ void stream_fail(struct stream *s, int error)
 	stream_make_ready(s);
 }
 
-uint8_t *stream_rx_open(struct worker *w)
+uint8_t *stream_open(uint8_t *buf)
 {
-	ASAN_UNPOISON_MEMORY_REGION(w->rx, WORKER_RX_SIZE);
-	return w->rx;
+	ASAN_UNPOISON_MEMORY_REGION(buf, WORKER_RX_SIZE);
+	return buf;
+}
+
+void stream_give(struct stream *s, uint8_t *buf, size_t len)
+{
+	ASAN_POISON_MEMORY_REGION(buf + len, WORKER_RX_SIZE - len);
+	s->events->on_data(s, buf, len);
 }
 
 void stream_deliver(struct stream *s, size_t len)
 {
-	ASAN_POISON_MEMORY_REGION(s->worker->rx + len, WORKER_RX_SIZE - len);
-	s->events->on_data(s, s->worker->rx, len);
+	if (stream_is_tls(s))
+		tls_received(s, len);
+	else
+		stream_give(s, s->worker->rx, len);
 }
 
 void stream_tell_eof(struct stream *s)
 {
 	if (s->flags & (STREAM_EOF_SEEN | STREAM_ERROR_TOLD | STREAM_RELEASED))
 		return;
+	if (stream_is_tls(s) && !tls_may_end(s))
+		return;
 	s->flags |= STREAM_EOF_SEEN | STREAM_PEER_CLOSED;
 	s->events->on_end(s, STREAM_EOF, 0);
+}
+
+/* With TLS the handshake is still to come. */
+void stream_tell_connected(struct stream *s)
+{
+	if (!(s->flags & (STREAM_SECURING | STREAM_RELEASED)) && s->events->on_connect)
+		s->events->on_connect(s);
 }
 
 void stream_tell_error(struct stream *s)

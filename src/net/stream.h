@@ -2,13 +2,14 @@
 #pragma once
 
 /* A stream of bytes to and from one peer. Plain sockets and simulated streams
- * implement it, TLS will; nothing above knows a descriptor. Belongs to one
- * worker and its thread.
+ * implement it, and on any of them TLS may be put (tls_stream.h); nothing above knows a
+ * descriptor. Belongs to one worker and its thread.
  *
  * Bytes are pushed in: on_data gets what one receive brought, in the worker's
  * receive buffer, to be read and changed in place; at most WORKER_RX_HEADROOM bytes before it
  * are free for the owner to put what it kept from last time. The
- * bytes are gone when on_data returns.
+ * bytes are gone when on_data returns. They may be fewer than one receive brought, or more, if TLS
+ * is in between, but not more than WORKER_RX_SIZE.
  *
  * Descriptors are watched edge-triggered, for both directions, once: pausing,
  * resuming and waiting to write cost no system call.
@@ -28,6 +29,7 @@
 struct address;
 struct socket_options;
 struct stream;
+struct tls;
 struct worker;
 
 enum stream_end {
@@ -45,7 +47,7 @@ struct stream_events {
 	/* The output queue, having been at or over the high mark, fell under the low
 	 * mark (not while memory is short); or, having held anything, became empty. */
 	void (*on_drain)(struct stream *s);
-	/* A stream that was connecting is connected. May be NULL. */
+	/* A stream that was connecting, or securing, is no longer. May be NULL. */
 	void (*on_connect)(struct stream *s);
 	/* So that what on_data will look at is in the processor's cache when it does; each may be
 	 * NULL. `next`: another stream is served first, time to fetch what lies around the
@@ -59,8 +61,10 @@ struct stream_ops {
 	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
 	bool (*is_delivered)(struct stream *s);                           /* NULL: always */
+	bool (*is_quiet)(struct stream *s);                               /* NULL: always */
 	bool (*local)(struct stream *s, struct address *out);             /* NULL: nothing known */
 	void (*settle)(struct stream *s, const struct socket_options *o); /* NULL: nothing to do */
+	bool is_tls; /* they are at the front of the stream's struct tls */
 };
 
 enum {
@@ -79,6 +83,8 @@ enum {
 	STREAM_READY = 1 << 12,       /* on worker->ready */
 	STREAM_DOUBTFUL = 1 << 13,    /* a reset may have come with the last bytes (plain.c) */
 	STREAM_TAKEN = 1 << 14,       /* still CONNECTING, but bytes were taken: it is connected */
+	STREAM_SECURING = 1 << 15,    /* TLS: the handshake is not finished; what is sent waits for
+	                                 its end */
 };
 
 /* Of memory, promised to each stream for its queue (base/budget.h), so that whoever is
@@ -114,6 +120,15 @@ static inline bool stream_is_paused(const struct stream *s)
 {
 	return s->flags & STREAM_PAUSED;
 }
+static inline bool stream_is_tls(const struct stream *s)
+{
+	return s->ops->is_tls;
+}
+/* Neither connected nor, with TLS, secured yet. */
+static inline bool stream_is_connecting(const struct stream *s)
+{
+	return s->flags & (STREAM_CONNECTING | STREAM_SECURING);
+}
 /* No more will be sent: the peer sees the end after what is queued. */
 static inline void stream_shutdown(struct stream *s)
 {
@@ -127,6 +142,17 @@ void stream_free(struct stream *s, bool reset);
 static inline bool stream_is_delivered(struct stream *s)
 {
 	return queue_is_empty(&s->out) && (!s->ops->is_delivered || s->ops->is_delivered(s));
+}
+/* The end of the peer, or worse, is known, though on_end may not have told it yet. */
+static inline bool stream_peer_closed(const struct stream *s)
+{
+	return s->flags & (STREAM_PEER_CLOSED | STREAM_EOF_SEEN | STREAM_FAILED);
+}
+/* Neither bytes nor the end of the peer wait to be read, not even some that no event has
+ * told of yet. For a connection that is to be used, or kept, while nothing is due on it. */
+static inline bool stream_is_quiet(struct stream *s)
+{
+	return !stream_peer_closed(s) && (!s->ops->is_quiet || s->ops->is_quiet(s));
 }
 /* While memory is short a queue holds no more than what one read brings. */
 static inline bool stream_is_over(const struct stream *s)
@@ -161,10 +187,11 @@ static inline bool stream_local_address(struct stream *s, struct address *out)
 void stream_init(struct stream *s, const struct stream_ops *ops, struct worker *w);
 void stream_make_ready(struct stream *s);
 void stream_fail(struct stream *s, int error);
-/* Hand to the owner: the bytes at the front of worker->rx; the peer's end; the
+/* Hand to the owner, or to TLS: the bytes at the front of worker->rx; the peer's end; the
  * failure, once. The owner may have freed the stream when they return. */
 void stream_deliver(struct stream *s, size_t len);
 void stream_tell_eof(struct stream *s);
+void stream_tell_connected(struct stream *s);
 void stream_tell_error(struct stream *s);
 /* Adds what a send left over of v, behind its first `skip` bytes, to the queue. False
  * when memory is short, and then the stream has failed. */
@@ -173,5 +200,7 @@ bool stream_keep(struct stream *s, const struct slice *v, size_t n, size_t skip)
 void stream_sent(struct stream *s, size_t n);
 /* Tells the owner that the queue, which held bytes_before, has drained, if it has. */
 void stream_drained(struct stream *s, uint32_t bytes_before);
-/* Around a receive into worker->rx (AddressSanitizer sees reads behind its bytes). */
-uint8_t *stream_rx_open(struct worker *w);
+/* Of WORKER_RX_SIZE bytes: to be written to; and the front of them to the owner
+ * (AddressSanitizer sees reads behind that). */
+uint8_t *stream_open(uint8_t *buf);
+void stream_give(struct stream *s, uint8_t *buf, size_t len);

@@ -156,6 +156,16 @@ size_t sys_unsent(int fd)
 	return ioctl(fd, SIOCOUTQ, &n) < 0 || n < 0 ? 0 : (size_t)n;
 }
 
+bool sys_is_empty(int fd)
+{
+	char byte;
+	ssize_t n;
+	do
+		n = is_failed("peek") ? -1 : recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 && errno == EAGAIN;
+}
+
 int sys_shutdown(int fd)
 {
 	return is_failed("shutdown") ? -1 : shutdown(fd, SHUT_WR);

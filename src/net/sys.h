@@ -21,6 +21,7 @@ ssize_t sys_recv(int fd, void *buf, size_t len);
 ssize_t sys_send(int fd, const void *buf, size_t len);      /* MSG_NOSIGNAL */
 ssize_t sys_writev(int fd, const struct iovec *iov, int n); /* sendmsg, MSG_NOSIGNAL */
 size_t sys_unsent(int fd); /* bytes that the peer's kernel has not acknowledged; 0 when unknown */
+bool sys_is_empty(int fd); /* a receive would bring nothing now: no bytes, end or error */
 int sys_shutdown(int fd);  /* the sending side */
 int sys_setsockopt(int fd, int level, int name, int value);
 int sys_socket_error(int fd); /* SO_ERROR, which this clears */

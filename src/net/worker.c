@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "net/plain.h"
 #include "net/sys.h"
+#include "net/tls_memory.h"
+#include "net/tls_wire.h"
 #include "net/worker_private.h"
 
 #include <assert.h>
@@ -222,6 +224,7 @@ void worker_free(struct worker *w)
 		sys_close(p->scarcity.spare_fd);
 	assert(wheel_next(&w->wheel) == UINT64_MAX);
 	free_events(w);
+	tls_wire_free(p->wire);
 	pool_fini(&w->chunks);
 	pool_fini(&p->plain);
 	free_memory(w);
@@ -333,6 +336,7 @@ static void *run(void *arg)
 		p->at_end(w, p->arg);
 	worker_free_retired(w);
 	log_thread_fini();
+	tls_memory_thread_fini();
 	budget_settle();
 	return NULL;
 }

@@ -32,6 +32,10 @@ struct event_base;
 	X(writes, "send calls")                                           \
 	X(bytes_read, "bytes received")                                   \
 	X(bytes_written, "bytes sent")                                    \
+	X(tls_accepted, "TLS handshakes finished with clients")           \
+	X(tls_connected, "TLS handshakes finished with upstreams")        \
+	X(tls_resumed, "of both, those that resumed a session")           \
+	X(tls_errors, "connections on which TLS failed")                  \
 	X(dns_queries, "questions put to name servers")                   \
 	X(dns_failures, "names that could not be looked up")              \
 	X(dns_stale, "uses of a last good answer past its time")
@@ -44,7 +48,9 @@ extern const unsigned net_counter_n;
 /* One opaque pointer per layer above. */
 enum worker_layer { WORKER_ENDPOINT, WORKER_UPSTREAM, WORKER_PROXY, WORKER_LUA, WORKER_LAYERS };
 
-enum { WORKER_RX_SIZE = 64 * 1024, WORKER_RX_HEADROOM = 256 };
+/* A message of 64 KiB fits, with its header and the records of TLS around it, so that it takes one
+ * receive. */
+enum { WORKER_RX_SIZE = 66 * 1024, WORKER_RX_HEADROOM = 256 };
 
 /* Something to be freed at the end of the turn; embedded in its owner. */
 struct retired {

@@ -9,6 +9,8 @@
 #include <event2/event_struct.h>
 #include <stdatomic.h>
 
+struct tls_wire;
+
 /* A shortage of descriptors (watch.c). */
 struct scarcity {
 	struct worker *worker;
@@ -31,6 +33,8 @@ struct worker_private {
 	        behind_until_ms; /* the time to go on with; the clock's, to do so at last */
 	_Atomic uint64_t turns;
 	atomic_bool stopping;
+
+	struct tls_wire *wire; /* of TLS (tls_wire.h); NULL = not used yet */
 
 	struct event alarm; /* ends the wait when the wheel has something to do */
 	struct event bell;  /* an eventfd, which other threads write to */

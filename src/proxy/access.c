@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/head.h"
+#include "net/tls_stream.h"
 #include "proxy/headers.h"
 #include "proxy/note.h"
 #include "proxy/opening.h"
@@ -23,13 +24,18 @@ struct access_words {
 	uint8_t close[2][WS_CONTROL_MAX]; /* the reasons of close frames, by who sent them */
 };
 
-#define ACCESS_NAME(name) #name,
-static const char *const names[] = {ACCESS_FIELDS(ACCESS_NAME)};
+struct access_tls {
+	struct tls_info info; /* its slices lie in `bytes` */
+	uint8_t bytes[];
+};
+
+#define ACCESS_KEY(name) RECORD_KEY(#name),
+static const struct record_key keys[] = {ACCESS_FIELDS(ACCESS_KEY)};
 
 enum access_field access_field_of(struct slice name)
 {
 	for (unsigned i = 0; i < ACCESS_FIELD_N; i++)
-		if (slice_equal(slice_str(names[i]), name))
+		if (slice_equal(slice_of(keys[i].text + 1, keys[i].len), name))
 			return (enum access_field)i;
 	return ACCESS_FIELD_N;
 }
@@ -43,8 +49,10 @@ static bool is_wanted(const struct session *s, enum access_field f)
 
 static void clear(struct session *s)
 {
-	if (s->access)
+	if (s->access) {
 		mem_free(s->access->words);
+		mem_free(s->access->tls);
+	}
 	mem_free(s->access);
 	s->access = NULL;
 }
@@ -87,6 +95,28 @@ static uint8_t *keep(uint8_t *at, struct slice v)
 	return at + v.len;
 }
 
+static struct slice move(uint8_t **to, struct slice v)
+{
+	struct slice moved = slice_of(*to, v.len);
+	*to = keep(*to, v);
+	return moved;
+}
+
+static struct access_tls *copy_tls(const struct tls_info *info)
+{
+	struct access_tls *t = mem_try(sizeof *t + info->server_name.len + info->subject.len +
+	                               info->issuer.len + info->fingerprint.len);
+	if (!t)
+		return NULL;
+	uint8_t *to = t->bytes;
+	t->info = *info;
+	t->info.server_name = move(&to, info->server_name);
+	t->info.subject = move(&to, info->subject);
+	t->info.issuer = move(&to, info->issuer);
+	t->info.fingerprint = move(&to, info->fingerprint);
+	return t;
+}
+
 void access_begin(struct session *s, const struct http_head *head)
 {
 	if (!s->proxy->access.is_on)
@@ -108,6 +138,9 @@ void access_begin(struct session *s, const struct http_head *head)
 	a->target_len = (uint16_t)target.len;
 	a->origin_len = (uint16_t)origin.len;
 	keep(keep(keep(keep(a->bytes, method), host), target), origin);
+	struct tls_info tls;
+	if (tls_describe(s->side[CLIENT].ep.stream, &tls))
+		a->tls = copy_tls(&tls);
 }
 
 static struct access_words *words_of(struct access *a)
@@ -191,7 +224,7 @@ static void put_slice(
         const struct session *s, struct record *r, enum access_field f, struct slice value)
 {
 	if (is_wanted(s, f) && value.len > 0)
-		record_slice(r, names[f], value);
+		record_slice(r, &keys[f], value);
 }
 
 static void put_text(
@@ -203,7 +236,7 @@ static void put_text(
 static void put_num(const struct session *s, struct record *r, enum access_field f, uint64_t value)
 {
 	if (is_wanted(s, f))
-		record_num(r, names[f], value);
+		record_num(r, &keys[f], value);
 }
 
 /* Kept as one more, so that 0 is none. */
@@ -248,16 +281,32 @@ static void put_request(const struct session *s, struct record *r)
 	put_slice(s, r, ACCESS_origin, slice_of(origin, a->origin_len));
 }
 
+static void put_tls(const struct session *s, struct record *r)
+{
+	if (!s->access || !s->access->tls)
+		return;
+	const struct tls_info *t = &s->access->tls->info;
+	put_text(s, r, ACCESS_tls_version, t->version);
+	put_text(s, r, ACCESS_tls_cipher, t->cipher);
+	put_slice(s, r, ACCESS_tls_server_name, t->server_name);
+	put_slice(s, r, ACCESS_tls_client_subject, t->subject);
+	put_slice(s, r, ACCESS_tls_client_issuer, t->issuer);
+	put_slice(s, r, ACCESS_tls_client_sha256, t->fingerprint);
+}
+
 static void put_who(const struct session *s, struct record *r)
 {
-	char buf[HEADERS_ID_LEN], id[24];
+	char buf[HEADERS_ID_LEN];
+	uint8_t id[20], *end = id + sizeof id, *at = end;
 	/* As text: it has more digits than a JSON number keeps in many a reader. */
-	snprintf(id, sizeof id, "%llu", (unsigned long long)s->id);
-	put_text(s, r, ACCESS_id, id);
+	for (uint64_t n = s->id; n > 0; n /= 10)
+		*--at = (uint8_t)('0' + n % 10);
+	put_slice(s, r, ACCESS_id, slice_of(at, (size_t)(end - at)));
 	put_slice(s, r, ACCESS_request, headers_request_id(s, buf));
 	put_addresses(s, r);
 	put_where(s, r);
 	put_request(s, r);
+	put_tls(s, r);
 }
 
 static void put_times(const struct session *s, struct record *r)

@@ -16,58 +16,64 @@ struct http_head;
 struct session;
 
 /* The keys of a record, in its order. */
-#define ACCESS_FIELDS(X)     \
-	X(time)              \
-	X(event)             \
-	X(id)                \
-	X(request)           \
-	X(client)            \
-	X(peer)              \
-	X(listener)          \
-	X(route)             \
-	X(upstream)          \
-	X(server)            \
-	X(method)            \
-	X(host)              \
-	X(target)            \
-	X(origin)            \
-	X(status)            \
-	X(handshake_ms)      \
-	X(connect_ms)        \
-	X(duration_ms)       \
-	X(text_up)           \
-	X(text_bytes_up)     \
-	X(binary_up)         \
-	X(binary_bytes_up)   \
-	X(ping_up)           \
-	X(ping_bytes_up)     \
-	X(pong_up)           \
-	X(pong_bytes_up)     \
-	X(bytes_up)          \
-	X(text_down)         \
-	X(text_bytes_down)   \
-	X(binary_down)       \
-	X(binary_bytes_down) \
-	X(ping_down)         \
-	X(ping_bytes_down)   \
-	X(pong_down)         \
-	X(pong_bytes_down)   \
-	X(bytes_down)        \
-	X(pings)             \
-	X(rtt_ms)            \
-	X(queue_peak_up)     \
-	X(queue_peak_down)   \
-	X(pauses_up)         \
-	X(pauses_down)       \
-	X(client_code)       \
-	X(client_reason)     \
-	X(upstream_code)     \
-	X(upstream_reason)   \
-	X(code)              \
-	X(closed_by)         \
-	X(cause)             \
-	X(reason)            \
-	X(error)             \
+#define ACCESS_FIELDS(X)      \
+	X(time)               \
+	X(event)              \
+	X(id)                 \
+	X(request)            \
+	X(client)             \
+	X(peer)               \
+	X(listener)           \
+	X(route)              \
+	X(upstream)           \
+	X(server)             \
+	X(method)             \
+	X(host)               \
+	X(target)             \
+	X(origin)             \
+	X(tls_version)        \
+	X(tls_cipher)         \
+	X(tls_server_name)    \
+	X(tls_client_subject) \
+	X(tls_client_issuer)  \
+	X(tls_client_sha256)  \
+	X(status)             \
+	X(handshake_ms)       \
+	X(connect_ms)         \
+	X(duration_ms)        \
+	X(text_up)            \
+	X(text_bytes_up)      \
+	X(binary_up)          \
+	X(binary_bytes_up)    \
+	X(ping_up)            \
+	X(ping_bytes_up)      \
+	X(pong_up)            \
+	X(pong_bytes_up)      \
+	X(bytes_up)           \
+	X(text_down)          \
+	X(text_bytes_down)    \
+	X(binary_down)        \
+	X(binary_bytes_down)  \
+	X(ping_down)          \
+	X(ping_bytes_down)    \
+	X(pong_down)          \
+	X(pong_bytes_down)    \
+	X(bytes_down)         \
+	X(pings)              \
+	X(rtt_ms)             \
+	X(queue_peak_up)      \
+	X(queue_peak_down)    \
+	X(pauses_up)          \
+	X(pauses_down)        \
+	X(client_code)        \
+	X(client_reason)      \
+	X(upstream_code)      \
+	X(upstream_reason)    \
+	X(code)               \
+	X(closed_by)          \
+	X(cause)              \
+	X(reason)             \
+	X(error)              \
 	X(cut)
 
 #define ACCESS_ENUM(name) ACCESS_##name,
@@ -96,6 +102,8 @@ enum access_field access_field_of(struct slice name);
 
 /* What is told late, and by few. */
 struct access_words;
+/* What TLS has told; the stream that knows it is gone when the record is written. */
+struct access_tls;
 
 struct access {
 	/* By enum side_name: that sent them. */
@@ -104,6 +112,7 @@ struct access {
 	uint32_t ping_bytes[2], pong_bytes[2];
 	uint32_t queue_peak[2];            /* of what waited for the side */
 	struct access_words *words;        /* NULL = none */
+	struct access_tls *tls;            /* NULL = the connection has none */
 	uint32_t begun_ms;                 /* after the session's start: its request's head came */
 	uint32_t handshake_ms, connect_ms; /* plus one; 0 = it did not come to that */
 	uint32_t own_pings, rtt_ms;        /* rtt_ms: plus one */

@@ -79,6 +79,10 @@ bool admit_memory(struct session *s)
 		return true;
 	shortage_begin(s->proxy);
 	counter_inc(&s->proxy->counters.refused_memory);
+	if (s->listener->tls) { /* to tell it would take more than there is */
+		session_end(s, true);
+		return false;
+	}
 	request_turn_away(s, 503, "memory is short", FULL_RETRY_S);
 	turn_away(s);
 	return false;

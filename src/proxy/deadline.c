@@ -6,6 +6,7 @@
 #include "proxy/opening.h"
 #include "proxy/preface.h"
 #include "proxy/request.h"
+#include "proxy/secure.h"
 #include "proxy/tunnel.h"
 #include "upstream/group.h"
 
@@ -234,6 +235,11 @@ static void check_reading(struct session *s)
 {
 	if (session_clock(s) < s->deadline_ms) {
 		deadline_reset(s);
+		return;
+	}
+	if (secure_timed_out(s)) {
+		counter_inc(&s->proxy->counters.silent);
+		session_end(s, true);
 		return;
 	}
 	if (s->receiving) {

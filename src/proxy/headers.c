@@ -2,9 +2,12 @@
 #include "proxy/headers.h"
 
 #include "base/siphash.h"
+#include "net/tls_stream.h"
 #include "proxy/note.h"
 #include "proxy/rewrite.h"
 #include "proxy/trust.h"
+
+#include <endian.h>
 
 static bool is_trusted(const struct session *s, const struct address_brief *peer)
 {
@@ -57,17 +60,28 @@ bool headers_name_request(struct session *s, const struct http_head *head)
 	return (id.len == 0 && !s->note) || renew_note(s, is_client ? NULL : &peer, id);
 }
 
+/* The hex digits of half a word, its lowest first. */
+static void put_hex(char out[8], uint32_t half)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t v = half;
+	v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
+	v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	v = (v | v << 4) & 0x0f * each;
+	uint64_t letters = (v + 6 * each) >> 4 & each; /* 1 from ten on */
+	v = htole64(v + '0' * each + ('a' - '0' - 10) * letters);
+	memcpy(out, &v, sizeof v);
+}
+
 /* An own id is not kept: it is made of the session's id, the request's number and a key
  * that nobody else has, whenever it is asked for. */
 static void make_id(const struct session *s, char out[HEADERS_ID_LEN])
 {
-	static const char digits[] = "0123456789abcdef";
-	uint64_t of[3] = {s->id, s->requests, 0};
-	for (size_t i = 0; i < HEADERS_ID_LEN; of[2] = i) {
-		uint64_t word = siphash(s->proxy->id_key, of, sizeof of);
-		for (size_t end = i + HEADERS_ID_LEN / 2; i < end; word >>= 4)
-			out[i++] = digits[word & 15];
-	}
+	const uint64_t of[] = {s->id, s->requests};
+	uint64_t id[2];
+	siphash128(id, s->proxy->id_key, of, sizeof of);
+	for (size_t i = 0; i < HEADERS_ID_LEN / 8; i++)
+		put_hex(out + 8 * i, (uint32_t)(id[i / 2] >> i % 2 * 32));
 }
 
 struct slice headers_request_id(const struct session *s, char buf[HEADERS_ID_LEN])
@@ -83,20 +97,26 @@ struct slice headers_request_id(const struct session *s, char buf[HEADERS_ID_LEN
 struct facts {
 	struct address_brief peer;
 	char id[HEADERS_ID_LEN];
+	struct tls_info tls;
 	struct rules_scope scope;
 };
 
-static void gather(struct facts *f, const struct session *s, const struct http_head *head)
+/* What these rules may ask for. */
+static void gather(struct facts *f, const struct session *s, const struct http_head *head,
+        const struct rules *rules)
 {
+	const struct stream *stream = s->side[CLIENT].ep.stream;
 	f->peer = peer_of(s);
 	f->scope = (struct rules_scope){.head = head,
 	        .client = &s->client,
 	        .peer = &f->peer,
 	        .trusted = is_trusted(s, &f->peer),
 	        .port = s->port,
+	        .tls = tls_describe(stream, &f->tls) ? &f->tls : NULL,
 	        .listener = slice_str(s->listener->name),
 	        .route = slice_str(s->route->name),
-	        .request_id = headers_request_id(s, f->id)};
+	        .request_id = rules_use(rules, RULES_REQUEST_ID) ? headers_request_id(s, f->id)
+	                                                         : SLICE("")};
 }
 
 const char *headers_put_request(struct session *s, struct http_writer *w, struct http_head *head,
@@ -112,7 +132,7 @@ const char *headers_put_request(struct session *s, struct http_writer *w, struct
 		*status = 414;
 		return "the request target is over 8 KiB with its path replaced";
 	}
-	gather(&f, s, head);
+	gather(&f, s, head, h->request);
 	rules_filter(h->request, head, f.scope.trusted);
 	upgrade_begin_request(w, head, slice_of(target, t.len),
 	        h->host_is_server ? RULES_SERVER
@@ -132,7 +152,7 @@ void headers_put_response(
 	struct facts f;
 	if (!rules || !rules_have_lines(rules))
 		return;
-	gather(&f, s, request);
+	gather(&f, s, request, rules);
 	rules_put(rules, w, &f.scope);
 }
 

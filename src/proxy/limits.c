@@ -31,7 +31,7 @@ struct limit_entry {
 	struct list idle;         /* of the shard, the one idle longest first; while count is 0 */
 	struct key key;
 	uint32_t count;
-	uint32_t shard;
+	uint32_t hash; /* of the key, its lower half */
 	struct bucket bucket;
 	uint64_t full_ms; /* when its bucket is full again */
 };
@@ -294,29 +294,29 @@ static bool is_limited(const struct limit_scope *s, const struct limit_settings 
 	       make_key(s, set, client, k);
 }
 
-static uint64_t hash_of(const struct table *t, const struct key *k)
+static uint32_t hash_of(const struct table *t, const struct key *k)
 {
-	return siphash(t->secret, k, sizeof *k);
+	return (uint32_t)siphash(t->secret, k, sizeof *k);
 }
 
 /* The shard is in the low bits of the hash, the slot in those above. */
-static struct limit_entry **slot_of(struct shard *s, uint64_t hash)
+static struct limit_entry **slot_of(struct shard *s, uint32_t hash)
 {
 	return &s->slot[hash / SHARDS & (s->slot_n - 1)];
 }
 
-static struct limit_entry *find(struct shard *s, uint64_t hash, const struct key *k)
+static struct limit_entry *find(struct shard *s, uint32_t hash, const struct key *k)
 {
 	if (!s->slot)
 		return NULL;
 	for (struct limit_entry *e = *slot_of(s, hash); e; e = e->next)
-		if (memcmp(&e->key, k, sizeof *k) == 0)
+		if (e->hash == hash && memcmp(&e->key, k, sizeof *k) == 0)
 			return e;
 	return NULL;
 }
 
 /* Without memory for more slots the lists get longer. False: there are none at all. */
-static bool make_room(const struct table *t, struct shard *s)
+static bool make_room(struct shard *s)
 {
 	if (s->used < s->slot_n)
 		return true;
@@ -329,7 +329,7 @@ static bool make_room(const struct table *t, struct shard *s)
 		while (s->slot[i]) {
 			struct limit_entry *e = s->slot[i];
 			s->slot[i] = e->next;
-			struct limit_entry **to = slot_of(&larger, hash_of(t, &e->key));
+			struct limit_entry **to = slot_of(&larger, e->hash);
 			e->next = *to;
 			*to = e;
 		}
@@ -340,9 +340,9 @@ static bool make_room(const struct table *t, struct shard *s)
 	return true;
 }
 
-static void forget(const struct table *t, struct shard *s, struct limit_entry *e)
+static void forget(struct shard *s, struct limit_entry *e)
 {
-	struct limit_entry **at = slot_of(s, hash_of(t, &e->key));
+	struct limit_entry **at = slot_of(s, e->hash);
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
@@ -357,21 +357,20 @@ static struct limit_entry *longest_idle(struct shard *s)
 }
 
 /* A new entry, idle, at the cost of others if need be. NULL: the table is full. */
-static struct limit_entry *add(
-        const struct table *t, struct shard *s, uint64_t hash, const struct key *k, uint64_t now_ms)
+static struct limit_entry *add(struct shard *s, uint32_t hash, const struct key *k, uint64_t now_ms)
 {
 	struct limit_entry *e = longest_idle(s);
 	for (int i = 0; i < SWEEP_MAX && e && e->full_ms <= now_ms; i++, e = longest_idle(s))
-		forget(t, s, e);
+		forget(s, e);
 	while (s->used >= atomic_load_explicit(&shard_max, memory_order_relaxed) && e) {
-		forget(t, s, e);
+		forget(s, e);
 		e = longest_idle(s);
 	}
-	if (s->used >= atomic_load_explicit(&shard_max, memory_order_relaxed) || !make_room(t, s) ||
+	if (s->used >= atomic_load_explicit(&shard_max, memory_order_relaxed) || !make_room(s) ||
 	        !(e = pool_get(&s->pool)))
 		return NULL;
 	struct limit_entry **slot = slot_of(s, hash);
-	*e = (struct limit_entry){.next = *slot, .key = *k, .shard = (uint32_t)(hash % SHARDS)};
+	*e = (struct limit_entry){.next = *slot, .key = *k, .hash = hash};
 	*slot = e;
 	list_append(&s->idle, &e->idle);
 	s->used++;
@@ -379,12 +378,12 @@ static struct limit_entry *add(
 }
 
 /* A connection has left: the entry stays while its bucket has something to remember. */
-static void rest(const struct table *t, struct shard *s, struct limit_entry *e)
+static void rest(struct shard *s, struct limit_entry *e)
 {
 	list_remove(&e->idle);
 	list_append(&s->idle, &e->idle);
 	if (e->full_ms == 0)
-		forget(t, s, e);
+		forget(s, e);
 }
 
 /* One connection more, at the cost of one handshake if `now_ms` is given. */
@@ -408,11 +407,11 @@ static enum limit_verdict enter_entry(struct limit_entry *e, const struct limit_
 
 static void leave_entry(const struct table *t, struct limit_entry *e)
 {
-	struct shard *s = (struct shard *)&t->shard[e->shard];
+	struct shard *s = (struct shard *)&t->shard[e->hash % SHARDS];
 	pthread_mutex_lock(&s->lock);
 	assert(e->count > 0);
 	if (--e->count == 0)
-		rest(t, s, e);
+		rest(s, e);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -424,13 +423,13 @@ struct ask {
 };
 
 /* With the shard locked: the address, then all that the scope limits as a whole. */
-static struct limit_answer enter_address(struct shard *s, uint64_t hash, const struct key *k,
+static struct limit_answer enter_address(struct shard *s, uint32_t hash, const struct key *k,
         const struct ask *ask, struct limit_entry **out)
 {
 	struct limit_answer a = {.verdict = LIMIT_OK};
 	struct limit_entry *e = find(s, hash, k);
 	if (!e)
-		e = add(ask->scope->table, s, hash, k, ask->now_ms);
+		e = add(s, hash, k, ask->now_ms);
 	*out = e;
 	if (!e) {
 		a.table_full = true;
@@ -438,7 +437,7 @@ static struct limit_answer enter_address(struct shard *s, uint64_t hash, const s
 	}
 	a.verdict = enter_entry(e, ask->set, ask->costs, ask->now_ms, &a.wait_ms);
 	if (a.verdict != LIMIT_OK && e->count == 0)
-		rest(ask->scope->table, s, e);
+		rest(s, e);
 	return a;
 }
 
@@ -451,7 +450,7 @@ static void undo_address(struct shard *s, const struct ask *ask, struct limit_en
 			e->full_ms = 0;
 	}
 	if (--e->count == 0)
-		rest(ask->scope->table, s, e);
+		rest(s, e);
 }
 
 static enum limit_verdict enter_whole(const struct ask *ask, uint32_t *wait_ms)
@@ -472,7 +471,7 @@ struct limit_answer limit_enter(struct limit_scope *scope, const struct limit_se
 	struct limit_entry *e = NULL;
 	struct key k;
 	if (is_limited(scope, set, client, &k)) {
-		uint64_t hash = hash_of(scope->table, &k);
+		uint32_t hash = hash_of(scope->table, &k);
 		struct shard *s = &scope->table->shard[hash % SHARDS];
 		pthread_mutex_lock(&s->lock);
 		a = enter_address(s, hash, &k, &ask, &e);
@@ -500,7 +499,7 @@ struct limit_answer limit_move(struct limit_place *place, const struct limit_set
 	if (is_limited(ask.scope, set, client, &k)) {
 		if (place->entry && memcmp(&place->entry->key, &k, sizeof k) == 0)
 			return a;
-		uint64_t hash = hash_of(ask.scope->table, &k);
+		uint32_t hash = hash_of(ask.scope->table, &k);
 		struct shard *s = &ask.scope->table->shard[hash % SHARDS];
 		pthread_mutex_lock(&s->lock);
 		a = enter_address(s, hash, &k, &ask, &e);

@@ -301,10 +301,15 @@ const char *origin_list_find(const struct origin_list *l, const struct http_head
 		return NULL;
 	if (!split(f->value, &p))
 		p.scheme.len = 0;
-	for (size_t i = 0; i < l->n; i++)
-		if (allows(&l->entry[i], f->value, &p, h))
-			return l->entry[i].text;
-	return NULL;
+	/* same-host last: it has to bring the request's host in its normal form. */
+	const struct entry *same_host = NULL;
+	for (const struct entry *e = l->entry; e < l->entry + l->n; e++) {
+		if (e->kind == SAME_HOST)
+			same_host = e;
+		else if (allows(e, f->value, &p, h))
+			return e->text;
+	}
+	return same_host && allows(same_host, f->value, &p, h) ? same_host->text : NULL;
 }
 
 enum origin_verdict origin_check(

@@ -4,6 +4,7 @@
 #include "proxy/admit.h"
 #include "proxy/note.h"
 #include "proxy/opening.h"
+#include "proxy/secure.h"
 #include "upstream/group.h"
 
 bool preface_is_due(const struct session *s)
@@ -46,13 +47,15 @@ size_t preface_on_bytes(struct endpoint *ep, const uint8_t *buf, size_t len)
 		refuse(s, proxy_header_reason((enum proxy_header_error) - n));
 		return len;
 	}
-	if (!believe(s, &h)) {
+	/* What follows is TLS, if that is spoken here, and no longer the endpoint's. */
+	struct slice rest = slice_of(buf + n, len - (size_t)n);
+	if (!believe(s, &h) || !secure_begin(s, rest)) {
 		counter_inc(&s->proxy->counters.out_of_memory);
 		refuse(s, "out of memory");
 		return len;
 	}
 	admit_connection(s);
-	return (size_t)n;
+	return s->listener->tls ? len : (size_t)n;
 }
 
 bool preface_cut_short(struct session *s, const char *reason)

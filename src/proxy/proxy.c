@@ -5,12 +5,15 @@
 #include "base/random.h"
 #include "net/plain.h"
 #include "net/resolver.h"
+#include "net/tls_server.h"
 #include "proxy/admit.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
+#include "proxy/secure.h"
 #include "proxy/session.h"
 #include "upstream/dial.h"
 #include "upstream/health.h"
+#include "upstream/spare.h"
 
 #include <assert.h>
 
@@ -91,6 +94,7 @@ void proxy_listener_unref(struct proxy_listener *l)
 	cidr_list_fini(&l->proxy_protocol_from);
 	limit_exempt_unref(l->limits.exempt);
 	limit_scope_unref(l->scope);
+	tls_server_unref(l->tls);
 	mem_free(l->name);
 	mem_free(l);
 }
@@ -114,17 +118,31 @@ void proxy_use_groups(struct proxy *p, struct upstream_group *const *group, size
 	health_follow(p->health, group, n);
 }
 
-static void stop_checking(struct proxy *p)
+void proxy_keep_spares(
+        struct proxy *p, struct upstream_group *const *group, size_t n, unsigned workers)
+{
+	if (!p->drain.on)
+		spares_follow(p->worker, group, n, workers);
+}
+
+static void leave_servers(struct proxy *p)
 {
 	health_free(p->health);
 	p->health = NULL;
+	spares_stop(p->worker);
 }
 
 void proxy_set_access(struct proxy *p, const struct access_settings *s)
 {
 	p->access = *s;
 	if (s->is_on && !p->access_record)
-		p->access_record = mem_new(ACCESS_RECORD_MAX);
+		p->access_record = mem_new(ACCESS_RECORD_MAX + RECORD_KEY_ROOM);
+}
+
+static void lack_memory(struct session *s)
+{
+	counter_inc(&s->proxy->counters.out_of_memory);
+	session_end(s, true);
 }
 
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,
@@ -141,8 +159,10 @@ static bool adopt(struct proxy *p, struct stream *stream, const struct address *
 			return true;
 		if (preface_is_due(s))
 			endpoint_expect_preface(&s->side[CLIENT].ep);
-		else
+		else if (secure_begin(s, SLICE("")))
 			admit_connection(s);
+		else
+			lack_memory(s);
 	} else {
 		counter_inc(&p->counters.out_of_memory);
 	}
@@ -216,7 +236,7 @@ static void drain_step(struct timer *t)
 
 void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), void *arg)
 {
-	stop_checking(p);
+	leave_servers(p);
 	p->drain.on = true;
 	p->drain.done = done;
 	p->drain.arg = arg;
@@ -229,7 +249,7 @@ void proxy_drain(struct proxy *p, uint32_t spread_ms, void (*done)(void *arg), v
 
 void proxy_abort(struct proxy *p)
 {
-	stop_checking(p);
+	leave_servers(p);
 	while (!list_is_empty(&p->sessions)) {
 		struct session *s = list_entry(p->sessions.next, struct session, node);
 		session_blame(s, CAUSE_STOPPING, CLOSED_BY_PROXY, 0);

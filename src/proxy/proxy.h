@@ -18,6 +18,7 @@
 struct access_settings;
 struct resolver_settings;
 struct stream;
+struct tls_server;
 struct worker;
 
 /* What a session needs to know of the listener it came by. Immutable part of a
@@ -28,6 +29,8 @@ struct proxy_listener {
 	unsigned number; /* bit in route->listeners, in the tables made with it */
 	uint32_t handshake_timeout_ms;
 	uint32_t keepalive_timeout_ms;
+	struct tls_server *tls;   /* referenced; NULL: plain HTTP is spoken */
+	uint32_t tls_timeout_ms;  /* for its handshake, within that of the other */
 	struct cidr_list trusted; /* proxies that are believed about their clients */
 	enum trust_header trusted_header;
 	bool proxy_protocol;                  /* these peers begin with a PROXY header: */
@@ -122,6 +125,11 @@ void proxy_set_routes(struct proxy *p, struct route_table *t);
  * ends. By one of them, always the same. */
 struct upstream_group;
 void proxy_use_groups(struct proxy *p, struct upstream_group *const *group, size_t n);
+
+/* The groups to whose servers spare connections are kept from now on, of which this is one of
+ * so many workers. Again with each configuration; none once this one drains or ends. */
+void proxy_keep_spares(
+        struct proxy *p, struct upstream_group *const *group, size_t n, unsigned workers);
 
 /* Which records of sessions go to the access log (base/log.h) from now on. */
 void proxy_set_access(struct proxy *p, const struct access_settings *s);

@@ -11,6 +11,7 @@
 #include "proxy/headers.h"
 #include "proxy/opening.h"
 #include "proxy/route_table.h"
+#include "proxy/secure.h"
 #include "proxy/tokens.h"
 #include "proxy/tunnel.h"
 
@@ -379,6 +380,11 @@ void request_on_head(struct session *s, struct http_head *head)
 	bool sound;
 	counter_inc(&s->proxy->counters.requests);
 	access_begin(s, head);
+	if (secure_is_missing(s)) {
+		request_refuse(
+		        s, 400, "plain HTTP came to a port for TLS: want https:// or wss://");
+		return;
+	}
 	if (!headers_find_client(s, head)) {
 		refuse_memory(s);
 		return;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/find.h"
+#include "net/tls_stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,12 @@ static const char *const variables[RULES_VARIABLES] = {
         [RULES_UPSTREAM] = "upstream",
         [RULES_URI] = "uri",
         [RULES_TIME] = "time",
+        [RULES_TLS_VERSION] = "tls_version",
+        [RULES_TLS_CIPHER] = "tls_cipher",
+        [RULES_TLS_SERVER_NAME] = "tls_server_name",
+        [RULES_TLS_CLIENT_SUBJECT] = "tls_client_subject",
+        [RULES_TLS_CLIENT_ISSUER] = "tls_client_issuer",
+        [RULES_TLS_CLIENT_FINGERPRINT] = "tls_client_fingerprint",
 };
 
 struct part {
@@ -54,6 +61,7 @@ struct rules {
 	struct drop *drop;
 	size_t drop_n;
 	uint64_t drop_lens; /* bit n % 64: a name of n bytes is to be dropped */
+	uint32_t used;      /* bit per enum rules_variable that some line has */
 };
 
 /* ---- names ---- */
@@ -175,6 +183,15 @@ static void free_line(struct line *l)
 	mem_free(l->part);
 }
 
+static void note_used(struct rules *r)
+{
+	r->used = 0;
+	for (size_t i = 0; i < r->line_n; i++)
+		for (size_t k = 0; k < r->line[i].part_n; k++)
+			if (r->line[i].part[k].kind < RULES_VARIABLES)
+				r->used |= UINT32_C(1) << r->line[i].part[k].kind;
+}
+
 /* Takes back the lines under that name. */
 static void undo_lines(struct rules *r, struct slice name)
 {
@@ -186,6 +203,7 @@ static void undo_lines(struct rules *r, struct slice name)
 			r->line[kept++] = r->line[i];
 	}
 	r->line_n = kept;
+	note_used(r);
 }
 
 static void add_part(struct line *l, unsigned kind, struct slice text)
@@ -245,6 +263,7 @@ static void append_line(struct rules *r, struct line *l)
 {
 	r->line = mem_resize(r->line, (r->line_n + 1) * sizeof r->line[0]);
 	r->line[r->line_n++] = *l;
+	note_used(r);
 }
 
 static bool make_line(struct line *l, struct slice name, const char *value, char why[RULES_WHY_MAX])
@@ -313,6 +332,25 @@ void rules_identify(struct rules *r, const char *header)
 	add_own(r, header, RULES_REQUEST_ID, false);
 }
 
+static size_t line_size(const struct line *l)
+{
+	return strlen(l->text) + 2;
+}
+
+/* Whether there is room for one line more, in place of those of its name or beside them. */
+static bool has_room(
+        const struct rules *r, const struct line *l, bool beside, char why[RULES_WHY_MAX])
+{
+	size_t sum = line_size(l);
+	for (size_t i = 0; i < r->line_n; i++)
+		if (beside || !slice_equal_nocase(slice_str(r->line[i].name), slice_str(l->name)))
+			sum += line_size(&r->line[i]);
+	if (sum > RULES_LINES_MAX)
+		snprintf(why, RULES_WHY_MAX, "with this line %zu bytes are added: want at most %d",
+		        sum, RULES_LINES_MAX);
+	return sum <= RULES_LINES_MAX;
+}
+
 bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RULES_WHY_MAX])
 {
 	size_t len = strcspn(text, ":");
@@ -338,6 +376,10 @@ bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RUL
 		}
 		if (!make_line(&l, name, value, why))
 			return false;
+		if (!has_room(r, &l, op == RULES_ADD, why)) {
+			free_line(&l);
+			return false;
+		}
 	}
 	if (op != RULES_ADD)
 		undo_lines(r, name);
@@ -354,11 +396,7 @@ bool rules_are_empty(const struct rules *r)
 
 bool rules_use(const struct rules *r, enum rules_variable v)
 {
-	for (size_t i = 0; i < r->line_n; i++)
-		for (size_t k = 0; k < r->line[i].part_n; k++)
-			if (r->line[i].part[k].kind == (unsigned)v)
-				return true;
-	return false;
+	return r->used >> v & 1;
 }
 
 /* ---- running ---- */
@@ -477,7 +515,28 @@ static void put_forwarded(const struct rules *r, struct http_writer *w, const st
 	put_hop(w, &by);
 	http_put(w, quoted ? SLICE("]\";host=\"") : SLICE(";host=\""));
 	http_put(w, host_of(s->head));
-	http_put(w, SLICE("\";proto=http"));
+	http_put(w, s->tls ? SLICE("\";proto=https") : SLICE("\";proto=http"));
+}
+
+/* What there is no TLS for, or what a client has not shown, is empty. */
+static struct slice tls_value(const struct tls_info *tls, unsigned kind)
+{
+	switch (tls ? kind : TEXT) {
+	case RULES_TLS_VERSION:
+		return slice_str(tls->version);
+	case RULES_TLS_CIPHER:
+		return slice_str(tls->cipher);
+	case RULES_TLS_SERVER_NAME:
+		return tls->server_name;
+	case RULES_TLS_CLIENT_SUBJECT:
+		return tls->subject;
+	case RULES_TLS_CLIENT_ISSUER:
+		return tls->issuer;
+	case RULES_TLS_CLIENT_FINGERPRINT:
+		return tls->fingerprint;
+	default:
+		return SLICE("");
+	}
 }
 
 static void put_uri(struct http_writer *w, const struct http_head *head)
@@ -517,7 +576,7 @@ static void put_part(const struct rules *r, struct http_writer *w, const struct 
 		http_put(w, host_of(s->head));
 		break;
 	case RULES_SCHEME:
-		http_put(w, SLICE("http"));
+		http_put(w, s->tls ? SLICE("https") : SLICE("http"));
 		break;
 	case RULES_LISTENER:
 		http_put(w, s->listener);
@@ -536,6 +595,14 @@ static void put_part(const struct rules *r, struct http_writer *w, const struct 
 		break;
 	case RULES_TIME:
 		put_time(w);
+		break;
+	case RULES_TLS_VERSION:
+	case RULES_TLS_CIPHER:
+	case RULES_TLS_SERVER_NAME:
+	case RULES_TLS_CLIENT_SUBJECT:
+	case RULES_TLS_CLIENT_ISSUER:
+	case RULES_TLS_CLIENT_FINGERPRINT:
+		http_put(w, tls_value(s->tls, p->kind));
 		break;
 	case FORWARDED_FOR:
 		put_forwarded_for(r, w, s);

@@ -19,6 +19,7 @@
 #include "net/address.h"
 
 struct rules;
+struct tls_info;
 
 enum rules_side { RULES_REQUEST, RULES_RESPONSE };
 enum rules_op { RULES_SET, RULES_ADD, RULES_REMOVE };
@@ -36,6 +37,12 @@ enum rules_variable {
 	RULES_UPSTREAM,
 	RULES_URI,
 	RULES_TIME,
+	RULES_TLS_VERSION,
+	RULES_TLS_CIPHER,
+	RULES_TLS_SERVER_NAME,
+	RULES_TLS_CLIENT_SUBJECT,
+	RULES_TLS_CLIENT_ISSUER,
+	RULES_TLS_CLIENT_FINGERPRINT,
 	RULES_VARIABLES
 };
 
@@ -50,6 +57,7 @@ struct rules_scope {
 	const struct address_brief *peer;   /* who is connected */
 	bool trusted;                       /* the peer is a trusted proxy */
 	uint16_t port;                      /* that the connection came to; 0 = none */
+	const struct tls_info *tls;         /* of the client's connection; NULL = it has none */
 	struct slice listener, route, request_id;
 };
 
@@ -62,8 +70,8 @@ void rules_identify(struct rules *r, const char *header);
 /* One rule more: `Name: value` with ${variables} ($${ is a ${ that is none), or `Name`
  * to remove. False, with what would be right in why, for one that is none, and for
  * fields that concern one connection only, or belong to the handshake, or have a key of
- * their own. */
-enum { RULES_WHY_MAX = 200 };
+ * their own; and when all lines, without what variables bring, are over RULES_LINES_MAX. */
+enum { RULES_WHY_MAX = 480, RULES_LINES_MAX = 16384 };
 bool rules_add(struct rules *r, enum rules_op op, const char *text, char why[RULES_WHY_MAX]);
 /* The name of a header that rules may touch; false with why. */
 bool rules_may_name(enum rules_side side, struct slice name, char why[RULES_WHY_MAX]);

@@ -2,6 +2,7 @@
 #include "proxy/session.h"
 
 #include "base/log.h"
+#include "net/tls_stream.h"
 #include "proxy/admit.h"
 #include "proxy/close.h"
 #include "proxy/deadline.h"
@@ -10,7 +11,9 @@
 #include "proxy/note.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
+#include "proxy/reply.h"
 #include "proxy/request.h"
+#include "proxy/secure.h"
 #include "proxy/tunnel.h"
 #include "upstream/balance.h"
 
@@ -73,7 +76,7 @@ static void on_head(struct endpoint *ep, struct http_head *head)
 	if (ep->role == ENDPOINT_CLIENT)
 		request_on_head(s, head);
 	else
-		opening_on_head(s, head);
+		reply_on_head(s, head);
 }
 
 static void on_broken(struct endpoint *ep, enum http_error error)
@@ -87,7 +90,7 @@ static void on_broken(struct endpoint *ep, enum http_error error)
 
 static void on_body(struct endpoint *ep, struct slice content, bool end)
 {
-	opening_on_body(session_of(ep), content, end);
+	reply_on_body(session_of(ep), content, end);
 }
 
 static size_t on_raw(struct endpoint *ep, uint8_t *buf, size_t len)
@@ -110,7 +113,7 @@ static void on_first_byte(struct endpoint *ep)
 bool session_has_unsent(const struct session *s)
 {
 	const struct stream *client = s->side[CLIENT].ep.stream;
-	return client && !queue_is_empty(&client->out);
+	return client && (!queue_is_empty(&client->out) || tls_has_early(client));
 }
 
 void session_hang_up(struct session *s)
@@ -147,7 +150,12 @@ static void client_left(struct session *s, enum stream_end end, int error)
 static void on_end(struct endpoint *ep, enum stream_end end, int error)
 {
 	struct session *s = session_of(ep);
-	if (s->state == SESSION_OPEN || s->state == SESSION_CLOSING)
+	bool is_open = s->state == SESSION_OPEN || s->state == SESSION_CLOSING;
+	if (tls_failure(ep->stream) && (is_open || ep->role == ENDPOINT_CLIENT))
+		session_log_tls(s, side_of(ep));
+	if (end == STREAM_EOF && tls_is_truncated(ep->stream))
+		side_of(ep)->flags |= SIDE_TRUNCATED;
+	if (is_open)
 		close_on_end(s, side_of(ep), end, error);
 	else if (s->state == SESSION_HANDLING)
 		handler_on_end(s, end, error);
@@ -160,7 +168,9 @@ static void on_end(struct endpoint *ep, enum stream_end end, int error)
 static void on_connect(struct endpoint *ep)
 {
 	struct session *s = session_of(ep);
-	if (s->state == SESSION_OPENING)
+	if (ep->role == ENDPOINT_CLIENT)
+		secure_on_handshake(s);
+	else if (s->state == SESSION_OPENING)
 		access_connected(s);
 }
 

@@ -56,6 +56,7 @@ enum {
 	SIDE_FINISHED = 1 << 5,       /* nothing more will be sent to it */
 	SIDE_PAUSED = 1 << 6,         /* not read, because the other side is slow */
 	SIDE_EOF = 1 << 7,            /* it will send no more */
+	SIDE_TRUNCATED = 1 << 8,      /* its TLS ended without a close_notify */
 };
 
 struct side {
@@ -241,5 +242,7 @@ void session_log_id(const struct session *s, struct log_line *l);
 void session_log_end(struct session *s);
 /* status 0: there was no answer. */
 void session_log_refused(struct session *s, unsigned status, const char *reason);
+/* TLS with a side failed. */
+void session_log_tls(struct session *s, const struct side *side);
 /* A 403 for the Origin, which may be empty. */
 void session_log_origin(struct session *s, const char *reason, struct slice origin);

@@ -4,11 +4,15 @@
  * a session that was open, or that went away in the middle of its opening. */
 
 #include "base/log.h"
+#include "net/tls_stream.h"
 #include "proxy/access.h"
 #include "proxy/headers.h"
 #include "proxy/note.h"
+#include "proxy/opening.h"
 #include "proxy/session.h"
 #include "upstream/state.h"
+
+static const char *const side_names[] = {[CLIENT] = "client", [UPSTREAM] = "upstream"};
 
 static const char *const closers[] = {
         [CLOSED_BY_NOBODY] = "nobody",
@@ -66,6 +70,12 @@ static void log_addresses(const struct session *s, struct log_line *l)
 		log_text(l, "peer", address_brief_text(&peer, text));
 }
 
+static void log_upstream_address(const struct session *s, struct log_line *l)
+{
+	char text[ADDRESS_TEXT_MAX];
+	log_text(l, "address", address_text(dial_address(&s->opening->dial), text));
+}
+
 static void begin(
         const struct session *s, struct log_line *l, enum log_level level, const char *event)
 {
@@ -89,6 +99,25 @@ void session_log_refused(struct session *s, unsigned status, const char *reason)
 	if (status)
 		log_num(&l, "status", status);
 	log_text(&l, "reason", reason);
+	log_end(&l);
+}
+
+/* An upstream's failure is the operator's business, a client's mostly is not. */
+void session_log_tls(struct session *s, const struct side *side)
+{
+	bool is_client = side->ep.role == ENDPOINT_CLIENT;
+	enum log_level level = is_client ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+	struct slice name = tls_server_name(side->ep.stream);
+	struct log_line l;
+	if (!log_is_on(level))
+		return;
+	begin(s, &l, level, "tls_failed");
+	log_text(&l, "side", side_names[side->ep.role]);
+	if (!is_client && s->state == SESSION_OPENING)
+		log_upstream_address(s, &l);
+	if (name.len > 0)
+		log_slice(&l, "server_name", name);
+	log_text(&l, "reason", tls_failure(side->ep.stream));
 	log_end(&l);
 }
 
@@ -126,6 +155,9 @@ static void log_codes(const struct session *s, struct log_line *l)
 		log_num(l, "code", s->own_code);
 	if ((s->side[CLIENT].flags | s->side[UPSTREAM].flags) & SIDE_CUT)
 		log_text(l, "cut", "mid_frame");
+	for (int i = 0; i < 2; i++)
+		if (s->side[i].flags & SIDE_TRUNCATED)
+			log_text(l, "truncated", side_names[i]);
 }
 
 static void log_sums(const struct session *s, struct log_line *l)

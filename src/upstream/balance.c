@@ -2,6 +2,7 @@
 #include "upstream/balance.h"
 
 #include "base/random.h"
+#include "upstream/holder.h"
 #include "upstream/ring.h"
 #include "upstream/waiting.h"
 
@@ -22,10 +23,8 @@ static unsigned active_of(const struct upstream_server *s)
 
 static bool has_place(const struct upstream_server *s)
 {
-	uint32_t limit = atomic_load_explicit(&s->state->limit, memory_order_relaxed);
-	if (limit == SERVER_LIMIT_UNKNOWN)
-		limit = s->max_connections;
-	return limit == 0 || active_of(s) < limit;
+	uint32_t limit = server_state_limit(s->state, s->max_connections);
+	return limit == 0 || active_of(s) + s->state->idle < limit;
 }
 
 /* A server that came back begins with little of its weight. */
@@ -142,6 +141,7 @@ static unsigned choose(const struct upstream_group *g, struct upstream_members *
 struct masks {
 	uint64_t usable[2]; /* the others, the backups */
 	uint64_t full;      /* up, without a place */
+	uint64_t idle[2];   /* of these, kept full by idle connections: the others, the backups */
 	uint64_t down;      /* not tried yet, with a place */
 	bool on_trial;
 };
@@ -149,6 +149,9 @@ struct masks {
 static struct masks look(const struct upstream_members *m, const struct pick_request *r)
 {
 	struct masks k = {.full = 0};
+	/* Nobody overtakes those who wait by having a connection. */
+	bool nobody_waits = atomic_load(&m->server[0].state->group->waiting_n) == 0;
+	uint64_t spare = nobody_waits ? r->spare : 0;
 	for (unsigned i = 0; i < m->n; i++) {
 		const struct upstream_server *s = &m->server[i];
 		const struct server_state *state = s->state;
@@ -158,9 +161,10 @@ static struct masks look(const struct upstream_members *m, const struct pick_req
 		k.on_trial |= state->on_trial;
 		if (r->tried & bit(i))
 			continue;
-		if (!has_place(s))
+		if (!has_place(s) && !(spare & bit(i))) {
 			k.full |= is_usable ? bit(i) : 0;
-		else if (is_usable)
+			k.idle[s->is_backup] |= is_usable && state->idle ? bit(i) : 0;
+		} else if (is_usable)
 			k.usable[s->is_backup] |= bit(i);
 		else
 			k.down |= bit(i);
@@ -184,12 +188,16 @@ static unsigned least_bad(const struct upstream_members *m, uint64_t mask)
 	return best;
 }
 
-static enum pick take(struct upstream_members *m, unsigned index, bool is_trial, struct picked *out)
+/* With the lock held where there is a limit. */
+static enum pick take(struct upstream_members *m, const struct pick_request *r, unsigned index,
+        bool is_trial, struct picked *out)
 {
 	struct upstream_server *s = &m->server[index];
 	server_state_ref(s->state);
 	atomic_fetch_add(&s->state->active, 1);
-	*out = (struct picked){s, index, is_trial};
+	*out = (struct picked){s, index, is_trial, r->spare & bit(index)};
+	if (out->has_spare && s->max_connections)
+		holder_convert_locked(s->state, r->worker);
 	return PICK_SERVER;
 }
 
@@ -197,7 +205,8 @@ enum pick upstream_pick_locked(const struct upstream_group *g, struct upstream_m
         const struct pick_request *r, struct picked *out)
 {
 	struct masks k = look(m, r);
-	uint64_t usable = k.usable[0] ? k.usable[0] : k.usable[1];
+	/* Idle connections to the others bring no backup into use. */
+	uint64_t usable = k.usable[0] || k.idle[0] ? k.usable[0] : k.usable[1];
 	uint64_t all = k.usable[0] | k.usable[1];
 	unsigned index;
 	if (r->sticky >= 0 && (unsigned)r->sticky < m->n && all >> r->sticky & 1)
@@ -214,7 +223,32 @@ enum pick upstream_pick_locked(const struct upstream_group *g, struct upstream_m
 	bool is_trial = !server_state_is_up(s);
 	if (is_trial)
 		s->on_trial = true;
-	return take(m, index, is_trial, out);
+	return take(m, r, index, is_trial, out);
+}
+
+unsigned upstream_idle_locked(const struct upstream_members *m, const struct pick_request *r)
+{
+	struct masks k = look(m, r);
+	unsigned n = 0;
+	for (unsigned i = 0; i < m->n; i++)
+		if ((k.idle[0] | k.idle[1]) & bit(i))
+			n += m->server[i].state->idle;
+	return n;
+}
+
+/* One whose connections are all being closed already is passed over. */
+void upstream_ask_locked(
+        const struct upstream_group *g, struct upstream_members *m, const struct pick_request *r)
+{
+	struct masks k = look(m, r);
+	for (unsigned backup = 0; backup < 2; backup++) {
+		for (uint64_t mask = k.idle[backup]; mask;) {
+			unsigned index = choose(g, m, mask, r);
+			if (holder_ask_locked(m->server[index].state))
+				return;
+			mask &= ~bit(index);
+		}
+	}
 }
 
 /* Nothing to choose and nothing to count: no lock. */
@@ -229,7 +263,7 @@ enum pick upstream_pick(const struct upstream_group *g, struct upstream_members 
         const struct pick_request *r, struct picked *out)
 {
 	if (is_simple(m, r))
-		return take(m, 0, false, out);
+		return take(m, r, 0, false, out);
 	struct group_state *shared = m->server[0].state->group;
 	pthread_mutex_lock(&shared->lock);
 	waiting_serve_locked(shared, r->now_ms);

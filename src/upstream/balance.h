@@ -10,18 +10,25 @@
 
 #include "upstream/group.h"
 
+struct worker;
+
 struct pick_request {
 	uint64_t hash; /* BALANCE_HASH: of what the group's hash key says */
 	uint64_t now_ms;
 	uint64_t tried; /* bit per member */
 	int sticky;     /* the member that it would like best; -1 = none */
+	/* The calling worker, and a bit for each member to which it has a spare connection;
+	 * 0 where none could be used at once. */
+	struct worker *worker;
+	uint64_t spare;
 };
 
 struct picked {
 	struct upstream_server *server; /* a member */
 	unsigned index;                 /* its bit in `tried` */
-	bool is_trial; /* it is to find out whether the server is back: end with one of
-	                  server_state_answered(), _fail() and _abandon() */
+	bool is_trial;  /* it is to find out whether the server is back: end with one of
+	                   server_state_answered(), _fail() and _abandon() */
+	bool has_spare; /* of the worker, whose place it has: use it in this turn */
 };
 
 enum pick {
@@ -37,5 +44,10 @@ enum pick upstream_pick(const struct upstream_group *g, struct upstream_members 
 /* The same with the group's lock held, and without regard for who waits. */
 enum pick upstream_pick_locked(const struct upstream_group *g, struct upstream_members *m,
         const struct pick_request *r, struct picked *out);
+/* Idle connections whose places a session could get, were they closed, with the group's lock
+ * held; and one of them, as the policy would choose, is to be closed. */
+unsigned upstream_idle_locked(const struct upstream_members *m, const struct pick_request *r);
+void upstream_ask_locked(
+        const struct upstream_group *g, struct upstream_members *m, const struct pick_request *r);
 /* The session has left the server; who waits for a place gets it. */
 void upstream_give_back(struct server_state *s, uint64_t now_ms);

@@ -5,8 +5,10 @@
 #include "net/plain.h"
 #include "net/resolver.h"
 #include "net/stream.h"
+#include "net/tls_stream.h"
 #include "net/worker.h"
 #include "upstream/group.h"
+#include "upstream/spare.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,6 +26,9 @@ struct attempt {
 	size_t address;
 };
 
+const struct counter_info upstream_counter_info[] = {UPSTREAM_COUNTERS(COUNTER_INFO)};
+const unsigned upstream_counter_n = sizeof upstream_counter_info / sizeof *upstream_counter_info;
+
 bool upstream_worker_new(struct worker *w)
 {
 	struct upstream_worker *u = mem_new(sizeof *u);
@@ -34,6 +39,7 @@ bool upstream_worker_new(struct worker *w)
 		return false;
 	}
 	mailbox_init(&u->mailbox);
+	u->spares = spares_new(w);
 	w->layer[WORKER_UPSTREAM] = u;
 	return true;
 }
@@ -41,6 +47,7 @@ bool upstream_worker_new(struct worker *w)
 void upstream_worker_free(struct worker *w)
 {
 	struct upstream_worker *u = w->layer[WORKER_UPSTREAM];
+	spares_free(u->spares);
 	resolver_free(u->resolver);
 	mailbox_fini(&u->mailbox);
 	mem_free(u);
@@ -252,6 +259,43 @@ enum dial_start dial_start(struct dial *d, struct worker *w, const struct upstre
 	return d->found_n ? DIAL_READY : d->resolving ? DIAL_RESOLVING : DIAL_FAILED;
 }
 
+/* Whose certificate is wanted: the name's, or the address's. */
+static const char *identity_of(const struct upstream_server *server, char text[ADDRESS_TEXT_MAX])
+{
+	struct address_brief a;
+	if (server->host)
+		return server->host;
+	address_brief(&a, &server->address);
+	return a.family == AF_UNIX ? "localhost" : address_brief_ip(&a, text);
+}
+
+/* NULL, and the stream freed, when memory is short. */
+static struct stream *secure(struct dial *d, struct stream *s)
+{
+	char text[ADDRESS_TEXT_MAX];
+	if (!s || !d->server->is_secure || stream_is_tls(s))
+		return s;
+	if (d->in_clear)
+		d->in_clear(d, s);
+	if (tls_connect(s, d->group->tls, identity_of(d->server, text), d->server->state->key))
+		return s;
+	stream_free(s, false);
+	d->error = ENOMEM;
+	return NULL;
+}
+
+void dial_start_ready(struct dial *d, struct worker *w, const struct upstream_group *g,
+        const struct upstream_server *server, struct stream *s, struct address *address, dial_fn fn)
+{
+	*d = (struct dial){.worker = w, .group = g, .server = server, .fn = fn};
+	list_init(&d->attempts);
+	timer_init(&d->stagger, on_stagger);
+	d->winner = s;
+	d->is_spare = true;
+	d->found_n = d->next = 1;
+	d->found = address;
+}
+
 struct stream *dial_next(struct dial *d, int *error)
 {
 	struct stream *s = d->winner;
@@ -260,8 +304,15 @@ struct stream *dial_next(struct dial *d, int *error)
 		d->address = d->next++;
 		s = connect_from_any(d, dial_address(d), &d->error);
 	}
+	s = secure(d, s);
 	*error = s ? 0 : d->error;
 	return s;
+}
+
+bool dial_is_own_lack(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
+	       error == EADDRNOTAVAIL || error == ENODEV;
 }
 
 void dial_end(struct dial *d)

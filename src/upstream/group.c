@@ -2,6 +2,7 @@
 #include "upstream/group.h"
 
 #include "base/mem.h"
+#include "net/tls_client.h"
 #include "upstream/ring.h"
 #include "upstream/sticky.h"
 #include "upstream/waiting.h"
@@ -34,6 +35,7 @@ void upstream_group_unref(struct upstream_group *g)
 	upstream_members_unref(g->members);
 	pthread_mutex_destroy(&g->lock);
 	sticky_free(g->sticky);
+	tls_client_unref(g->tls);
 	mem_free(g->source);
 	mem_free(g->hash_name);
 	mem_free(g->health_path);
@@ -53,7 +55,7 @@ static struct server_state *state_of(
         const struct upstream_group *g, const struct upstream_server *s)
 {
 	char key[512];
-	int n = snprintf(key, sizeof key, "ws://%s", s->name);
+	int n = snprintf(key, sizeof key, "%s://%s", s->is_secure ? "wss" : "ws", s->name);
 	assert(n > 0 && (size_t)n < sizeof key);
 	return server_state_get(g->name, key);
 }
@@ -71,12 +73,18 @@ struct upstream_members *upstream_members_new(
 		struct upstream_server *s = &m->server[i];
 		*s = servers[i];
 		s->state = state_of(g, s);
-		if (s->host || !address_is_private(&s->address))
+		if (!s->is_secure && (s->host || !address_is_private(&s->address)))
 			m->is_private = false;
 	}
 	m->has_one_open = n == 1 && servers[0].max_connections == 0;
 	if (g->balance == BALANCE_HASH)
 		m->ring = ring_new(m->server, n);
+	return m;
+}
+
+struct upstream_members *upstream_members_ref(struct upstream_members *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
 	return m;
 }
 
@@ -142,7 +150,7 @@ struct upstream_members *upstream_group_members(struct upstream_group *g)
 		pthread_mutex_lock(&g->lock);
 	struct upstream_members *m = g->members;
 	if (m)
-		atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+		upstream_members_ref(m);
 	if (!g->is_fixed)
 		pthread_mutex_unlock(&g->lock);
 	return m;

@@ -14,6 +14,7 @@
 
 struct ring;
 struct sticky;
+struct tls_client;
 
 enum {
 	UPSTREAM_SERVERS_MAX = 64, /* bits of pick_request.tried */
@@ -37,6 +38,7 @@ struct upstream_server {
 	char *name; /* as configured: host:port, or unix:/path */
 	char *host; /* to look up; NULL when `address` is known */
 	uint16_t port;
+	bool is_secure; /* TLS is spoken with it, as the group says */
 	bool is_backup;
 	uint32_t weight;          /* 1 .. UPSTREAM_WEIGHT_MAX */
 	uint32_t max_connections; /* 0 = any number */
@@ -51,7 +53,7 @@ struct upstream_members {
 	unsigned n;
 	struct upstream_server *server;
 	struct ring *ring; /* with BALANCE_HASH */
-	bool is_private;   /* no address of theirs is, or may prove to be, a public one */
+	bool is_private; /* nobody looks on: TLS, or no address that may prove to be a public one */
 	bool has_one_open; /* a single server without a limit: nothing to choose */
 };
 
@@ -76,6 +78,8 @@ struct upstream_group {
 	struct address *source; /* to connect from, by turns; none = the kernel's choice */
 	size_t source_n;
 	uint32_t connect_timeout_ms;
+	uint32_t spare; /* connections kept ready to each server, by all workers; 0 = none */
+	uint32_t spare_idle_ms; /* for which they are kept */
 	enum upstream_health health;
 	uint32_t health_interval_ms, health_timeout_ms;
 	uint32_t health_rise, health_fall; /* probes in a row that make healthy and unhealthy */
@@ -83,6 +87,8 @@ struct upstream_group {
 	struct socket_options socket;
 	enum proxy_header_version proxy_protocol; /* sent in front of each connection */
 	struct sticky *sticky;                    /* owned; NULL = off */
+	struct tls_client *tls; /* referenced; NULL: none of the servers is secure */
+	bool is_secure;         /* the targets of the service are */
 };
 
 struct upstream_group *upstream_group_new(const char *name);
@@ -93,6 +99,7 @@ void upstream_group_unref(struct upstream_group *g);
  * most UPSTREAM_SERVERS_MAX, at least one. */
 struct upstream_members *upstream_members_new(
         const struct upstream_group *g, const struct upstream_server *servers, unsigned n);
+struct upstream_members *upstream_members_ref(struct upstream_members *m);
 void upstream_members_unref(struct upstream_members *m);
 /* Takes over the reference. Sessions keep their servers; who waits in the queue keeps
  * the members that it began with. */

@@ -6,6 +6,8 @@
 #include "base/random.h"
 #include "http/handshake.h"
 #include "net/stream.h"
+#include "net/tls_error.h"
+#include "net/tls_stream.h"
 #include "net/worker.h"
 
 #include <assert.h>
@@ -51,11 +53,12 @@ static void fail(struct probe *p, const char *reason)
 	tell(p, PROBE_BAD, reason);
 }
 
-/* What we lack ourselves says nothing of the server. */
-static bool is_own_lack(int error)
+/* The words are the stream's. */
+static void fail_tls(struct probe *p)
 {
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
-	       error == EADDRNOTAVAIL || error == ENODEV;
+	char reason[TLS_WHY_MAX];
+	snprintf(reason, sizeof reason, "%s", tls_failure(p->stream));
+	fail(p, reason);
 }
 
 static void fail_errno(struct probe *p, int error)
@@ -63,7 +66,7 @@ static void fail_errno(struct probe *p, int error)
 	char words[LOG_ERRNO_MAX];
 	log_errno_words(error, words);
 	probe_end(p);
-	tell(p, is_own_lack(error) ? PROBE_UNKNOWN : PROBE_BAD, words);
+	tell(p, dial_is_own_lack(error) ? PROBE_UNKNOWN : PROBE_BAD, words);
 }
 
 static void succeed(struct probe *p)
@@ -173,12 +176,12 @@ static struct slice host_of(const struct probe *p)
 
 /* Version 1 has no way to say that nobody is told, which all servers take: it tells the
  * ends of this connection. */
-static size_t write_preface(struct probe *p, uint8_t out[PROXY_HEADER_WRITE_MAX])
+static size_t write_preface(struct probe *p, struct stream *s, uint8_t out[PROXY_HEADER_WRITE_MAX])
 {
 	struct address local;
 	struct address_brief from = {.family = AF_UNSPEC}, to = from;
-	bool is_told = p->group->proxy_protocol == PROXY_HEADER_V1 &&
-	               stream_local_address(p->stream, &local);
+	bool is_told =
+	        p->group->proxy_protocol == PROXY_HEADER_V1 && stream_local_address(s, &local);
 	if (is_told) {
 		address_brief(&from, &local);
 		address_brief(&to, dial_address(&p->dial));
@@ -196,8 +199,18 @@ static void ask(struct probe *p)
 	http_put_field(&w, SLICE("User-Agent"), SLICE("moongate-health"));
 	upgrade_end_request(&w, p->key);
 	assert(!w.overflow);
-	struct slice v[] = {slice_of(preface, write_preface(p, preface)), slice_of(buf, w.len)};
+	/* With TLS it has gone before. */
+	size_t preface_len = stream_is_tls(p->stream) ? 0 : write_preface(p, p->stream, preface);
+	struct slice v[] = {slice_of(preface, preface_len), slice_of(buf, w.len)};
 	stream_send(p->stream, v, 2);
+}
+
+static void send_preface(struct dial *d, struct stream *s)
+{
+	struct probe *p = list_entry(d, struct probe, dial);
+	uint8_t preface[PROXY_HEADER_WRITE_MAX];
+	struct slice v = slice_of(preface, write_preface(p, s, preface));
+	stream_send(s, &v, 1);
 }
 
 /* `more` is what came behind the answer. */
@@ -305,6 +318,8 @@ static void on_end(struct stream *s, enum stream_end end, int error)
 	} else if (end == STREAM_EOF) {
 		fail(p, p->step == PROBE_PINGING ? "it ended instead of answering a ping"
 		                                 : "it ended before a whole answer");
+	} else if (tls_failure(p->stream)) {
+		fail_tls(p);
 	} else if (p->step == PROBE_CONNECTING) {
 		stream_free(p->stream, false);
 		p->stream = NULL;
@@ -341,6 +356,7 @@ static void on_dialled(struct dial *d, const char *error)
 static void try_next(struct probe *p, int error)
 {
 	int now = 0;
+	p->dial.in_clear = send_preface;
 	p->stream = dial_next(&p->dial, &now);
 	if (!p->stream) {
 		fail_errno(p, error ? error : now);
@@ -351,7 +367,7 @@ static void try_next(struct probe *p, int error)
 	p->step = PROBE_CONNECTING;
 	if (p->group->health != HEALTH_CONNECT)
 		ask(p);
-	if (!(p->stream->flags & STREAM_CONNECTING))
+	if (!stream_is_connecting(p->stream))
 		on_connect(p->stream);
 }
 

@@ -43,6 +43,7 @@ static bool make_server(struct upstream_server *out, const struct upstream_group
 	*out = (struct upstream_server){.name = mem_strdup(name),
 	        .host = mem_strdup(t->host),
 	        .port = t->port,
+	        .is_secure = g->is_secure,
 	        .max_connections = g->max_connections};
 	return true;
 }

@@ -67,6 +67,7 @@ static struct server_state *server_new(struct group_state *g, const char *key)
 	s->name = scheme_end ? scheme_end + 3 : s->key;
 	atomic_init(&s->healthy, true);
 	atomic_init(&s->limit, SERVER_LIMIT_UNKNOWN);
+	list_init(&s->holders);
 	list_append(&g->servers, &s->node);
 	g->server_n++;
 	return s;

@@ -32,7 +32,7 @@ struct group_state {
 	struct list waiting;   /* lock: struct waiting, first come first */
 	uint64_t tickets;      /* lock: given to those who wait */
 	atomic_uint waiting_n; /* changes under the lock */
-	bool is_mixed; /* lock: they may have begun with different members of the group */
+	bool is_mixed;         /* lock: they may have begun with different members of the group */
 };
 
 struct server_state {
@@ -45,6 +45,7 @@ struct server_state {
 	/* Most of them, as the configuration in use says, whichever one a session began with;
 	 * SERVER_LIMIT_UNKNOWN = as its own says. */
 	_Atomic uint32_t limit;
+	struct list holders; /* lock: struct holder of the workers that keep idle connections */
 
 	/* Changed under the group's lock, read by anyone. */
 	atomic_bool healthy;            /* false: active health checks say so */
@@ -52,6 +53,7 @@ struct server_state {
 	_Atomic uint64_t up_since_ms;   /* came back at; 0 = was never down */
 
 	/* The group's lock. */
+	unsigned idle;                      /* places that the holders have */
 	bool on_trial;                      /* one session finds out whether it is back */
 	int64_t current;                    /* round robin: its credit */
 	uint64_t fail_ms[SERVER_FAILS_MAX]; /* the last failures, in turn */
@@ -67,6 +69,13 @@ static inline bool server_state_is_up(const struct server_state *s)
 {
 	return atomic_load_explicit(&s->healthy, memory_order_relaxed) &&
 	       atomic_load_explicit(&s->down_until_ms, memory_order_relaxed) == 0;
+}
+
+/* max_connections of a server whose member says `own`; 0 = any number. */
+static inline uint32_t server_state_limit(const struct server_state *s, uint32_t own)
+{
+	uint32_t limit = atomic_load_explicit(&s->limit, memory_order_relaxed);
+	return limit == SERVER_LIMIT_UNKNOWN ? own : limit;
 }
 
 /* A session could not use the server; `trial`: it was the one that was to find out.

@@ -116,12 +116,15 @@ bool waiting_start(struct waiting *w, struct worker *worker, const struct upstre
 	        .worker = worker,
 	        .fn = fn,
 	        .ticket = w->ticket};
+	w->request.spare = 0; /* what the worker has then is not known now */
 	list_init(&w->node);
 	pthread_mutex_lock(&shared->lock);
-	if (atomic_load(&shared->waiting_n) < g->queue) {
+	if (atomic_load(&shared->waiting_n) < g->queue + upstream_idle_locked(m, &w->request)) {
 		join(shared, w);
 		w->is_on = true;
 		waiting_serve_locked(shared, r->now_ms);
+		if (!w->is_given)
+			upstream_ask_locked(g, m, &w->request);
 	}
 	pthread_mutex_unlock(&shared->lock);
 	return w->is_on;

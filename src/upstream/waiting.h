@@ -3,7 +3,8 @@
 
 /* The queue of a group whose servers are full: first come, first served over all
  * workers. A place that becomes free is taken for the first who can use it before it
- * is told, so that nobody overtakes; who went away meanwhile hands it on. */
+ * is told, so that nobody overtakes; who went away meanwhile hands it on. Idle connections
+ * that keep a server full make room in it: for each who finds them, one is closed. */
 
 #include "upstream/balance.h"
 

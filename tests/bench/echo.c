@@ -4,7 +4,7 @@
  * bytes come, so that a message of any size costs no memory, and all that one read brought
  * in one write. Polite clients are expected; it checks nothing.
  *
- *     echo LISTEN */
+ *     echo LISTEN... */
 
 #include "util.h"
 
@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BUFFER = 256 * 1024, REPLY_MAX = 256, EVENTS = 256 };
+enum { BUFFER = 256 * 1024, REPLY_MAX = 256, EVENTS = 256, LISTENERS_MAX = 8 };
 
 struct client {
 	int fd;
@@ -201,28 +201,40 @@ static void on_accept(int listener)
 	client_watch(c, EPOLLIN);
 }
 
+static int listener[LISTENERS_MAX];
+
+static bool is_listener(const void *p)
+{
+	return p >= (const void *)listener && p < (const void *)(listener + LISTENERS_MAX);
+}
+
+static void listen_at(const char *text, int *fd)
+{
+	struct sockaddr_in address = parse_address(text);
+	uint32_t watched = 0;
+
+	*fd = listen_on(&address, false);
+	watch(epoll, *fd, &watched, EPOLLIN, fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
-	struct sockaddr_in address;
-	uint32_t watched = 0;
-	int listener;
 
-	if (argc != 2)
-		die("usage: echo LISTEN");
+	if (argc < 2 || argc > 1 + LISTENERS_MAX)
+		die("usage: echo LISTEN...");
 	raise_descriptor_limit();
-	address = parse_address(argv[1]);
-	listener = listen_on(&address, false);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	watch(epoll, listener, &watched, EPOLLIN, NULL);
+	for (int i = 1; i < argc; i++)
+		listen_at(argv[i], &listener[i - 1]);
 	for (;;) {
 		int n = epoll_wait(epoll, events, EVENTS, -1);
 
 		for (int i = 0; i < n; i++) {
 			struct client *c = events[i].data.ptr;
 
-			if (!c)
-				on_accept(listener);
+			if (is_listener(c))
+				on_accept(*(int *)events[i].data.ptr);
 			else if (c->kept)
 				on_writable(c);
 			else

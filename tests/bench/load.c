@@ -14,6 +14,7 @@
 
 #include "histogram.h"
 #include "image.h"
+#include "secure.h"
 #include "util.h"
 
 #include <arpa/inet.h>
@@ -51,13 +52,14 @@ static struct {
 	size_t size;
 	uint64_t messages; /* 0: measure for `seconds` */
 	double seconds, warmup;
-	bool gated;
+	bool gated, tls, resume;
 } opt = {.path = "/", .connections = 100, .depth = 1, .size = 20, .seconds = 1, .warmup = 0.2};
 
 enum state { CLOSED, UPGRADING, OPEN, CLOSING };
 
 struct client {
 	int fd;
+	struct secure *tls; /* NULL = none */
 	uint32_t watched;
 	unsigned number;
 	enum state state;
@@ -94,7 +96,7 @@ static struct {
 	bool told, input_ended;
 } run;
 
-static struct histogram latency;
+static struct histogram latency, setup; /* setup: from connect to the 101 */
 
 /* Begins a message, or a connection of a handshakes run, if it is still time. */
 static bool may_begin(uint64_t now)
@@ -157,7 +159,8 @@ static void flush(struct client *c)
 	bool full = false;
 
 	while (!full && (len = due(c, &from)) != 0) {
-		ssize_t n = send(c->fd, from, len, MSG_NOSIGNAL);
+		ssize_t n = c->tls ? secure_send(c->tls, from, len)
+		                   : send(c->fd, from, len, MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EAGAIN)
 			die("connection %u: send: %s", c->number, strerror(errno));
@@ -165,6 +168,8 @@ static void flush(struct client *c)
 		if (n > 0)
 			was_sent(c, (size_t)n, len);
 	}
+	if (full && c->tls)
+		full = secure_wants_write(c->tls);
 	watch(run.epoll, c->fd, &c->watched, full ? EPOLLIN | EPOLLOUT : EPOLLIN, c);
 }
 
@@ -217,6 +222,7 @@ static void client_open(struct client *c)
 	c->in = c->allowed * image.echo_len;
 	c->opened_at = now_ns();
 	c->fd = connect_to(&opt.address, loopback ? &from : NULL);
+	c->tls = opt.tls ? secure_new(c->fd) : NULL;
 	watch(run.epoll, c->fd, &c->watched, EPOLLOUT, c);
 	run.opening++;
 	run.open++;
@@ -228,6 +234,8 @@ static void client_end(struct client *c)
 
 	if (c->state != CLOSING || !c->close_received)
 		die("connection %u was lost", c->number);
+	if (c->tls)
+		secure_free(c->tls);
 	close(c->fd);
 	c->watched = 0;
 	c->state = CLOSED;
@@ -239,7 +247,7 @@ static void client_end(struct client *c)
 	}
 }
 
-static void on_upgraded(struct client *c)
+static void on_upgraded(struct client *c, uint64_t now)
 {
 	size_t len;
 	const char *accept = head_field(&c->head, "Sec-WebSocket-Accept", &len);
@@ -252,6 +260,7 @@ static void on_upgraded(struct client *c)
 	head_free(&c->head);
 	c->state = OPEN;
 	run.opening--;
+	histogram_add(&setup, now - c->opened_at);
 	if (opt.mode == HANDSHAKES)
 		allow_one(c, c->opened_at);
 	flush(c);
@@ -341,13 +350,16 @@ static void take_frames(struct client *c, const uint8_t *buf, size_t len, uint64
 
 static void on_readable(struct client *c)
 {
-	ssize_t n = recv(c->fd, buffer, BUFFER, 0);
+	ssize_t n = c->tls ? secure_recv(c->tls, buffer, BUFFER) : recv(c->fd, buffer, BUFFER, 0);
 	uint64_t now = now_ns();
 	size_t used = 0;
 	bool complete = true;
 
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && errno == EAGAIN) {
+		if (c->tls && c->state == UPGRADING)
+			flush(c); /* the handshake may have come further */
 		return;
+	}
 	if (n < 0)
 		die("connection %u: recv: %s", c->number, strerror(errno));
 	if (n == 0) {
@@ -358,7 +370,7 @@ static void on_readable(struct client *c)
 		used = head_add(&c->head, buffer, (size_t)n, &complete);
 		if (!complete)
 			return;
-		on_upgraded(c);
+		on_upgraded(c, now);
 	}
 	take_frames(c, buffer + used, (size_t)n - used, now);
 	if (opt.mode == HANDSHAKES && c->state == OPEN && received(c) == c->allowed)
@@ -377,8 +389,11 @@ static void on_client(struct client *c, uint32_t events)
 		die("connection %u: connect: %s", c->number, strerror(error));
 	if (events & EPOLLOUT)
 		flush(c);
-	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-		on_readable(c);
+	if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+		do
+			on_readable(c);
+		while (c->state != CLOSED && c->tls && secure_has_more(c->tls));
+	}
 }
 
 /* The phases */
@@ -437,6 +452,7 @@ static double phase(double seconds, uint64_t messages)
 	run.deadline = seconds > 0 ? start + (uint64_t)(seconds * 1e9) : UINT64_MAX;
 	run.budget = messages;
 	memset(&latency, 0, sizeof(latency));
+	memset(&setup, 0, sizeof(setup));
 	for (unsigned i = 0; i < opt.connections; i++) {
 		if (opt.mode != HANDSHAKES)
 			allow(&clients[i], now_ns());
@@ -460,9 +476,9 @@ static void wait_for_input(const bool *come)
 	watch(run.epoll, STDIN_FILENO, &watched, 0, NULL);
 }
 
-static double microseconds(double part)
+static double microseconds(const struct histogram *h, double part)
 {
-	return (double)histogram_quantile(&latency, part) / 1e3;
+	return (double)histogram_quantile(h, part) / 1e3;
 }
 
 static void report(double seconds)
@@ -470,10 +486,13 @@ static void report(double seconds)
 	printf("{\"mode\": \"%s\", \"connections\": %u, \"depth\": %u, \"size\": %zu, "
 	       "\"kind\": \"%s\", \"messages\": %" PRIu64 ", \"seconds\": %.6f, "
 	       "\"per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, "
-	       "\"max_us\": %.1f, \"pings\": %" PRIu64 "}\n",
+	       "\"max_us\": %.1f, \"setup_p50_us\": %.1f, \"pings\": %" PRIu64
+	       ", \"tls\": %lu, \"resumed\": %lu}\n",
 	        mode_names[opt.mode], opt.connections, opt.depth, opt.size, kind_names[opt.kind],
-	        latency.count, seconds, (double)latency.count / seconds, microseconds(0.5),
-	        microseconds(0.99), microseconds(0.999), (double)latency.max / 1e3, run.pings);
+	        latency.count, seconds, (double)latency.count / seconds,
+	        microseconds(&latency, 0.5), microseconds(&latency, 0.99),
+	        microseconds(&latency, 0.999), (double)latency.max / 1e3, microseconds(&setup, 0.5),
+	        run.pings, secure_handshakes(), secure_resumed());
 }
 
 /* Options */
@@ -531,6 +550,13 @@ static void set_option(int letter, const char *value)
 	case 'g':
 		opt.gated = true;
 		break;
+	case 'r':
+		opt.resume = true;
+		opt.tls = true;
+		break;
+	case 'T':
+		opt.tls = true;
+		break;
 	default:
 		die("see the options at the end of load.c");
 	}
@@ -550,6 +576,8 @@ static void read_options(int argc, char **argv)
 	        {"seconds", required_argument, NULL, 't'},
 	        {"warmup", required_argument, NULL, 'w'}, /* seconds */
 	        {"gated", no_argument, NULL, 'g'},
+	        {"tls", no_argument, NULL, 'T'},
+	        {"resume", no_argument, NULL, 'r'}, /* of TLS sessions */
 	        {NULL, 0, NULL, 0},
 	};
 	int letter;
@@ -577,6 +605,7 @@ static void make_request(void)
 	inet_ntop(AF_INET, &opt.address.sin_addr, host, sizeof(host));
 	n = snprintf(request, sizeof(request),
 	        "GET %s HTTP/1.1\r\nHost: %s:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	        "Origin: https://bench.example.org\r\n"
 	        "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n",
 	        opt.path, host, ntohs(opt.address.sin_port), key);
 	if (n < 0 || (size_t)n >= sizeof(request))
@@ -605,6 +634,8 @@ int main(int argc, char **argv)
 	image_init(&image, opt.kind, opt.size, opt.depth);
 	make_request();
 	make_clients();
+	if (opt.tls)
+		secure_init(opt.resume);
 
 	if (opt.mode == IDLE)
 		opt.messages = opt.connections;

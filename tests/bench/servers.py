@@ -117,7 +117,7 @@ log_level = error
 
 [listener bench]
 bind = 127.0.0.1:{port}
-
+{tls}
 [upstream bench]
 server = ws://127.0.0.1:{upstream}
 
@@ -126,8 +126,51 @@ path = /*
 upstream = bench
 """
 
+SECURE = """\
+tls_certificate = {folder}/bench.pem
+tls_key = {folder}/bench.key
+"""
+
+# The same with connections to the upstream that are made before a session needs them.
+SPARES = MOONGATE.replace("{upstream}\n", "{upstream}\nspare = 64\n")
+
 # The same with an access log.
 ACCESS = MOONGATE.replace("log_level", "access_log = {folder}/{name}.access\nlog_level")
+
+# The same with what stands between clients and applications in earnest: rules for headers, a list
+# of origins, limits, and four servers.
+POLICIES = """\
+[moongate]
+workers = {workers}
+log = {folder}/{name}.log
+log_level = error
+
+[listener bench]
+bind = 127.0.0.1:{port}
+max_connections = 1000000
+max_connections_per_address = 1000000
+
+[upstream bench]
+server = ws://127.0.0.1:{upstream}
+server = ws://127.0.0.2:{upstream}
+server = ws://127.0.0.3:{upstream}
+server = ws://127.0.0.4:{upstream}
+balance = least_connections
+
+[route bench]
+path = /*
+upstream = bench
+request_set = X-Client: ${{remote_addr}}
+request_remove = Cookie
+response_set = Server: bench
+origin = same-host
+origin = https://*.example.com
+origin = https://bench.example.org
+max_connections = 1000000
+max_connections_per_address = 1000000
+handshake_rate = 1000000/s
+handshake_rate_per_address = 1000000/s
+"""
 
 NGINX = """\
 daemon off;
@@ -148,7 +191,8 @@ http {{
     uwsgi_temp_path {folder}/{name}.uwsgi;
     scgi_temp_path {folder}/{name}.scgi;
     server {{
-        listen 127.0.0.1:{port} backlog=4096{reuseport};
+        listen 127.0.0.1:{port} backlog=4096{reuseport}{ssl};
+        {tls}
         location / {{
             proxy_pass http://127.0.0.1:{upstream};
             proxy_http_version 1.1;
@@ -179,11 +223,30 @@ defaults
     timeout server 1h
     timeout tunnel 1h
 frontend bench
-    bind 127.0.0.1:{port} backlog 4096
+    bind 127.0.0.1:{port} backlog 4096{tls}
     default_backend bench
 backend bench
     server bench 127.0.0.1:{upstream}
 """
+
+
+# What each wants to speak TLS: what stands in for {tls}, and more values.
+NGINX_TLS = ("ssl_certificate {folder}/bench.pem; ssl_certificate_key {folder}/bench.key; "
+             "ssl_protocols TLSv1.2 TLSv1.3;")
+HAPROXY_TLS = " ssl crt {folder}/bench.both"
+
+
+def make_certificate(folder):
+    """A P-256 key and its certificate, also in one file, for HAProxy."""
+    at = os.path.join(folder, "bench")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "30", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost", "-keyout", at + ".key", "-out", at + ".pem"],
+                   check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    with open(at + ".both", "w") as both:
+        for end in (".pem", ".key"):
+            with open(at + end) as part:
+                both.write(part.read())
 
 
 def nginx_binary():
@@ -215,28 +278,38 @@ class Kind:
         if not self.config:
             return [self.program, "127.0.0.1:{port}".format(**values),
                     "127.0.0.1:{upstream}".format(**values), str(values["workers"])]
+        values = dict(values, tls=values["tls"].format(**values))
         path = written(values, self.config)
         return [self.program] + [a.format(path=path, **values) for a in self.arguments]
+
+
+def both(found, name, program, config, arguments, tls, ssl="", **values):
+    """A kind, and the same behind TLS."""
+    found.append(Kind(name, program, config, arguments, tls="", ssl="", **values))
+    found.append(Kind(f"{name}-tls", program, config, arguments, tls=tls, ssl=ssl, **values))
 
 
 def kinds(root, base, folder):
     """All servers that this machine can run, raw-forward first. Moongate's programs are
     copied, so that a build that runs meanwhile does not change what is measured."""
+    make_certificate(folder)
     found = [Kind("raw-forward", f"{root}/build/bench/raw-forward")]
     for name, program in (("moongate", f"{root}/build/moongate"), ("base", base)):
         if program and os.access(program, os.X_OK):
             program = shutil.copy(program, f"{folder}/{name}")
-            found.append(Kind(name, program, MOONGATE, ("-c", "{path}")))
+            both(found, name, program, MOONGATE, ("-c", "{path}"), SECURE)
             if name == "moongate":
-                found.append(Kind("access", program, ACCESS, ("-c", "{path}")))
+                for other, text in (("access", ACCESS), ("policies", POLICIES), ("spares", SPARES)):
+                    found.append(Kind(other, program, text, ("-c", "{path}"), tls=""))
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
-        found.append(Kind("nginx", nginx_binary(), NGINX, arguments, buffer=4, busy=8))
-        found.append(Kind("nginx64", nginx_binary(), NGINX, arguments, buffer=64, busy=128))
+        for name, buffer in (("nginx", 4), ("nginx64", 64)):
+            both(found, name, nginx_binary(), NGINX, arguments, NGINX_TLS, " ssl", buffer=buffer,
+                 busy=2 * buffer)
     if haproxy_binary():
         arguments = ("-db", "-f", "{path}")
-        found.append(Kind("haproxy", haproxy_binary(), HAPROXY, arguments, bytes=16384))
-        found.append(Kind("haproxy64", haproxy_binary(), HAPROXY, arguments, bytes=65536))
+        for name, size in (("haproxy", 16384), ("haproxy64", 65536)):
+            both(found, name, haproxy_binary(), HAPROXY, arguments, HAPROXY_TLS, bytes=size)
     return found
 
 
@@ -301,8 +374,9 @@ class Echo(Process):
 
     def __init__(self, root, cores, folder):
         self.port = free_port()
-        super().__init__("echo", [f"{root}/build/bench/echo", f"127.0.0.1:{self.port}"], cores,
-                         folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        addresses = [f"127.0.0.{i}:{self.port}" for i in range(1, 5)]  # policies has four servers
+        super().__init__("echo", [f"{root}/build/bench/echo"] + addresses, cores, folder,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_for_port(self, self.port)
 
 
@@ -311,7 +385,7 @@ class Load(Process):
 
     def __init__(self, root, port, cores, folder, **options):
         command = [f"{root}/build/bench/load", f"--address=127.0.0.1:{port}", "--gated"]
-        command += [f"--{name}={value}" for name, value in options.items()]
+        command += [f"--{name}" + ("" if value is None else f"={value}") for name, value in options.items()]
         super().__init__("load", command, cores, folder, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE)
         self.rest = b""

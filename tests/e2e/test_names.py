@@ -11,6 +11,7 @@ import pytest
 
 from helpers.apps import App
 from helpers.daemon import check_config, refused, section, still_works, wait_until
+from helpers.hall import Hall
 from helpers.names import A, AAAA, NXDOMAIN, REFUSED, SERVFAIL, SRV, NameServer, address, alias
 from helpers.peer import RawUpstream
 
@@ -547,6 +548,24 @@ def test_services_at_several_workers(named, ns, three):
     for _ in range(20):
         assert greeting(daemon)[1] == "two"
     assert len(daemon.find("servers")) == 2
+
+
+def test_spare_connections_follow_a_service_and_a_name(named, ns, closing):
+    """Without any session: they are there before the first one, and go where the service goes."""
+    halls = [Hall(), Hall()]
+    closing.extend(halls)
+    ns.a("host.test", "127.0.0.1")
+    ns.srv(SERVICE, listed(halls[0], 1, 1), ttl=1)
+    daemon = named(f"ws+srv://{SERVICE}", group={"spare": 3, "spare_idle": "1h"})
+    wait_until(lambda: halls[0].idle == 3, "the spare connections")
+    client = ask(daemon)
+    client.expect_101()
+    client.echoes(1)
+    ns.srv(SERVICE, listed(halls[1], 1, 1), ttl=1)
+    wait_until(lambda: halls[1].idle == 3 and halls[0].idle == 0, "the change")
+    client.echoes(1)
+    client.end()
+    assert daemon.stop()["spares_used"] == 1
 
 
 # Keys.

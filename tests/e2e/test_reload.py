@@ -3,16 +3,20 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
 from helpers.apps import App
 from helpers.daemon import SANITIZED, refused, section, still_works, wait_until
+from helpers.hall import Hall
 from helpers.names import NameServer
 from helpers.peer import LIMIT, RawClient
 from helpers.reloads import (Crowd, counts, edit, labelled, outcomes, refuse, reload, wait_outcome)
@@ -72,7 +76,7 @@ def test_nothing_changed(moongate, upstream):
         client.text(f"{n}")
         app.expect_text(f"{n}")
     still_works(daemon)
-    assert not daemon.find("listening_ended") and len(daemon.find("listening")) == 2
+    assert not daemon.find("not_listening") and len(daemon.find("listening")) == 2
     client.close()
     app.expect_close(1001)
     app.close()
@@ -261,6 +265,34 @@ def test_K_08_warning(moongate):
     assert "every user of this host may write this file" in daemon.wait_line("config_warning")["text"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_as_the_running_user(daemons, port):
+    """Root's rights are gone: what the user cannot read refuses the reload; ports below 1024 are
+    still open to it."""
+    folder = Path(tempfile.mkdtemp(prefix="moongate-", dir="/tmp"))
+    try:
+        folder.chmod(0o755)
+        address, low = ("127.0.0.1", port()), ("127.0.0.1", 1000 + port() % 24)
+        config = folder / "c"
+        config.write_text(section("moongate", "", {"user": "nobody", "drain_timeout": "1s"}) +
+                          section("listener", "main", {"bind": "%s:%d" % address}) + ROUTE)
+        daemon = daemons(config, env={"ASAN_OPTIONS": "detect_leaks=0"}).wait_ready()
+        config.chmod(0o600)
+        edit(daemon, ("respond = 204", "respond = 200"))
+        assert "ermission denied" in refuse(daemon)[0]
+        assert status_of(address, "/hello") == 204
+        config.chmod(0o644)
+        reload(daemon, section("listener", "low", {"bind": "%s:%d" % low}))
+        assert status_of(low, "/hello") == 200
+        assert not daemon.find("config_warning")
+        assert "shadow: cannot read it: Permission denied" in refuse(
+            daemon, section("upstream", "u", {"server": "ws://127.0.0.1:1", "sticky": "c", "sticky_secret": "/etc/shadow"}) +
+            section("route", "u", {"path": "/u", "upstream": "u"}))[0]
+        daemon.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
 def test_included_file(moongate, tmp_path):
     """An error in an included file is told with its name; a part in one is known again."""
     more = tmp_path / "more"
@@ -307,7 +339,7 @@ def test_S_05_added_and_removed(moongate, port):
         client.send(client.get("/nothing"))
         client.read_body(client.expect_answer(404))
     reload(daemon, (f"bind = {one[0]}:{one[1]}\n", ""))
-    assert daemon.wait_line("listening_ended")["address"] == "%s:%d" % one
+    assert daemon.wait_line("not_listening")["address"] == "%s:%d" % one
     assert not is_open(one) and is_open(two)
     reload(daemon, (section("listener", "more", {"bind": "%s:%d" % two}), ""))
     assert not is_open(two)
@@ -346,7 +378,7 @@ def test_S_05_moved_to_another_listener(moongate, port):
     reload(daemon, ("[listener one]", "[listener two]"), ("listener = one", "listener = two"),
            ("respond = 201", "respond = 202"))
     assert status_of(("127.0.0.1", n), "/x") == 202
-    assert not daemon.find("listening_ended")
+    assert not daemon.find("not_listening")
 
 
 def test_listeners_keep_their_meaning(moongate, port):
@@ -680,6 +712,32 @@ def test_resolver_changed(moongate, apps, closing):
     client.expect_text("app")
     assert len(silent.asked) <= 2  # one for each family: not again by the first reload
     client.end()
+
+
+def test_U_09_upstream_with_spare_connections_goes(moongate, closing):
+    """Those that wait are closed, those that are used live on; so do they when it changes."""
+    hall = Hall()
+    closing.append(hall)
+    daemon = moongate(hall, group={"spare": 20, "spare_idle": "1h"})
+    wait_until(lambda: hall.idle == 20, "the spare connections")
+    busy = [daemon.client() for _ in range(10)]
+    for client in busy:
+        client.send(client.request("/app"))
+        client.expect_101()
+    wait_until(lambda: hall.idle == 20, "their successors")
+    reload(daemon)
+    assert hall.accepted == 30
+    reload(daemon, ("spare = 20", "spare = 5"))
+    wait_until(lambda: hall.idle == 5, "the spare connections of the changed upstream")
+    text = daemon.config.read_text()
+    daemon.config.write_text(text[:text.index("[upstream app]")])
+    reload(daemon)
+    wait_until(lambda: hall.idle == 0, "the spare connections to be closed")
+    for client in busy:
+        client.echoes(2)
+        client.end()
+    daemon.descriptors -= 20  # two of each session, which are gone
+    daemon.settle()
 
 
 # The log.

@@ -684,7 +684,7 @@ def test_units_differ_in_names_only():
     lines = [(UNITS / n).read_text().replace("\n#", "").splitlines() for n in ("moongate.service", "moongate@.service")]
     one, many = [[x for x in text if "=" in x] for text in lines]
     differences = [(a, b) for a, b in zip(one, many, strict=True) if a != b]
-    assert [a.split("=")[0] for a, _ in differences] == ["Description", "ExecStart", "RuntimeDirectory"]
+    assert [a.split("=")[0] for a, _ in differences] == ["Description", "ExecStart", "ExecReload", "RuntimeDirectory"]
 
 
 @needs_analyze

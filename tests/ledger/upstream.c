@@ -91,6 +91,14 @@ static void on_gone(struct peer *p)
 static const struct peer_owner upstream = {
         .on_head = on_head, .on_wake = put_answer, .on_gone = on_gone, .on_listener = on_accept};
 
+/* Connections that were made ahead of need, and are needed no more. */
+static void end_unused(void)
+{
+	for (struct peer *p = peers_first(); p; p = p->next)
+		if (!p->gone && !p->entry && p->head.len == 0)
+			peer_end(p, ENDED_OWN);
+}
+
 static void on_signal(int number)
 {
 	(void)number;
@@ -119,6 +127,7 @@ int main(int argc, char **argv)
 	while (peers_count()) {
 		if (now_ns() > end)
 			peer_wrong(peers_first(), "hangs, as one of %u", peers_count());
+		end_unused();
 		peers_turn();
 	}
 	return 0;

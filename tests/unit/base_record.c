@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 static char buf[4096];
+static const struct record_key k = RECORD_KEY("k"), a = RECORD_KEY("a"), n = RECORD_KEY("n"),
+                               z = RECORD_KEY("z"), longest = RECORD_KEY("a_key_of_20_letters_");
 static const char when[] = "2026-11-21T00:35:10.123Z";
 
 static void json_is(struct slice value, const char *want)
@@ -14,7 +16,7 @@ static void json_is(struct slice value, const char *want)
 	char text[1024];
 
 	record_begin(&r, buf, sizeof(buf), RECORD_JSON, NULL, NULL);
-	record_slice(&r, "k", value);
+	record_slice(&r, &k, value);
 	ck_assert(record_end(&r));
 	snprintf(text, sizeof(text), "{\"k\":%s}\n", want);
 	ck_assert_mem_eq(buf, text, strlen(text));
@@ -58,7 +60,7 @@ START_TEST(A_10_every_byte_and_pair_stays_on_its_line)
 			pair[0] = (uint8_t)i;
 			pair[1] = (uint8_t)(i >> 8);
 			record_begin(&r, buf, sizeof(buf), f, when, "e");
-			record_slice(&r, "k", slice_of(pair, 1 + (i & 1)));
+			record_slice(&r, &k, slice_of(pair, 1 + (i & 1)));
 			ck_assert(record_end(&r));
 			for (size_t at = 0; at + 1 < r.len; at++)
 				ck_assert(buf[at] >= 0x20 && buf[at] < 0x7f);
@@ -72,18 +74,21 @@ END_TEST
 START_TEST(forms)
 {
 	static const char json[] = "{\"time\":\"2026-11-21T00:35:10.123Z\",\"event\":\"end\",\"a\":"
-	                           "\"x y\",\"n\":18446744073709551615,\"z\":0}\n";
+	                           "\"x y\",\"n\":18446744073709551615,\"z\":0,"
+	                           "\"a_key_of_20_letters_\":10}\n";
 	static const char text[] =
-	        "2026-11-21T00:35:10.123Z info  end a=\"x y\" n=18446744073709551615 z=0\n";
+	        "2026-11-21T00:35:10.123Z info  end a=\"x y\" n=18446744073709551615 z=0 "
+	        "a_key_of_20_letters_=10\n";
 
 	for (enum record_format f = RECORD_JSON; f <= RECORD_TEXT; f++) {
 		const char *want = f == RECORD_JSON ? json : text;
 		struct record r;
 
 		record_begin(&r, buf, sizeof(buf), f, when, "end");
-		record_text(&r, "a", "x y");
-		record_num(&r, "n", UINT64_MAX);
-		record_num(&r, "z", 0);
+		record_text(&r, &a, "x y");
+		record_num(&r, &n, UINT64_MAX);
+		record_num(&r, &z, 0);
+		record_num(&r, &longest, 10);
 		ck_assert(record_end(&r));
 		ck_assert_uint_eq(r.len, strlen(want));
 		ck_assert_mem_eq(buf, want, r.len);
@@ -94,12 +99,12 @@ END_TEST
 START_TEST(what_does_not_fit_is_no_record)
 {
 	for (size_t room = 0; room < 80; room++) {
-		char *exact = malloc(room + 1);
+		char *exact = malloc(room + RECORD_KEY_ROOM);
 		struct record r;
 		bool fits;
 
 		record_begin(&r, exact, room, RECORD_JSON, when, "e");
-		record_slice(&r, "k", SLICE("\xc3\xa9"));
+		record_slice(&r, &k, SLICE("\xc3\xa9"));
 		fits = record_end(&r);
 		ck_assert(fits == (room >= strlen("{\"time\":\"2026-11-21T00:35:10.123Z\","
 		                                  "\"event\":\"e\",\"k\":\"\\u00e9\"}\n")));

@@ -28,6 +28,26 @@ START_TEST(known_answers)
 }
 END_TEST
 
+/* The reference implementation's vectors, words as they lie in memory on its machine. */
+START_TEST(known_answers_of_128_bits)
+{
+	static const struct {
+		size_t len;
+		uint64_t want[2];
+	} rows[] = {{0, {UINT64_C(0xe6a825ba047f81a3), UINT64_C(0x930255c71472f66d)}},
+	        {1, {UINT64_C(0x44af996bd8c187da), UINT64_C(0x45fc229b11597634)}}};
+	uint8_t key[SIPHASH_KEY_LEN], text[1] = {0};
+	for (size_t i = 0; i < sizeof key; i++)
+		key[i] = (uint8_t)i;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		uint64_t out[2];
+		siphash128(out, key, text, rows[i].len);
+		ck_assert_uint_eq(out[0], rows[i].want[0]);
+		ck_assert_uint_eq(out[1], rows[i].want[1]);
+	}
+}
+END_TEST
+
 START_TEST(every_bit_counts)
 {
 	uint8_t key[SIPHASH_KEY_LEN] = {1}, text[24] = {2};
@@ -52,6 +72,7 @@ int main(void)
 	TCase *tc = tcase_create("siphash");
 	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, known_answers);
+	tcase_add_test(tc, known_answers_of_128_bits);
 	tcase_add_test(tc, every_bit_counts);
 	SRunner *r = srunner_create(suite);
 	srunner_run_all(r, CK_NORMAL);

@@ -135,9 +135,9 @@ END_TEST
 
 START_TEST(server_lines)
 {
-	refuse("server =", "want ws://HOST[:PORT]");
-	refuse("server = weight=2", "want ws://HOST[:PORT]");
-	refuse("server = weight=2 ws://a", "want ws://HOST[:PORT]");
+	refuse("server =", "want ws[s]://HOST[:PORT]");
+	refuse("server = weight=2", "want ws[s]://HOST[:PORT]");
+	refuse("server = weight=2 ws://a", "want ws[s]://HOST[:PORT]");
 	refuse("server = ws://a weight=", "want weight=1..256");
 	refuse("server = ws://a weight=-1", "want weight=1..256");
 	refuse("server = ws://a weight=1x", "want weight=1..256");

@@ -272,9 +272,10 @@ END_TEST
 
 START_TEST(k01_empty)
 {
-	static const char none[] = "t: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
-	                           "t: no route: want [route NAME] with upstream = NAME, handler = PATH, respond = "
-	                           "STATUS or echo = on";
+	static const char none[] =
+	        "t: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
+	        "t: no route: want [route NAME] with upstream = NAME, handler = PATH, respond = "
+	        "STATUS or echo = on";
 	refuse("", none);
 	refuse("\n# nothing\n", none);
 	refuse(LISTENER, strchr(none, '\n') + 1);
@@ -561,17 +562,22 @@ START_TEST(servers)
 	accept_server("ws://app-1.example:65535", "app-1.example:65535", "app-1.example", 65535);
 	accept_server("ws://a_b", "a_b:80", "a_b", 80);
 	accept_server("ws://unix:/run/app.sock", "unix:/run/app.sock", NULL, 0);
-	refuse_server("wss://a", "want ws://: TLS upstreams are not available yet in this version");
-	refuse_server("a:80", "want ws://HOST[:PORT] | ws://unix:PATH");
-	refuse_server("http://a", "want ws://HOST[:PORT] | ws://unix:PATH");
-	refuse_server("ws://", "want ws://HOST[:PORT] | ws://unix:PATH");
+	accept_server("wss://a", "a:443", "a", 443);
+	accept_server("wss://[fd00::1]", "[fd00::1]:443", NULL, 443);
+	accept_server("wss://a:80", "a:80", "a", 80);
+	refuse_server("wss:a", "want ws[s]://HOST[:PORT] | ws[s]://unix:PATH");
+	refuse_server("wsss://a", "want ws[s]://HOST[:PORT] | ws[s]://unix:PATH");
+	refuse_server("wss://", "want ws[s]://HOST[:PORT] | ws[s]://unix:PATH");
+	refuse_server("a:80", "want ws[s]://HOST[:PORT] | ws[s]://unix:PATH");
+	refuse_server("http://a", "want ws[s]://HOST[:PORT] | ws[s]://unix:PATH");
+	refuse_server("ws://", "want ws[s]://HOST[:PORT] | ws[s]://unix:PATH");
 	refuse_server("ws://a:0", "want a port of 1..65535");
 	refuse_server("ws://a:65536", "want a port of 1..65535");
 	refuse_server("ws://a:", "want a port of 1..65535");
 	refuse_server("ws://a/chat", "nothing behind the host and port");
 	refuse_server("ws://a:80/", "want a port of 1..65535");
 	refuse_server("ws://user@a", "nothing behind the host and port");
-	refuse_server("ws://[::1", "want ws://HOST");
+	refuse_server("ws://[::1", "want ws[s]://HOST");
 	refuse_server("ws://[::1]x", "nothing behind the host and port");
 	refuse_server("ws://[::g]", "want an address or a host name");
 	refuse_server("ws://300.1.1.1", "want an address or a host name");
@@ -582,8 +588,8 @@ START_TEST(servers)
 	refuse_server("ws://a b", "behind the address want weight=N, backup or max_connections=N");
 	refuse_server("ws://unix:", "want a path behind unix:");
 	refuse(LISTENER "[upstream u]\n" ROUTE,
-	        "t:3: [upstream u]: server is missing: want server = ws://HOST[:PORT] | "
-	        "ws://unix:PATH | ws+srv://_NAME._tcp.DOMAIN [weight=N] [backup] "
+	        "t:3: [upstream u]: server is missing: want server = ws[s]://HOST[:PORT] | "
+	        "ws[s]://unix:PATH | ws[s]+srv://_NAME._tcp.DOMAIN [weight=N] [backup] "
 	        "[max_connections=N]");
 	refuse("[listener l]\n[route r]\necho = on\n",
 	        "t:1: [listener l]: bind is missing: want bind = ADDRESS:PORT | [IPV6]:PORT | "
@@ -915,20 +921,19 @@ START_TEST(k06_loops_by_host_and_conditions)
 	        {"upstream_host = server\n", "host = localhost\n", true},
 	        /* ... or path ... */
 	        {"path = /a/*\nstrip_prefix = /a\n", "path = /a/*\n", false},
-	        {"path = /a/*\nstrip_prefix = /a\n",
-	                "path = /*\nreplace_prefix = / /a/\n", true},
-	        {"path = /a*\nreplace_prefix = /a /b\n",
-	                "path = /b/*\nreplace_prefix = /b /a\n", true},
-	        {"path = /a\nreplace_prefix = /a /b\n",
-	                "path = /b\nreplace_prefix = /b /a\n", true},
+	        {"path = /a/*\nstrip_prefix = /a\n", "path = /*\nreplace_prefix = / /a/\n", true},
+	        {"path = /a*\nreplace_prefix = /a /b\n", "path = /b/*\nreplace_prefix = /b /a\n",
+	                true},
+	        {"path = /a\nreplace_prefix = /a /b\n", "path = /b\nreplace_prefix = /b /a\n",
+	                true},
 	        {"path = /a/*\nstrip_prefix = /a/b\n", "path = /a/*\n", true},
 	        {"replace_prefix = / /x/\n", "", true}, /* longer each time */
 	        {"path = /a/*\nreplace_prefix = /a /b\n", "", false},
 	        /* ... or other headers. */
 	        {"header = X: 1\nrequest_remove = X\n", "", false},
 	        {"header = X: 1\nrequest_set = x: 2\n", "header = X: 2\n", false},
-	        {"header = X: 1\nrequest_set = x: 2\n",
-	                "header = X: 2\nrequest_set = X: 1\n", true},
+	        {"header = X: 1\nrequest_set = x: 2\n", "header = X: 2\nrequest_set = X: 1\n",
+	                true},
 	        {"header = X: 1\nrequest_add = X: 2\n", "", false}, /* a condition wants it once */
 	        {"header = X: r\nrequest_set = X: ${route}\n",
 	                "header = X: r\nrequest_set = Y: ${time}\n", true},
@@ -963,16 +968,15 @@ START_TEST(all_errors_in_order)
 {
 	refuse("[route r]\nmax_message = 1\nupstream = x\n[listener l]\nbind = 1\nbind = "
 	       "127.0.0.1:0\n"
-	       "[upstream u]\nserver = wss://x\nx\n",
+	       "[upstream u]\nserver = wss:x\nx\n",
 	        "t:2: [route r] max_message = 1: want off | 125..1024g\n"
 	        "t:3: [route r] upstream = x: want the name of a section: there is no [upstream "
 	        "x]\n"
 	        "t:5: [listener l] bind = 1: want ADDRESS:PORT | [IPV6]:PORT | unix:PATH | "
 	        "fd:NAME\n"
 	        "t:6: [listener l] bind = 127.0.0.1:0: want a port of 1..65535\n"
-	        "t:8: [upstream u] server = wss://x: want ws://: TLS upstreams are not available "
-	        "yet in this "
-	        "version\n"
+	        "t:8: [upstream u] server = wss:x: want ws[s]://HOST[:PORT] | ws[s]://unix:PATH | "
+	        "ws[s]+srv://_NAME._tcp.DOMAIN [weight=N] [backup] [max_connections=N]\n"
 	        "t:9: want 'key = value', [section] or a comment");
 }
 END_TEST

@@ -291,10 +291,17 @@ START_TEST(every_length_comes_back)
 	         "') "
 	         "s = s .. string.char(n * 7 % 256) end return S(#s)",
 	                "2101"},
+	        /* A finalizer that changes the table while it is written. */
+	        {"collectgarbage('setpause', 1) for i = 1, 300 do local t = {a = ('x'):rep(i * "
+	         "20)} "
+	         "local p = newproxy(true) getmetatable(p).__gc = function() t.a = ('%'):rep(9000) "
+	         "t.b = t.a end "
+	         "p = nil pcall(ngx.encode_args, t) end return S('done')",
+	                "'done'"},
 	};
 	lua_State *L = new_vm();
 
-	lua_rows_run(L, trips, 1);
+	lua_rows_run(L, trips, sizeof(trips) / sizeof(trips[0]));
 	lua_close(L);
 }
 END_TEST

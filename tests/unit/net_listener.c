@@ -324,6 +324,122 @@ START_TEST(unix_that_fails)
 }
 END_TEST
 
+static int option_of(const struct listener *l, unsigned worker, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+	ck_assert_int_eq(getsockopt(listener_fd(l, worker), level, name, &value, &len), 0);
+	return value;
+}
+
+/* Settings of sockets that stay; what is not set any more is as it was. */
+START_TEST(options_change_in_place)
+{
+	struct listener_settings s = settings("127.0.0.1:0"), other;
+	struct listener *l = listener_open(&s, 2, why);
+	ck_assert_msg(l != NULL, "%s", why);
+	int send = option_of(l, 1, SOL_SOCKET, SO_SNDBUF),
+	    receive = option_of(l, 1, SOL_SOCKET, SO_RCVBUF);
+	other = s;
+	other.backlog = 3;
+	other.socket = (struct socket_options){.send_buffer = 16384,
+	        .receive_buffer = 32768,
+	        .keepalive_ms = 30000,
+	        .user_timeout_ms = 5000};
+	ck_assert(listener_change(l, &other, why));
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(option_of(l, i, SOL_SOCKET, SO_SNDBUF), 32768);
+		ck_assert_int_eq(option_of(l, i, SOL_SOCKET, SO_RCVBUF), 65536);
+		ck_assert_int_eq(option_of(l, i, SOL_SOCKET, SO_KEEPALIVE), 1);
+		ck_assert_int_eq(option_of(l, i, IPPROTO_TCP, TCP_USER_TIMEOUT), 5000);
+		ck_assert_int_eq(option_of(l, i, SOL_SOCKET, SO_ACCEPTCONN), 1);
+	}
+	ck_assert(listener_change(l, &s, why));
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(option_of(l, i, SOL_SOCKET, SO_SNDBUF), send);
+		ck_assert_int_eq(option_of(l, i, SOL_SOCKET, SO_RCVBUF), receive);
+		ck_assert_int_eq(option_of(l, i, SOL_SOCKET, SO_BUF_LOCK), 0);
+		ck_assert_int_eq(option_of(l, i, SOL_SOCKET, SO_KEEPALIVE), 0);
+		ck_assert_int_eq(option_of(l, i, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+	}
+	listener_close(l);
+}
+END_TEST
+
+static unsigned mode_of(const char *file)
+{
+	struct stat st;
+	ck_assert_int_eq(lstat(file, &st), 0);
+	return st.st_mode & 07777;
+}
+
+START_TEST(access_changes_in_place)
+{
+	struct listener_settings s = unix_settings(), other = s;
+	struct listener *l = listener_open(&s, 2, why);
+	ck_assert_msg(l != NULL, "%s", why);
+	unsigned first = mode_of(path);
+	other.mode = 0600;
+	ck_assert(listener_change(l, &other, why));
+	ck_assert_uint_eq(mode_of(path), 0600);
+	ck_assert(listener_change(l, &s, why));
+	ck_assert_uint_eq(mode_of(path), first);
+	ck_assert(listener_has_file(l));
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert(!listener_has_file(l));
+	ck_assert(!listener_change(l, &other, why));
+	ck_assert_int_eq(errno, ENOENT);
+	listener_close(l);
+}
+END_TEST
+
+/* The socket stays for who waits there already. */
+START_TEST(the_file_goes_first)
+{
+	struct listener_settings s = unix_settings();
+	struct listener *l = listener_open(&s, 1, why);
+	ck_assert_msg(l != NULL, "%s", why);
+	int fd = connect_to(listener_address(l));
+	listener_unlink(l);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	listener_close_own(l, 0); /* not a worker's own */
+	int got = accept_any(l, 1);
+	ck_assert_int_ge(got, 0);
+	close(got);
+	close(fd);
+	listener_close(l);
+}
+END_TEST
+
+/* Another address that meets our own: the kernel has to let both be. */
+START_TEST(beside_our_own)
+{
+	char text[32];
+	struct listener_settings s = settings("127.0.0.1:0"), all;
+	struct listener *l = listener_open(&s, 2, why), *both;
+	ck_assert_msg(l != NULL, "%s", why);
+	snprintf(text, sizeof(text), "0.0.0.0:%u", address_port(listener_address(l)));
+	all = settings(text);
+	ck_assert_ptr_null(listener_open(&all, 2, why));
+	ck_assert_int_eq(errno, EADDRINUSE);
+	all.is_beside_own = true;
+	ck_assert(fault_plan("listen:2:EADDRINUSE"));
+	ck_assert_ptr_null(listener_open(&all, 2, why));
+	fault_plan(NULL);
+	both = listener_open(&all, 2, why);
+	ck_assert_msg(both != NULL, "%s", why);
+	listener_close_own(l, 0);
+	listener_close_own(l, 1);
+	int fd = connect_to(listener_address(both));
+	int got = accept_any(both, 2);
+	ck_assert_int_ge(got, 0);
+	close(got);
+	close(fd);
+	listener_close(l);
+	listener_close(both);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("net/listener");
@@ -341,6 +457,10 @@ int main(void)
 	tcase_add_loop_test(t, what_is_no_stale_socket_stays, 0, 3);
 	tcase_add_test(t, the_file_of_a_successor_stays);
 	tcase_add_loop_test(t, unix_that_fails, 0, 3);
+	tcase_add_test(t, options_change_in_place);
+	tcase_add_test(t, access_changes_in_place);
+	tcase_add_test(t, the_file_goes_first);
+	tcase_add_test(t, beside_our_own);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

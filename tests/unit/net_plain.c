@@ -165,6 +165,28 @@ START_TEST(one_receive_and_one_send_for_a_message)
 }
 END_TEST
 
+/* U-05: what the kernel has is seen before any event has told of it, and stays there. */
+START_TEST(quiet_until_something_comes)
+{
+	open_pair(_i);
+	ck_assert(stream_is_quiet(tap.stream));
+	worker_turn(w, 0);
+	ck_assert(stream_is_quiet(tap.stream));
+	ck_assert_int_eq(write(peer, "x", 1), 1);
+	ck_assert(!stream_is_quiet(tap.stream));
+	ck_assert(!stream_is_quiet(tap.stream));
+	UNTIL(tap.len == 1);
+	ck_assert(stream_is_quiet(tap.stream));
+	ck_assert(fault_plan("peek:1:EINTR,peek:3:ECONNRESET"));
+	ck_assert(stream_is_quiet(tap.stream));
+	ck_assert(!stream_is_quiet(tap.stream));
+	shutdown(peer, SHUT_WR);
+	ck_assert(!stream_is_quiet(tap.stream));
+	UNTIL(tap.eofs);
+	ck_assert(!stream_is_quiet(tap.stream));
+}
+END_TEST
+
 START_TEST(end_after_bytes_in_one_edge)
 {
 	open_pair(_i);
@@ -1025,6 +1047,7 @@ int main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, one_receive_and_one_send_for_a_message, 0, 2);
+	tcase_add_loop_test(t, quiet_until_something_comes, 0, 2);
 	tcase_add_loop_test(t, end_after_bytes_in_one_edge, 0, 2);
 	tcase_add_loop_test(t, end_after_its_own_edge, 0, 2);
 	tcase_add_loop_test(t, end_without_bytes, 0, 2);

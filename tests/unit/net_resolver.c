@@ -902,14 +902,22 @@ START_TEST(cancelled)
 }
 END_TEST
 
+/* Who waits is served by the new servers; what stays the same disturbs no question. */
 START_TEST(configured_anew_while_asking)
 {
 	begin("app.test");
 	wait_asked(2);
 	configure(1000);
-	wait_asked(4); /* who waits is served by the new servers */
+	wait_asked(4);
+	ck_assert_uint_eq(counted(dns_queries), 4);
+	configure(1000);
+	turn();
+	ck_assert_uint_eq(counted(dns_queries), 4);
+	/* The first two are nobody's any more. */
 	reply_aaaa(0, 0);
-	reply_a(60, 0x0a000009, 1); /* nobody hears it */
+	reply_a(60, 0x0a000009, 1);
+	turn();
+	ck_assert_uint_eq(answers, 0);
 	reply_aaaa(0, 0);
 	reply_a(60, 0x0a000001, 1);
 	wait_answers(1);
@@ -922,6 +930,32 @@ START_TEST(configured_anew_while_asking)
 	pass(2000);
 	ck_assert_uint_eq(answers, 2);
 	ck_assert_str_eq(found_text, "");
+}
+END_TEST
+
+/* What the servers before had failed at is not held against the new ones. */
+START_TEST(configured_anew_after_a_failure)
+{
+	find_fails("app.test");
+	look_up("app.test");
+	configure(1500);
+	find("app.test", 60, 0x0a000001, 1);
+}
+END_TEST
+
+/* There is no memory to ask the new ones: told at once, not after a wait for nothing. */
+START_TEST(configured_anew_without_memory)
+{
+	begin("app.test");
+	wait_asked(2);
+	ck_assert(fault_plan("alloc:1:ENOMEM:100"));
+	configure(1000);
+	fault_plan(NULL);
+	wait_answers(1);
+	ck_assert_str_eq(found_text, "");
+	asked_n = 0;
+	configure(1001);
+	find("app.test", 60, 0x0a000001, 1);
 }
 END_TEST
 
@@ -999,6 +1033,8 @@ int main(void)
 	tcase_add_test(t, services);
 	tcase_add_test(t, cancelled);
 	tcase_add_test(t, configured_anew_while_asking);
+	tcase_add_test(t, configured_anew_after_a_failure);
+	tcase_add_test(t, configured_anew_without_memory);
 	tcase_add_test(t, no_memory);
 	tcase_add_loop_test(t, no_memory_for_one_thing, 0, 10);
 	suite_add_tcase(s, t);

@@ -327,6 +327,75 @@ START_TEST(two_workers_watch_one_unix_socket)
 }
 END_TEST
 
+static unsigned finished;
+
+static void on_finished(void *arg)
+{
+	ck_assert_ptr_eq(arg, &got_n);
+	finished++;
+	watch = NULL;
+}
+
+/* What waits is accepted before the end is told, however much it is; what comes later is not. */
+START_TEST(finished_after_what_waits)
+{
+	finished = 0;
+	dial(MANY);
+	watch_finish(watch, on_finished);
+	ck_assert_uint_le(got_n, 64);
+	UNTIL(finished == 1);
+	ck_assert_uint_eq(got_n, MANY);
+	listener_close_own(l, 0);
+	worker_turn(w, 0);
+	const struct address *a = listener_address(l);
+	int fd = socket(a->sa.sa_family, SOCK_STREAM, 0);
+	ck_assert_int_eq(connect(fd, &a->sa, a->len), -1);
+	ck_assert_int_eq(errno, ECONNREFUSED);
+	close(fd);
+}
+END_TEST
+
+START_TEST(finished_at_once_when_nothing_waits)
+{
+	finished = 0;
+	watch_finish(watch, on_finished);
+	ck_assert_uint_eq(finished, 1);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(got_n, 0);
+}
+END_TEST
+
+/* Without descriptors those who wait are shed, and the end does not wait for better times; also
+ * when the watch rested as it was told to end. */
+START_TEST(finished_without_descriptors)
+{
+	finished = 0;
+	dial(2);
+	ck_assert(fault_plan("accept:1:EMFILE"));
+	UNTIL(count(&w->counters.shed) == 2);
+	dial(3);
+	ck_assert(fault_plan("accept:2:EMFILE"));
+	watch_finish(watch, on_finished);
+	ck_assert_uint_eq(finished, 1);
+	ck_assert_uint_eq(got_n, 1);
+	ck_assert_uint_eq(count(&w->counters.shed), 4);
+}
+END_TEST
+
+START_TEST(stopped_while_finishing)
+{
+	finished = 0;
+	dial(MANY);
+	watch_finish(watch, on_finished);
+	watch_stop(watch);
+	watch = NULL;
+	worker_turn(w, 0);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(finished, 0);
+	ck_assert_uint_lt(got_n, MANY);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("net/watch");
@@ -344,6 +413,10 @@ int main(void)
 	tcase_add_test(t, stopped_inside_the_callback);
 	tcase_add_test(t, stopped_while_resting);
 	tcase_add_test(t, two_workers_watch_one_unix_socket);
+	tcase_add_test(t, finished_after_what_waits);
+	tcase_add_test(t, finished_at_once_when_nothing_waits);
+	tcase_add_test(t, finished_without_descriptors);
+	tcase_add_test(t, stopped_while_finishing);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -290,6 +290,33 @@ START_TEST(counters_have_names)
 }
 END_TEST
 
+/* Messages need no memory, and keep their order among posts. */
+START_TEST(messages_cannot_fail)
+{
+	struct worker *w = worker_new(0);
+	unsigned number[3] = {1, 2, 3};
+	struct worker_message m[2] = {
+	        {.fn = note, .arg = &number[0]}, {.fn = note, .arg = &number[2]}};
+	ran_n = 0;
+	ck_assert(fault_plan("alloc:2:ENOMEM:1000"));
+	worker_send(w, &m[0]);
+	ck_assert(worker_post(w, note, &number[1]));
+	worker_send(w, &m[1]);
+	fault_plan(NULL);
+	worker_turn(w, -1);
+	ck_assert_uint_eq(ran_n, 3);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_eq(ran[i], i + 1);
+	/* The same one again; and one that nobody hears is left alone. */
+	worker_send(w, &m[0]);
+	worker_turn(w, -1);
+	ck_assert_uint_eq(ran_n, 4);
+	worker_send(w, &m[0]);
+	worker_free(w);
+	ck_assert_uint_eq(ran_n, 4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("net/worker");
@@ -304,6 +331,7 @@ int main(void)
 	tcase_add_test(t, two_workers_post_to_each_other);
 	tcase_add_test(t, what_is_posted_before_the_stop_is_run);
 	tcase_add_test(t, counters_have_names);
+	tcase_add_test(t, messages_cannot_fail);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

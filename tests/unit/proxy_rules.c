@@ -94,9 +94,11 @@ static void gives(bool trusted, const char *passed, const char *added)
 
 #define OWN_CONNECTION " concerns one connection only and is Moongate's own: want another header"
 #define NAME_WANTED    "want a header's name, such as X-Name"
-#define VARIABLES                                                                            \
-	"unknown variable: want one of ${remote_addr}, ${remote_port}, ${host}, ${scheme}, " \
-	"${listener}, ${route}, ${request_id}, ${upstream}, ${uri}, ${time}"
+#define VARIABLES                                                                              \
+	"unknown variable: want one of ${remote_addr}, ${remote_port}, ${host}, ${scheme}, "   \
+	"${listener}, ${route}, ${request_id}, ${upstream}, ${uri}, ${time}, ${tls_version}, " \
+	"${tls_cipher}, ${tls_server_name}, ${tls_client_subject}, ${tls_client_issuer}, "     \
+	"${tls_client_fingerprint}"
 
 static const struct {
 	enum rules_side side;
@@ -160,6 +162,23 @@ static const struct {
 START_TEST(K_10_refused)
 {
 	refused(bad[_i].side, bad[_i].op, bad[_i].text, bad[_i].want);
+}
+END_TEST
+
+/* Lines that no head has room for. */
+START_TEST(too_much_is_refused)
+{
+	char why[RULES_WHY_MAX], text[1100] = "X: ";
+	memset(text + 3, 'v', 1019); /* 1024 with the line's end */
+	for (int i = 0; i < 2; i++) {
+		make(RULES_RESPONSE, FORWARD_OFF, false);
+		for (unsigned n = 0; n < RULES_LINES_MAX / 1024; n++)
+			ck_assert(rules_add(rules, RULES_ADD, text, why));
+		ck_assert(!rules_add(rules, RULES_ADD, "Y: 1", why));
+		ck_assert_str_eq(why, "with this line 16390 bytes are added: want at most 16384");
+		ck_assert(rules_add(rules, RULES_SET, "X: 1", why)); /* in their place */
+		ck_assert(rules_add(rules, RULES_ADD, "Y: 1", why));
+	}
 }
 END_TEST
 
@@ -412,6 +431,7 @@ int main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, K_10_refused, 0, ROWS(bad));
+	tcase_add_test(t, too_much_is_refused);
 	tcase_add_test(t, without_rules_only_forgeries_go);
 	tcase_add_test(t, set_add_remove);
 	tcase_add_test(t, later_rules_win);

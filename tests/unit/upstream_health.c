@@ -528,6 +528,89 @@ START_TEST(no_longer_checked)
 }
 END_TEST
 
+static struct upstream_group *successor(void)
+{
+	struct upstream_group *g =
+	        group_make("apps", BALANCE_ROUND_ROBIN, (const unsigned[]){1, 0});
+	g->health = t.group->health;
+	g->health_interval_ms = t.group->health_interval_ms;
+	g->health_timeout_ms = t.group->health_timeout_ms;
+	g->health_rise = t.group->health_rise;
+	g->health_fall = t.group->health_fall;
+	g->health_path = mem_strdup("/");
+	return g;
+}
+
+/* A reload that keeps the group: a probe under way ends as it would have. */
+START_TEST(followed_by_itself)
+{
+	t.group->health_fall = 1;
+	start();
+	next_probe();
+	struct stream *under_way = t.server;
+	health_follow(t.health, &t.group, 1);
+	turn();
+	ck_assert(!sim_is_released(under_way, NULL));
+	sim_push_error(under_way, ECONNREFUSED);
+	turn();
+	ck_assert(!is_healthy());
+	ck_assert_uint_eq(counter_get(&t.probes), 1);
+}
+END_TEST
+
+/* A changed group knows of its servers what the one before did: two bad probes and a third,
+ * interrupted and repeated, are three. */
+START_TEST(followed_by_a_successor)
+{
+	t.group->health_rise = 1;
+	t.group->health_fall = 3;
+	start();
+	bad_probe();
+	bad_probe();
+	next_probe();
+	struct stream *interrupted = t.server;
+	struct upstream_group *g = successor();
+	unsigned before = t.connects;
+	ck_assert(is_healthy());
+	health_follow(t.health, &g, 1);
+	ck_assert(sim_is_released(interrupted, NULL));
+	turn();
+	ck_assert_uint_eq(t.connects, before + 1);
+	sim_push_error(t.server, ECONNREFUSED);
+	turn();
+	ck_assert(!is_healthy());
+	/* It is still, by another successor; and believed again when nobody asks. */
+	struct upstream_group *next = successor();
+	health_follow(t.health, &next, 1);
+	ck_assert(!is_healthy());
+	upstream_group_unref(g);
+	g = successor();
+	g->health = HEALTH_OFF;
+	health_follow(t.health, &g, 1);
+	ck_assert(is_healthy());
+	stop();
+	upstream_group_unref(next);
+	upstream_group_unref(g);
+}
+END_TEST
+
+START_TEST(followed_by_nobody)
+{
+	start();
+	next_probe();
+	struct stream *under_way = t.server;
+	health_follow(t.health, NULL, 0);
+	ck_assert(sim_is_released(under_way, NULL));
+	unsigned before = t.connects;
+	for (int i = 0; i < 30; i++)
+		pass(100);
+	ck_assert_uint_eq(t.connects, before);
+	health_follow(t.health, &t.group, 1);
+	next_probe();
+	ck_assert_uint_eq(t.connects, before + 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("upstream/health");
@@ -545,6 +628,9 @@ int main(void)
 	tcase_add_loop_test(c, ends_at_each_step, 0, 6);
 	tcase_add_test(c, members_change);
 	tcase_add_test(c, no_longer_checked);
+	tcase_add_test(c, followed_by_itself);
+	tcase_add_test(c, followed_by_a_successor);
+	tcase_add_test(c, followed_by_nobody);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

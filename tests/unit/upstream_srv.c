@@ -143,6 +143,35 @@ START_TEST(many)
 }
 END_TEST
 
+/* A reload changes the group: its targets are known at once, under its own limit. */
+START_TEST(inherited)
+{
+	struct upstream_group *old = g;
+	FOLLOW(5, {0, 1, 1, "a.test"}, {1, 1, 2, "b.test"});
+	struct server_state *a = old->members->server[0].state;
+	struct upstream_group *other = upstream_group_new("chat");
+	other->service = mem_strdup("_other._tcp.test");
+	other->is_fixed = false;
+	upstream_group_inherit(other, old);
+	ck_assert_ptr_null(other->members);
+	g = upstream_group_new("chat");
+	g->service = mem_strdup("_chat._tcp.test");
+	g->is_fixed = false;
+	g->max_connections = 7;
+	old->max_connections = 1;
+	upstream_group_inherit(g, old);
+	upstream_group_unref(old);
+	upstream_group_unref(other);
+	ck_assert_str_eq(members(), "a.test:1=1 b.test:2=1*");
+	ck_assert_ptr_eq(g->members->server[0].state, a);
+	/* An answer that was there before is none. */
+	FOLLOW(5, {0, 1, 1, "c.test"});
+	ck_assert_str_eq(members(), "a.test:1=1 b.test:2=1*");
+	FOLLOW(6, {0, 1, 1, "c.test"});
+	ck_assert_str_eq(members(), "c.test:1=1");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("upstream/srv");
@@ -154,6 +183,7 @@ int main(void)
 	tcase_add_test(t, only_news_are_followed);
 	tcase_add_test(t, states_are_kept);
 	tcase_add_test(t, nothing_to_follow);
+	tcase_add_test(t, inherited);
 	tcase_add_test(t, given_up);
 	tcase_add_test(t, many);
 	suite_add_tcase(s, t);

@@ -428,6 +428,76 @@ START_TEST(many_workers_share_a_few_places)
 }
 END_TEST
 
+static struct upstream_group *successor(unsigned limit)
+{
+	struct upstream_group *next = group_make("g", BALANCE_ROUND_ROBIN, WEIGHTS(1));
+	server_at(next, 0)->max_connections = limit;
+	next->queue = GUESTS;
+	return next;
+}
+
+/* A reload with another limit: it counts for who waits by the old settings too. */
+START_TEST(another_limit)
+{
+	make(1, WEIGHTS(1));
+	ck_assert_int_eq(take(), PICK_SERVER);
+	join(0, 0);
+	join(1, 0);
+	join(2, 0);
+	struct upstream_group *next = successor(3);
+	turns();
+	ck_assert_uint_eq(told, 0); /* it is not in use yet */
+	upstream_group_use(next, 1000);
+	turns();
+	ck_assert_uint_eq(told, 2);
+	ck_assert_uint_eq(guest[2].told, 0);
+	/* Lowered: nobody more before two have gone. */
+	struct upstream_group *last = successor(2);
+	upstream_group_use(last, 1000);
+	leave(0);
+	turns();
+	ck_assert_uint_eq(told, 2);
+	leave(0);
+	turns();
+	ck_assert_uint_eq(told, 3);
+	upstream_group_unref(next);
+	upstream_group_unref(last);
+}
+END_TEST
+
+/* Who waits for a server that the group has no more does not stand in the way of who waits for
+ * another. */
+START_TEST(other_members)
+{
+	make(1, WEIGHTS(1, 1));
+	take();
+	take();
+	join(0, 0);
+	struct upstream_group *next = group_make("g", BALANCE_ROUND_ROBIN, WEIGHTS(1, 1, 1));
+	struct picked p;
+	for (unsigned i = 0; i < 3; i++)
+		server_at(next, i)->max_connections = 1;
+	next->queue = GUESTS;
+	ck_assert_int_eq(upstream_pick(next, next->members, &plain_request, &p), PICK_SERVER);
+	ck_assert_uint_eq(p.index, 2);
+	struct pick_request r = plain_request;
+	for (unsigned i = 1; i < 3; i++)
+		ck_assert(waiting_start(&guest[i].waiting, w[0], next, next->members, &r, on_told));
+	upstream_give_back(state_at(next, 2), 1000);
+	turns();
+	ck_assert_uint_eq(guest[0].told, 0);
+	ck_assert_uint_eq(guest[1].told, 1);
+	leave(0);
+	turns();
+	ck_assert_uint_eq(guest[0].told, 1);
+	leave(1);
+	turns();
+	ck_assert_uint_eq(guest[2].told, 1);
+	upstream_give_back(state_at(next, 2), 1000);
+	upstream_group_unref(next);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("upstream/waiting");
@@ -445,6 +515,8 @@ int main(void)
 	tcase_add_test(c, a_trial_that_is_cancelled_is_over);
 	tcase_add_test(c, a_server_that_is_well_again_serves_the_queue);
 	tcase_add_test(c, no_memory_to_tell);
+	tcase_add_test(c, another_limit);
+	tcase_add_test(c, other_members);
 	suite_add_tcase(s, c);
 	c = tcase_create("threads");
 	tcase_add_test(c, many_workers_share_a_few_places);

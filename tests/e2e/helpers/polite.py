@@ -187,6 +187,7 @@ class ChromiumClient:
         for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
                      "disable-background-networking", "disable-component-update", "disable-sync",
                      "disable-default-apps", "disable-dev-shm-usage", "no-proxy-server",
+                     "ignore-certificate-errors",
                      f"user-data-dir={self.profile.name}"):
             options.add_argument(f"--{flag}")
         self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)

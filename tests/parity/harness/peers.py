@@ -184,8 +184,9 @@ class ClientChannel(Channel):
     def get(self, target="", *lines, **how):
         self.request("GET", target, *lines, **how)
 
-    def upgrade(self, *lines, target="", version="1.1", drop=(), change=None):
-        """An upgrade request. change: {name: value or values} of its fields; lines: more of them."""
+    def upgrade(self, *lines, target="", version="1.1", drop=(), change=None, early=""):
+        """An upgrade request. change: {name: value or values} of its fields; lines: more of them;
+        early: bytes, in hex, that follow in the same segment."""
         fields = {**UPGRADE, **(change or {})}
         head = [f"GET {self.scene.path}{target} HTTP/{version}"]
         for name, value in fields.items():
@@ -193,7 +194,7 @@ class ClientChannel(Channel):
                 if name not in drop:
                     head.append(f"{name}: {v}")
         head += self.scene.hints() + list(lines)
-        self.send("\r\n".join(head) + "\r\n\r\n")
+        self.send(to_bytes("\r\n".join(head) + "\r\n\r\n") + bytes.fromhex(early))
 
     def open(self, *lines, **how):
         """An upgrade request, and its answer."""

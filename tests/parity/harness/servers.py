@@ -125,7 +125,7 @@ class Stage:
 
 
 class Server:
-    """name, address, tls_address, keys, and a log that can be waited on."""
+    """name, address, tls_address, keys, a log that can be waited on, and stop(), which tells what was wrong."""
 
     def __init__(self, stage):
         self.stage = stage
@@ -290,4 +290,11 @@ class Moongate(Server):
         return self.daemon.log
 
     def stop(self):
-        self.daemon.stop()
+        """What was wrong with its end: the status, a sanitizer's report, sessions that are not counted as ended."""
+        try:
+            self.daemon.stop()
+        except AssertionError as e:
+            return str(e)[:4000]
+        finally:
+            self.daemon.kill()
+        return None

@@ -3,8 +3,7 @@
 --[=[ upstream
 accept()
 answer_101()
-text("one")
-text("two")
+hex("81 03 6f 6e 65 81 03 74 77 6f")
 ]=]
 local client = require "resty.websocket.client"
 local t = require "parity"

@@ -4,4 +4,4 @@ local t = require "parity"
 ngx.ctx.old = 1
 ngx.ctx = { new = 2 }
 t.say(ngx.ctx, ngx.ctx.old)
-t.say((pcall(function() ngx.ctx = "text" end)))
+t.try(function() ngx.ctx = "text" end)

@@ -5,7 +5,6 @@ get()
 end()
 logged("lua entry thread aborted: runtime error:")
 logged("logged_with_traceback.lua:12: deep down")
-logged("stack traceback:")
 logged("in function 'inner'")
 ]=]
 local function inner()

@@ -5,4 +5,4 @@ package.preload["yields.when.loaded"] = function()
     ngx.sleep(0.001)
     return {}
 end
-t.say((pcall(require, "yields.when.loaded")))
+t.try(require, "yields.when.loaded")

@@ -9,4 +9,4 @@ local t = require "parity"
 local errlog = require "ngx.errlog"
 t.say(type(errlog.get_sys_filter_level()))
 t.say(errlog.raw_log(ngx.ERR, "raw words of the script"))
-t.say((pcall(errlog.raw_log, ngx.ERR)))
+t.try(errlog.raw_log, ngx.ERR)

@@ -2,5 +2,5 @@
 -- ngx.ssl on a connection without TLS.
 local t = require "parity"
 local ssl = require "ngx.ssl"
-t.say((pcall(ssl.server_name)))
+t.try(ssl.server_name)
 t.say(type(ssl.SSL3_VERSION), ssl.TLS1_2_VERSION)

@@ -7,4 +7,6 @@ end
 for _, p in ipairs { "(", "[a" } do
     t.say(p, ngx.re.match("abc", p, "jo"))
 end
-t.say((pcall(ngx.re.match)), (pcall(ngx.re.match, "x")), (pcall(ngx.re.match, nil, "x")))
+t.say((pcall(ngx.re.match)))
+t.say((pcall(ngx.re.match, "x")))
+t.say((pcall(ngx.re.match, nil, "x")))

@@ -4,4 +4,4 @@
 request("POST", body="a=1")
 ]=]
 local t = require "parity"
-t.say((pcall(ngx.req.get_post_args)))
+t.try(ngx.req.get_post_args)

@@ -1,16 +1,19 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- A pooled connection that the peer closes is used no more.
 --[=[ upstream
-accept()
-wait("first")
-leave()
+signal = accept()
+first = accept()
+first.wait("first")
+first.leave()
+signal.send("now")
 accept()
 ]=]
 local t = require "parity"
+local signal = t.connect({ pool = "signal" .. t.port() })
 local sock = t.connect()
 sock:send("first")
 t.say(sock:setkeepalive())
-ngx.sleep(0.05)
+signal:receive(3)
 sock = t.connect()
 t.say(sock:getreusedtimes())
 sock:send("second")

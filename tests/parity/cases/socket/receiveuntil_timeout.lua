@@ -9,6 +9,7 @@ send("and ended--rest\n")
 local t = require "parity"
 local sock = t.connect()
 local read = sock:receiveuntil("--")
+t.say(sock:receive(1))
 sock:settimeout(20)
 t.say(read())
 sock:settimeout(5000)

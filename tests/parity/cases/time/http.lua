@@ -8,6 +8,8 @@ for _, s in ipairs { "Thu, 18 Nov 2010 11:27:35 GMT", "Thursday, 18-Nov-10 11:27
     "Thu, 32 Nov 2010 11:27:35 GMT", "Thu, 18 Nov 2010 11:27:35", "Thu, 18 Nov 2010 24:27:35 GMT" } do
     t.say(s, ngx.parse_http_time(s))
 end
-t.say((pcall(ngx.http_time)), (pcall(ngx.http_time, "x")), (pcall(ngx.parse_http_time)))
+t.try(ngx.http_time)
+t.try(ngx.http_time, "x")
+t.try(ngx.parse_http_time)
 t.try(ngx.http_time, 1.9)
 t.try(ngx.http_time, "5")

@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- A timeout after one byte: it is lost.
 --[=[ client
-open()
-hex("81")
+open(early="81")
 wait_frames(1)
 hex("82 81 00 00 00 00 61")
 ]=]

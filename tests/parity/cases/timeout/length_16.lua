@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- A timeout within a 16-bit length.
 --[=[ client
-open()
-hex("81 fe 00")
+open(early="81 fe 00")
 wait_frames(1)
 hex("81 81 00 00 00 00 61")
 ]=]

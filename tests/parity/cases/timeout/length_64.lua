@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- A timeout within a 64-bit length.
 --[=[ client
-open()
-hex("81 ff 00 00 00 00")
+open(early="81 ff 00 00 00 00")
 wait_frames(1)
 hex("81 81 00 00 00 00 61")
 ]=]

@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- A timeout within the mask.
 --[=[ client
-open()
-hex("81 83 00 00")
+open(early="81 83 00 00")
 wait_frames(1)
 hex("82 81 00 00 00 00 61")
 ]=]

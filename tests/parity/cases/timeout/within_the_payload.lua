@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- A timeout within the payload: what came is lost, the next call is out of step.
 --[=[ client
-open()
-hex("81 85 00 00 00 00 68 65")
+open(early="81 85 00 00 00 00 68 65")
 wait_frames(1)
 send("llo")
 ]=]

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/tls_client.h"
+
+#include "base/mem.h"
+#include "net/tls_private.h"
+
+#include <arpa/inet.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+enum { SESSIONS_MAX = 64 }; /* as many servers as a group has; of more the least used goes */
+
+struct known {
+	char *key; /* owned; NULL = free */
+	SSL_SESSION *session;
+	uint64_t used;
+};
+
+struct tls_client {
+	atomic_uint refs;
+	SSL_CTX *context;
+	char *name; /* owned */
+	bool verify;
+	pthread_mutex_t lock; /* of what follows */
+	uint64_t turn;
+	struct known known[SESSIONS_MAX];
+};
+
+/* ---- sessions ---- */
+
+static struct known *find(struct tls_client *c, const char *key)
+{
+	for (size_t i = 0; i < SESSIONS_MAX; i++)
+		if (c->known[i].key && strcmp(c->known[i].key, key) == 0)
+			return &c->known[i];
+	return NULL;
+}
+
+static struct known *oldest(struct tls_client *c)
+{
+	struct known *found = &c->known[0];
+	for (size_t i = 0; i < SESSIONS_MAX && found->key; i++)
+		if (!c->known[i].key || c->known[i].used < found->used)
+			found = &c->known[i];
+	return found;
+}
+
+static void forget(struct known *k)
+{
+	mem_free(k->key);
+	SSL_SESSION_free(k->session);
+	*k = (struct known){.key = NULL};
+}
+
+/* Takes the session over. */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+	const struct tls *t = tls_of(ssl);
+	struct tls_client *c = t->client;
+	if (!SSL_SESSION_is_resumable(session))
+		return 0;
+	pthread_mutex_lock(&c->lock);
+	struct known *k = find(c, t->key);
+	if (!k)
+		k = oldest(c);
+	forget(k);
+	*k = (struct known){.key = mem_strdup(t->key), .session = session, .used = ++c->turn};
+	pthread_mutex_unlock(&c->lock);
+	return 1;
+}
+
+/* A copy of its own: OpenSSL notes things in a session while it is used. */
+static SSL_SESSION *session_for(struct tls_client *c, const char *key)
+{
+	SSL_SESSION *copy = NULL;
+	pthread_mutex_lock(&c->lock);
+	struct known *k = find(c, key);
+	if (k) {
+		copy = SSL_SESSION_dup(k->session);
+		k->used = ++c->turn;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return copy;
+}
+
+/* ---- making ---- */
+
+static int on_verify(int is_good, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls *t = tls_of(ssl);
+	if (!is_good && t->depth < 0)
+		t->depth = (int8_t)X509_STORE_CTX_get_error_depth(store);
+	return is_good;
+}
+
+static bool set_ca(SSL_CTX *ctx, const struct tls_client_settings *s, char why[TLS_WHY_MAX])
+{
+	if (!s->verify)
+		return true;
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
+	if (s->ca.len == 0 && SSL_CTX_set_default_verify_paths(ctx))
+		return true;
+	X509_STORE *store = s->ca.len > 0 ? tls_read_store(s->ca, why) : NULL;
+	if (store)
+		SSL_CTX_set_cert_store(ctx, store);
+	else if (s->ca.len == 0)
+		tls_error_take(why);
+	return store != NULL;
+}
+
+static bool set_certificate(
+        SSL_CTX *ctx, const struct tls_client_settings *s, char why[TLS_WHY_MAX])
+{
+	if (s->chain.len == 0)
+		return true;
+	STACK_OF(X509) *chain = tls_read_certificates(s->chain, why);
+	EVP_PKEY *key = chain ? tls_read_key(s->key, why) : NULL;
+	bool is_good = false;
+	if (key) {
+		X509 *leaf = sk_X509_shift(chain);
+		if (!X509_check_private_key(leaf, key))
+			tls_key_why(why, "it does not belong to the certificate");
+		else if (SSL_CTX_use_cert_and_key(ctx, leaf, key, chain, 1))
+			is_good = true;
+		else
+			tls_error_take(why);
+		X509_free(leaf);
+	}
+	EVP_PKEY_free(key);
+	sk_X509_pop_free(chain, X509_free);
+	return is_good;
+}
+
+struct tls_client *tls_client_new(const struct tls_client_settings *s, char why[TLS_WHY_MAX])
+{
+	static const unsigned char protocols[] = "\x08http/1.1";
+	SSL_CTX *ctx = tls_context_new(TLS_client_method(), &s->tls, why);
+	if (!ctx)
+		return NULL;
+	if (!set_ca(ctx, s, why) || !set_certificate(ctx, s, why)) {
+		SSL_CTX_free(ctx);
+		tls_error_clear();
+		return NULL;
+	}
+	SSL_CTX_set_alpn_protos(ctx, protocols, sizeof protocols - 1);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, on_session);
+	struct tls_client *c = mem_new(sizeof *c);
+	atomic_init(&c->refs, 1);
+	pthread_mutex_init(&c->lock, NULL);
+	c->context = ctx;
+	c->name = s->name ? mem_strdup(s->name) : NULL;
+	c->verify = s->verify;
+	tls_error_clear();
+	return c;
+}
+
+struct tls_client *tls_client_ref(struct tls_client *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
+void tls_client_unref(struct tls_client *c)
+{
+	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = 0; i < SESSIONS_MAX; i++)
+		forget(&c->known[i]);
+	SSL_CTX_free(c->context);
+	pthread_mutex_destroy(&c->lock);
+	mem_free(c->name);
+	mem_free(c);
+}
+
+bool tls_client_left(const struct tls_client *c, long *left, bool *has_begun)
+{
+	const X509 *x = SSL_CTX_get0_certificate(c->context);
+	if (x)
+		*left = tls_certificate_left(x, has_begun);
+	return x != NULL;
+}
+
+/* ---- for streams ---- */
+
+SSL *tls_client_ssl(struct tls_client *c)
+{
+	return SSL_new(c->context);
+}
+
+static bool is_address(const char *name)
+{
+	struct in6_addr a;
+	return inet_pton(AF_INET, name, &a) == 1 || inet_pton(AF_INET6, name, &a) == 1;
+}
+
+static bool expect_name(const struct tls *t, const char *name)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
+	if (is_address(name))
+		return !t->client->verify || X509_VERIFY_PARAM_set1_ip_asc(param, name);
+	if (!SSL_set_tlsext_host_name(t->ssl, name))
+		return false;
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return !t->client->verify || SSL_set1_host(t->ssl, name);
+}
+
+bool tls_client_expect(struct tls *t)
+{
+	struct tls_client *c = t->client;
+	if (!expect_name(t, c->name ? c->name : t->name))
+		return false;
+	SSL_SESSION *session = session_for(c, t->key);
+	if (session)
+		SSL_set_session(t->ssl, session);
+	SSL_SESSION_free(session);
+	return true;
+}

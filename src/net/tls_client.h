@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* TLS as it is spoken to the servers of an upstream: whom to believe, what to show, and the last
+ * session with each server, so that the next connection is set up faster. Made by the control
+ * thread; then only the sessions change, under a lock. Counted by references and shared by all
+ * workers. */
+
+#include "base/slice.h"
+#include "net/tls_context.h"
+
+#include <stdbool.h>
+
+struct tls;
+struct tls_client;
+
+struct tls_client_settings {
+	struct tls_settings tls;
+	bool verify;             /* the server's certificate, and that it holds its name */
+	struct slice ca;         /* PEM; empty: the system's */
+	const char *name;        /* that is asked for and verified; NULL = the server's own */
+	struct slice chain, key; /* PEM, shown to servers that ask for it; empty = none */
+};
+
+/* NULL with why. */
+struct tls_client *tls_client_new(const struct tls_client_settings *s, char why[TLS_WHY_MAX]);
+struct tls_client *tls_client_ref(struct tls_client *c);
+void tls_client_unref(struct tls_client *c);
+
+/* Of the certificate that is shown: seconds it has left, and whether it has begun. False: there is
+ * none. */
+bool tls_client_left(const struct tls_client *c, long *left, bool *has_begun);
+
+/* For streams: a new one; NULL when memory is short. */
+SSL *tls_client_ssl(struct tls_client *c);
+/* Before the handshake: whom to expect, and the session to go on with. False when memory is
+ * short. */
+bool tls_client_expect(struct tls *t);

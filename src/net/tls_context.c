@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/tls_context.h"
+
+#include "net/stream.h"
+#include "net/sys.h"
+#include "net/tls_private.h"
+#include "net/worker.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { IDLE_MESSAGES_MAX = 32 }; /* in a second: KeyUpdates, tickets, warnings */
+
+/* ---- the log of secrets ---- */
+
+static atomic_int key_log_fd = -1;
+
+static int open_key_log(const char *path)
+{
+	return sys_open(path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+}
+
+bool tls_key_log_check(const char *path)
+{
+	int fd = open_key_log(path);
+	if (fd >= 0)
+		sys_close(fd);
+	return fd >= 0;
+}
+
+bool tls_key_log_open(const char *path)
+{
+	int fd = path ? open_key_log(path) : -1;
+	if (path && fd < 0)
+		return false;
+	int before = atomic_exchange(&key_log_fd, fd);
+	if (before >= 0)
+		sys_close(before);
+	return true;
+}
+
+/* One write for a line, so that those of several threads do not mix. */
+static void on_secret(const SSL *ssl, const char *line)
+{
+	(void)ssl;
+	char text[512];
+	int fd = atomic_load_explicit(&key_log_fd, memory_order_relaxed);
+	int n = fd >= 0 ? snprintf(text, sizeof text, "%s\n", line) : 0;
+	if (n <= 0 || (size_t)n >= sizeof text)
+		return;
+	ssize_t done = write(fd, text, (size_t)n);
+	(void)done;
+	OPENSSL_cleanse(text, sizeof text);
+}
+
+/* ---- contexts ---- */
+
+/* After the handshake a peer may say that keys change, offer tickets, warn; not all day. */
+static void on_message(
+        int is_sent, int version, int type, const void *buf, size_t len, SSL *ssl, void *arg)
+{
+	(void)version, (void)buf, (void)len, (void)arg;
+	if (type != (is_sent ? SSL3_RT_ALERT : SSL3_RT_HANDSHAKE))
+		return;
+	struct tls *t = tls_of(ssl);
+	if (!t || t->stream->flags & STREAM_SECURING || t->flags & TLS_SHUT)
+		return;
+	uint32_t now_s = (uint32_t)(t->stream->worker->now_ms / 1000);
+	if (now_s != t->idle_s)
+		t->idle_n = 0;
+	t->idle_s = now_s;
+	if (++t->idle_n > IDLE_MESSAGES_MAX)
+		t->flags |= TLS_FLOOD;
+}
+
+static bool refuse(char why[TLS_WHY_MAX], const char *what, const char *value)
+{
+	char words[TLS_WHY_MAX - 40];
+	char full[TLS_WHY_MAX];
+	snprintf(words, sizeof words, "%s", tls_error_take(full));
+	snprintf(why, TLS_WHY_MAX, "%s: %.150s: %.60s", what, words, value);
+	return false;
+}
+
+static bool set_algorithms(SSL_CTX *ctx, const struct tls_settings *s, char why[TLS_WHY_MAX])
+{
+	SSL_CTX_set_min_proto_version(
+	        ctx, s->min_version == TLS_FLOOR_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+	if (!SSL_CTX_set_cipher_list(ctx, s->ciphers))
+		return refuse(why, "OpenSSL knows no such ciphers", s->ciphers);
+	if (!SSL_CTX_set_ciphersuites(ctx, s->ciphersuites))
+		return refuse(why, "OpenSSL knows no such ciphersuites", s->ciphersuites);
+	if (!SSL_CTX_set1_groups_list(ctx, s->groups))
+		return refuse(why, "OpenSSL knows no such groups", s->groups);
+	return true;
+}
+
+SSL_CTX *tls_context_new(
+        const SSL_METHOD *method, const struct tls_settings *s, char why[TLS_WHY_MAX])
+{
+	SSL_CTX *ctx = SSL_CTX_new(method);
+	if (!ctx) {
+		tls_error_take(why);
+		return NULL;
+	}
+	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_keylog_callback(ctx, on_secret);
+	SSL_CTX_set_msg_callback(ctx, on_message);
+	if (set_algorithms(ctx, s, why))
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+/* ---- PEM ---- */
+
+static BIO *open_pem(struct slice pem)
+{
+	return pem.len <= INT_MAX ? BIO_new_mem_buf(pem.at, (int)pem.len) : NULL;
+}
+
+static bool is_at_end(void)
+{
+	unsigned long e = ERR_peek_last_error();
+	return ERR_GET_LIB(e) == ERR_LIB_PEM && ERR_GET_REASON(e) == PEM_R_NO_START_LINE;
+}
+
+STACK_OF(X509) * tls_read_certificates(struct slice pem, char why[TLS_WHY_MAX])
+{
+	BIO *b = open_pem(pem);
+	STACK_OF(X509) *all = sk_X509_new_null();
+	X509 *x;
+	why[0] = '\0';
+	while (b && all && (x = PEM_read_bio_X509_AUX(b, NULL, NULL, NULL)))
+		sk_X509_push(all, x);
+	if (!b || !all || !is_at_end())
+		tls_error_take(why);
+	else if (sk_X509_num(all) == 0)
+		snprintf(why, TLS_WHY_MAX, "it holds no certificate in PEM");
+	tls_error_clear();
+	BIO_free(b);
+	if (why[0] == '\0')
+		return all;
+	sk_X509_pop_free(all, X509_free);
+	return NULL;
+}
+
+/* Nobody is there to be asked. */
+static int no_password(char *buf, int size, int for_writing, void *is_asked)
+{
+	(void)buf, (void)size, (void)for_writing;
+	*(bool *)is_asked = true;
+	return -1;
+}
+
+EVP_PKEY *tls_read_key(struct slice pem, char why[TLS_WHY_MAX])
+{
+	BIO *b = open_pem(pem);
+	bool is_asked = false;
+	char words[TLS_WHY_MAX];
+	EVP_PKEY *key = b ? PEM_read_bio_PrivateKey(b, NULL, no_password, &is_asked) : NULL;
+	if (!key && is_asked)
+		tls_key_why(why, "it is encrypted: want one without a passphrase");
+	else if (!key && !memmem(pem.at, pem.len, "PRIVATE KEY-----", 16))
+		tls_key_why(why, "there is none in PEM");
+	else if (!key)
+		tls_key_why(why, tls_error_take(words));
+	tls_error_clear();
+	BIO_free(b);
+	return key;
+}
+
+X509_STORE *tls_read_store(struct slice pem, char why[TLS_WHY_MAX])
+{
+	STACK_OF(X509) *all = tls_read_certificates(pem, why);
+	X509_STORE *store = all ? X509_STORE_new() : NULL;
+	for (int i = 0; store && i < sk_X509_num(all); i++)
+		X509_STORE_add_cert(store, sk_X509_value(all, i));
+	if (all && !store)
+		tls_error_take(why);
+	tls_error_clear();
+	sk_X509_pop_free(all, X509_free);
+	return store;
+}
+
+long tls_certificate_left(const X509 *x, bool *has_begun)
+{
+	int days = 0, seconds = 0;
+	*has_begun = X509_cmp_current_time(X509_get0_notBefore(x)) < 0;
+	if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x)))
+		return 0;
+	return (long)days * 86400 + seconds;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* What the tls_*.c share. */
+
+#include "net/stream.h"
+#include "net/tls_error.h"
+#include "net/tls_wire.h"
+
+#include <openssl/ssl.h>
+
+enum {
+	TLS_BEGUN = 1 << 0,     /* the first byte has come, and may be TLS */
+	TLS_DEAD = 1 << 1,      /* failed: `why` */
+	TLS_CLOSED = 1 << 2,    /* a close_notify came */
+	TLS_SHUT = 1 << 3,      /* the owner sends no more */
+	TLS_END_READ = 1 << 4,  /* the end below was read behind what is kept */
+	TLS_TRUNCATED = 1 << 5, /* there was no close_notify */
+	TLS_MORE = 1 << 6,      /* something is kept, or was read, that no event will tell of */
+	TLS_PENDING = 1 << 9,   /* OpenSSL holds the rest of a record for which there was no room */
+	TLS_FLOOD = 1 << 7,     /* too many messages that carry nothing */
+	TLS_CUT_SHORT = 1 << 8, /* the end came within the handshake */
+};
+
+/* Of a client's certificate; its texts follow it. */
+struct tls_peer {
+	struct slice subject, issuer;
+	char fingerprint[2 * 32];
+};
+
+struct tls {
+	struct stream_ops ops; /* first: those of the stream lead here */
+	struct stream *stream;
+	const struct stream_ops *below;
+	struct tls_wire *wire;
+	SSL *ssl;
+	struct tls_server *server; /* referenced; NULL: this end is the client */
+	struct tls_client *client; /* referenced; NULL: this end is the server */
+	struct queue kept;         /* ciphertext not decrypted yet */
+	struct queue early;        /* sent by the owner during the handshake */
+	struct tls_peer *peer;     /* owned; NULL = no certificate */
+	char *why, *name, *key;    /* owned */
+	uint32_t idle_s;           /* in this second came so many messages: */
+	uint16_t idle_n;           /* that are neither data nor of the handshake */
+	uint16_t flags;
+	int8_t depth; /* of the certificate that was not believed; -1 = none */
+};
+
+static inline struct tls *tls_of(const SSL *ssl)
+{
+	return SSL_get_app_data(ssl);
+}
+/* NULL: the stream's bytes go as they are. */
+static inline struct tls *tls_on(const struct stream *s)
+{
+	return s->ops->is_tls ? (struct tls *)(uintptr_t)s->ops : NULL;
+}
+
+extern const struct stream_ops tls_ops;
+
+/* tls_begin.c: the first byte is no TLS but may be HTTP; takes TLS off the stream. _kept: which has
+ * kept what came. */
+bool tls_is_http(const struct tls *t, uint8_t first);
+bool tls_kept_is_http(const struct tls *t);
+void tls_undress(struct tls *t);
+void tls_undress_kept(struct tls *t);
+void tls_free(struct tls *t);
+/* tls_stream.c: the first words of a client. */
+void tls_greet(struct tls *t);

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/tls_stream.h"
+
+#include "base/mem.h"
+#include "net/tls_private.h"
+#include "net/tls_server.h"
+#include "net/worker.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdio.h>
+
+/* OpenSSL sees no descriptor. What was received is handed to it whole and decrypted until nothing
+ * is left; what it writes is gathered and sent when the call is over. So it never waits to
+ * write, and waits to read only within a record, whose beginning it keeps.
+ *
+ * The owner's callbacks run while no call of OpenSSL is under way, and may free the stream. */
+
+static bool is_gone(const struct stream *s)
+{
+	return s->flags & STREAM_RELEASED;
+}
+
+static void set_flag(struct tls *t, unsigned flag, bool is_set)
+{
+	t->flags = (uint16_t)(is_set ? t->flags | flag : t->flags & ~flag);
+}
+
+static bool is_secured(const struct tls *t)
+{
+	return !(t->stream->flags & STREAM_SECURING) && !(t->flags & TLS_DEAD);
+}
+
+/* ---- failing ---- */
+
+static const char *own_reason(const struct tls *t)
+{
+	if (t->flags & TLS_FLOOD)
+		return "too many messages that carry nothing";
+	if (t->flags & TLS_CUT_SHORT)
+		return "the connection ended within the handshake";
+	return t->stream->flags & STREAM_FAILED ? "the connection failed" : NULL;
+}
+
+/* The certificate that was not believed, and why. */
+static void certificate_words(const struct tls *t, char out[TLS_WHY_MAX])
+{
+	long result = SSL_get_verify_result(t->ssl);
+	snprintf(out, TLS_WHY_MAX, "certificate not accepted: %s (depth %d)",
+	        X509_verify_cert_error_string(result), t->depth);
+}
+
+/* A call of OpenSSL has failed for good. The peer is told by what that has written. */
+static void fail(struct tls *t)
+{
+	char words[TLS_WHY_MAX];
+	const char *own = own_reason(t);
+	if (t->flags & TLS_DEAD)
+		return;
+	tls_error_take(words);
+	if (own)
+		snprintf(words, sizeof words, "%s", own);
+	else if (t->depth >= 0)
+		certificate_words(t, words);
+	t->why = mem_strdup(words);
+	t->flags |= TLS_DEAD;
+	counter_inc(&t->stream->worker->counters.tls_errors);
+	tls_wire_flush(t);
+	queue_clear(&t->kept, &t->stream->worker->chunks);
+	queue_clear(&t->early, &t->stream->worker->chunks);
+	stream_fail(t->stream, EPROTO);
+}
+
+/* The queue of errors, which SSL_get_error() looks at first, may hold what others have left there.
+ * To empty it before each call would cost every message; so it is asked last, and for one thing
+ * only: a fatal alert ends the peer's part as a close_notify does, and leaves an error behind. */
+static bool has_failed(struct tls *t)
+{
+	if (SSL_want_read(t->ssl) && BIO_should_retry(SSL_get_rbio(t->ssl)))
+		return false;
+	if (!(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) ||
+	        ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_SSL)
+		return true;
+	t->flags |= TLS_CLOSED;
+	return false;
+}
+
+/* ---- sending ---- */
+
+static bool encrypt(struct tls *t, const uint8_t *at, size_t len)
+{
+	size_t done;
+	if (len == 0 || SSL_write_ex(t->ssl, at, len, &done))
+		return true;
+	fail(t);
+	return false;
+}
+
+/* Pieces that fit share a record. */
+static bool encrypt_pieces(struct tls *t, const struct slice *v, size_t n)
+{
+	uint8_t *room = t->wire->gather;
+	size_t len = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].len > TLS_GATHER_MAX - len) {
+			if (!encrypt(t, room, len))
+				return false;
+			len = 0;
+		}
+		if (v[i].len >= TLS_GATHER_MAX) {
+			if (!encrypt(t, v[i].at, v[i].len))
+				return false;
+		} else if (v[i].len > 0) {
+			memcpy(room + len, v[i].at, v[i].len);
+			len += v[i].len;
+		}
+	}
+	return encrypt(t, room, len);
+}
+
+static bool tls_send(struct stream *s, const struct slice *v, size_t n)
+{
+	struct tls *t = tls_on(s);
+	if (s->flags & (STREAM_FAILED | STREAM_RELEASED) || t->flags & (TLS_SHUT | TLS_DEAD))
+		return false;
+	if (s->flags & STREAM_SECURING) {
+		if (queue_append(&t->early, &s->worker->chunks, v, n))
+			return true;
+		stream_fail(s, ENOMEM);
+		return false;
+	}
+	bool is_done = n == 1 ? encrypt(t, v->at, v->len) : encrypt_pieces(t, v, n);
+	return is_done && tls_wire_flush(t);
+}
+
+static void say_goodbye(struct tls *t)
+{
+	tls_error_clear();
+	if (SSL_shutdown(t->ssl) < 0)
+		tls_error_clear();
+	tls_wire_flush(t);
+}
+
+static void tls_shutdown(struct stream *s)
+{
+	struct tls *t = tls_on(s);
+	if (t->flags & TLS_SHUT)
+		return;
+	t->flags |= TLS_SHUT;
+	if (!is_secured(t))
+		return;
+	say_goodbye(t);
+	t->below->shutdown(s);
+}
+
+/* Behind a record that is cut off it would be no sound close_notify. */
+void tls_part(struct stream *s)
+{
+	struct tls *t = tls_on(s);
+	if (is_secured(t) && !(t->flags & TLS_SHUT) && !(s->flags & STREAM_FAILED) &&
+	        queue_is_empty(&s->out))
+		say_goodbye(t);
+}
+
+/* ---- the handshake ---- */
+
+static void send_early(struct tls *t)
+{
+	struct pool *chunks = &t->stream->worker->chunks;
+	struct iovec v;
+	while (queue_iov(&t->early, &v, 1) > 0 && encrypt(t, v.iov_base, v.iov_len))
+		queue_drop(&t->early, chunks, v.iov_len);
+}
+
+static void count_handshake(const struct tls *t)
+{
+	struct net_counters *c = &t->stream->worker->counters;
+	counter_inc(t->server ? &c->tls_accepted : &c->tls_connected);
+	if (SSL_session_reused(t->ssl))
+		counter_inc(&c->tls_resumed);
+}
+
+/* Returns false when the stream is gone, or has failed. */
+static bool finish_handshake(struct tls *t)
+{
+	struct stream *s = t->stream;
+	bool had_early = !queue_is_empty(&t->early);
+	s->flags &= (uint16_t)~STREAM_SECURING;
+	count_handshake(t);
+	if (t->server && !tls_server_note_peer(t)) {
+		stream_fail(s, ENOMEM);
+		return false;
+	}
+	send_early(t);
+	if (!tls_wire_flush(t))
+		return false;
+	if (t->flags & TLS_SHUT) {
+		say_goodbye(t);
+		t->below->shutdown(s);
+	}
+	if (s->events->on_connect)
+		s->events->on_connect(s);
+	if (!is_gone(s) && had_early && queue_is_empty(&s->out))
+		s->events->on_drain(s);
+	return !is_gone(s) && !(s->flags & STREAM_FAILED);
+}
+
+/* ---- receiving ---- */
+
+/* Decrypts from the wire's input as far as it goes, at most `room` bytes. Each call gives what
+ * is left of one record, if there is room. */
+static size_t decrypt(struct tls *t, size_t room)
+{
+	struct tls_wire *wire = t->wire;
+	size_t n = 0, got;
+	do {
+		if (!SSL_read_ex(t->ssl, wire->plain + n, room - n, &got)) {
+			if (has_failed(t))
+				fail(t);
+			break;
+		}
+		n += got;
+	} while (n < room && wire->in.len > 0);
+	return n;
+}
+
+static size_t room(void)
+{
+	return budget_is_short() ? STREAM_SHORT_READ : WORKER_RX_SIZE;
+}
+
+static bool may_go_on(const struct tls *t)
+{
+	return !(t->flags & (TLS_DEAD | TLS_CLOSED)) && !(t->stream->flags & STREAM_PAUSED);
+}
+
+/* Lends `in` to OpenSSL for one call; what that leaves of it stays in *in. */
+static bool feed_handshake(struct tls *t, struct slice *in)
+{
+	struct tls_wire *wire = t->wire;
+	tls_error_clear();
+	wire->reader = t;
+	wire->in = *in;
+	int done = SSL_do_handshake(t->ssl);
+	*in = wire->in;
+	wire->reader = NULL;
+	if (done == 1)
+		return finish_handshake(t);
+	if (has_failed(t))
+		fail(t);
+	else
+		tls_wire_flush(t);
+	return false;
+}
+
+void tls_greet(struct tls *t)
+{
+	struct slice nothing = SLICE("");
+	feed_handshake(t, &nothing);
+}
+
+/* The same; returns how many bytes were decrypted, to the wire's `plain`. */
+static size_t feed(struct tls *t, struct slice *in, size_t max)
+{
+	struct tls_wire *wire = t->wire;
+	wire->reader = t;
+	wire->in = *in;
+	stream_open(wire->plain);
+	size_t n = decrypt(t, max);
+	*in = wire->in;
+	wire->reader = NULL;
+	if (!(t->flags & TLS_DEAD))
+		tls_wire_flush(t);
+	return n;
+}
+
+/* Does what can be done with `in`; returns what is left of it when the owner has paused. */
+static struct slice take(struct tls *t, struct slice in)
+{
+	struct stream *s = t->stream;
+	static const struct slice nothing;
+	if (s->flags & STREAM_SECURING && !feed_handshake(t, &in))
+		return nothing;
+	/* A record may be left of which only a part had room before. */
+	bool is_pending = t->flags & TLS_PENDING;
+	while (may_go_on(t) && (in.len > 0 || is_pending)) {
+		size_t max = room(), n = feed(t, &in, max);
+		is_pending = n == max && SSL_pending(t->ssl) > 0;
+		set_flag(t, TLS_PENDING, is_pending);
+		if (n > 0)
+			stream_give(s, t->wire->plain, n);
+		if (is_gone(s))
+			return nothing;
+	}
+	return t->flags & (TLS_DEAD | TLS_CLOSED) ? nothing : in;
+}
+
+/* There is something to do that nothing from below will announce. */
+static void come_back(struct stream *s)
+{
+	tls_on(s)->flags |= TLS_MORE;
+	s->flags |= STREAM_READABLE;
+	if (!(s->flags & STREAM_PAUSED))
+		stream_make_ready(s);
+}
+
+/* After all that came was taken, or the owner has paused. */
+static void settle(struct tls *t)
+{
+	struct stream *s = t->stream;
+	if (t->flags & TLS_DEAD)
+		return;
+	if (t->flags & TLS_CLOSED) {
+		s->flags |= STREAM_PEER_CLOSED;
+		queue_clear(&t->kept, &s->worker->chunks);
+	}
+	bool has_more = !queue_is_empty(&t->kept) || t->flags & TLS_PENDING;
+	if (has_more || (t->flags & (TLS_CLOSED | TLS_END_READ) && s->flags & STREAM_PAUSED))
+		come_back(s);
+	else if (t->flags & (TLS_CLOSED | TLS_END_READ))
+		stream_tell_eof(s);
+}
+
+static void take_fresh(struct tls *t, struct slice in)
+{
+	struct stream *s = t->stream;
+	struct slice rest = queue_is_empty(&t->kept) ? take(t, in) : in;
+	if (is_gone(s))
+		return;
+	if (rest.len == 0 || queue_append(&t->kept, &s->worker->chunks, &rest, 1))
+		settle(t);
+	else
+		stream_fail(s, ENOMEM);
+}
+
+/* By the chunk, for the order must stay when the owner pauses between them. */
+static void take_kept(struct tls *t)
+{
+	struct stream *s = t->stream;
+	struct iovec v;
+	if (tls_kept_is_http(t)) {
+		tls_undress_kept(t);
+		return;
+	}
+	t->flags = (uint16_t)((t->flags & ~TLS_MORE) | TLS_BEGUN);
+	do {
+		int n = queue_iov(&t->kept, &v, 1);
+		struct slice in = n > 0 ? slice_of(v.iov_base, v.iov_len) : SLICE("");
+		struct slice rest = take(t, in);
+		if (is_gone(s) || t->flags & TLS_DEAD)
+			return;
+		if (in.len > rest.len)
+			queue_drop(&t->kept, &s->worker->chunks, in.len - rest.len);
+	} while (!queue_is_empty(&t->kept) && may_go_on(t));
+	settle(t);
+}
+
+void tls_received(struct stream *s, size_t len)
+{
+	struct tls *t = tls_on(s);
+	uint8_t *rx = s->worker->rx;
+	if (t->flags & (TLS_DEAD | TLS_CLOSED))
+		return;
+	if (queue_is_empty(&t->kept)) {
+		if (tls_is_http(t, rx[0])) {
+			tls_undress(t);
+			stream_give(s, rx, len);
+			return;
+		}
+		t->flags |= TLS_BEGUN;
+	}
+	take_fresh(t, slice_of(rx, len));
+}
+
+bool tls_may_end(struct stream *s)
+{
+	struct tls *t = tls_on(s);
+	if (t->flags & TLS_DEAD)
+		return false;
+	if (t->flags & TLS_MORE) {
+		t->flags |= TLS_END_READ;
+		return false;
+	}
+	if (t->flags & TLS_CLOSED)
+		return true;
+	if (t->client && s->flags & STREAM_SECURING) {
+		t->flags |= TLS_CUT_SHORT;
+		fail(t);
+		return false;
+	}
+	t->flags |= TLS_TRUNCATED;
+	return true;
+}
+
+static void tls_wake(struct stream *s)
+{
+	struct tls *t = tls_on(s);
+	if (t->flags & TLS_DEAD) {
+		stream_tell_error(s);
+		return;
+	}
+	if (t->flags & TLS_MORE && !(s->flags & STREAM_PAUSED))
+		take_kept(t);
+	if (is_gone(s))
+		return;
+	if (tls_on(s))
+		t->below->wake(s);
+	else
+		s->ops->wake(s);
+}
+
+static void tls_release(struct stream *s, bool reset)
+{
+	const struct stream_ops *below = tls_on(s)->below;
+	tls_free(tls_on(s));
+	s->ops = below;
+	below->release(s, reset);
+}
+
+static bool tls_is_delivered(struct stream *s)
+{
+	const struct stream_ops *below = tls_on(s)->below;
+	return !below->is_delivered || below->is_delivered(s);
+}
+
+/* What OpenSSL has taken for itself, tickets say, is none of the owner's. */
+static bool tls_is_quiet(struct stream *s)
+{
+	struct tls *t = tls_on(s);
+	return !(t->flags & TLS_MORE) && (!t->below->is_quiet || t->below->is_quiet(s));
+}
+
+static void tls_settle(struct stream *s, const struct socket_options *o)
+{
+	const struct stream_ops *below = tls_on(s)->below;
+	if (below->settle)
+		below->settle(s, o);
+}
+
+static bool tls_local(struct stream *s, struct address *out)
+{
+	const struct stream_ops *below = tls_on(s)->below;
+	return below->local && below->local(s, out);
+}
+
+const struct stream_ops tls_ops = {
+        .send = tls_send,
+        .shutdown = tls_shutdown,
+        .wake = tls_wake,
+        .release = tls_release,
+        .is_delivered = tls_is_delivered,
+        .is_quiet = tls_is_quiet,
+        .settle = tls_settle,
+        .is_tls = true,
+        .local = tls_local,
+};

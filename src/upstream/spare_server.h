@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The spare connections of one worker to one server: what upstream/spare.c keeps for each member
+ * of a group. One worker's thread. */
+
+#include "net/wheel.h"
+#include "net/worker.h"
+#include "upstream/dial.h"
+#include "upstream/holder.h"
+
+struct spare_server;
+
+/* Where the servers of a group belong. */
+struct spare_group {
+	struct list node; /* of a slot of spare.c */
+	struct worker *worker;
+	struct upstream_group *group;     /* referenced */
+	struct upstream_members *members; /* referenced; NULL: of a service not found yet */
+	struct list servers;
+	struct timer timer; /* the next look at all of them */
+	uint32_t want;      /* of each server, by this worker */
+};
+
+struct spare_server {
+	struct list node; /* group->servers */
+	struct spare_group *group;
+	const struct upstream_server *server; /* a member; NULL: it is none any more */
+	struct server_state *state;           /* referenced */
+	struct holder holder;
+	bool is_counted; /* it has max_connections: each spare has a place */
+	struct list ready, making;
+	uint32_t ready_n, making_n;
+	uint32_t delay_ms; /* after a failure; 0 = all is well */
+	uint64_t next_ms;  /* nothing is made before, by the last failure */
+	uint64_t one_ms;   /* the same, by the last one made while not all was well */
+	struct retired retired;
+};
+
+struct spare_server *spare_server_new(struct spare_group *g, const struct upstream_server *server);
+/* Closes all that there is. */
+void spare_server_end(struct spare_server *x);
+/* Closes and makes what is due; *next is lowered to when it is to be called again. */
+void spare_server_upkeep(struct spare_server *x, uint64_t *next);
+/* dial_start_ready() with the oldest that is sound; false when there is none. `server`: this one
+ * among the members that the session holds. `has_place`: it has got the place of one of them. */
+bool spare_server_dial(struct spare_server *x, struct dial *d, const struct upstream_server *server,
+        bool has_place, dial_fn fn);
+/* Closes as many as the holder was asked to. */
+void spare_server_close_asked(struct spare_server *x);
+
+/* The group's timer goes off at the end of this turn. */
+static inline void spare_look_soon(struct spare_group *g)
+{
+	worker_timer(g->worker, &g->timer, g->worker->now_ms);
+}

@@ -1,0 +1,864 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""TLS on listeners and towards upstreams (FAULTS.md T, U-12 to U-15, C-09)."""
+
+import json
+import re
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+from helpers import polite
+from helpers.daemon import check_config, refused, section, wait_until
+from helpers.frames import CLOSE, TEXT, close_payload
+from helpers.peer import LIMIT, RawClient
+from helpers.polite import ChromiumClient, NodeClient, PythonClient
+from helpers.tls import Authority, Pipe, SecureClient, SecureUpstream, openssl, server_context
+
+V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+VERSIONS = [pytest.param(V12, id="1.2"), pytest.param(V13, id="1.3")]
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def site(ca):
+    """The daemon's own certificate."""
+    return ca.make("site", "DNS:localhost,IP:127.0.0.1,DNS:*.example.com")
+
+
+@pytest.fixture(scope="module")
+def app_pair(ca):
+    """The application's."""
+    return ca.make("app", "DNS:localhost,IP:127.0.0.1")
+
+
+@pytest.fixture
+def secure(closing, ca):
+    """A function that connects a SecureClient to a daemon."""
+
+    def make(daemon, context=None, **how):
+        client = SecureClient(daemon.address, context or ca.client_context(), **how)
+        closing.insert(0, client)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def apps(closing, app_pair):
+    """A function that makes an application behind TLS."""
+
+    def make(pair=None, client_ca=None, **how):
+        closing.append(SecureUpstream(server_context(pair or app_pair, client_ca), **how))
+        return closing[-1]
+
+    return make
+
+
+def works(daemon, ca, n=20):
+    """A fresh connection, proxied behind TLS, echoes n messages."""
+    with SecureClient(daemon.address, ca.client_context()) as client:
+        client.open("/still").echoes(n)
+        client.end()
+
+
+def to(app, ca, **group):
+    """The [upstream app] of a wss application."""
+    return {"upstream": "unused", "group": {"server": app.server, "tls_ca": ca.certificate, **group}}
+
+
+@pytest.fixture
+def both(moongate, site, ca, apps):
+    """A daemon with TLS on both sides, and the application."""
+
+    def make(listener=None, group=None, **how):
+        app = apps()
+        group = {"server": app.server, "tls_ca": ca.certificate, **(group or {})}
+        listener = {**site.keys, **(listener or {})}
+        return moongate(app, listener=listener, group=group, **how), app
+
+    return make
+
+
+# ---- traffic ----
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_both_sides(both, secure, ca, version):
+    daemon, app = both(process={"access_log": "access.log", "core_dumps": "on"})
+    client = secure(daemon, ca.client_context(version=version))
+    client.send(client.request("/app"))
+    peer = app.accept_open()
+    client.expect_101()
+    for size in (0, 1, 125, 126, 16383, 16384, 65536, 1 << 20):
+        data = polite.pattern(size)
+        client.binary(data)
+        assert peer.read_message()[1] == data
+        peer.binary(data)
+        client.expect_binary(data)
+    assert peer.head.get("X-Forwarded-Proto") == "https"
+    client.close_frame(1000)
+    peer.expect_close(1000)
+    peer.close_frame(1000)
+    client.expect_close(1000)
+    client.finish()
+    peer.sock.unwrap().close()
+    end = daemon.end_of(client)
+    assert end["cause"] == "close" and "truncated" not in end
+    totals = daemon.stop()
+    assert totals["tls_accepted"] == 1 and totals["tls_connected"] == 1 and totals["tls_errors"] == 0
+
+
+def test_small_messages_cost_one_receive_and_one_send(both, secure):
+    daemon, app = both()
+    client = secure(daemon)
+    client.send(client.request("/app"))
+    peer = app.accept_open()
+    client.expect_101()
+    for i in range(1000):
+        client.text(f"message {i}")
+        assert peer.read_message()[1] == b"message %d" % i
+    client.close_frame(1000)
+    peer.expect_close(1000)
+    peer.close_frame(1000)
+    client.expect_close(1000)
+    client.finish()
+    peer.sock.unwrap().close()
+    totals = daemon.stop()
+    assert totals["writes"] <= 1020 and totals["reads"] <= 1030
+
+
+CLIENTS = {"python": PythonClient, "node": NodeClient, "chromium": ChromiumClient}
+
+
+@pytest.mark.parametrize("kind", [
+    pytest.param(name, marks=pytest.mark.xdist_group("chromium" if name == "chromium" else f"polite-{name}"))
+    for name in CLIENTS])
+def test_polite_clients(moongate, site, ca, monkeypatch, kind):
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca.certificate))
+    monkeypatch.setitem(polite.NODE, "NODE_EXTRA_CA_CERTS", str(ca.certificate))
+    daemon = moongate(listener=site.keys)
+    client = CLIENTS[kind]()
+    try:
+        steps = [{"do": "text", "value": "caf\u00e9 \u6708"}, {"do": "binary", "size": 0},
+                 *({"do": "binary", "size": n} for n in (125, 65536, 1 << 20)),
+                 *({"do": "text", "value": f"message {i}"} for i in range(100)),
+                 {"do": "close", "code": 3001, "reason": "done"}]
+        result = client.run("wss://localhost:%d/still" % daemon.address[1], steps)
+    finally:
+        client.quit()
+    assert result["error"] is None and result["done"] == len(steps), result
+    works(daemon, ca)
+
+
+def test_plain_http_is_told(moongate, site, ca):
+    daemon = moongate(listener=site.keys)
+    client = daemon.client()
+    client.send(client.request("/still"))
+    head = refused(daemon, client, 400)
+    assert b"want https:// or wss://" in head.body
+    works(daemon, ca)
+
+
+# ---- what is wrong ----
+
+
+JUNK = [b"\0" * 100, b"\x16\x03\x01\x40\x01" + b"x" * 16385, b"\x80\x2e\x01\0\x02\0\x15\0\0\0\x10" + b"a" * 35,
+        b"\x16\x03\x01\x00\x00" * 10000, b"\x15\x03\x01\x00\x02\x01\x00", b"\x17\x03\x03\x00\x05hello", b"\xff" * 20000]
+
+
+def test_T_01_junk(moongate, site, ca):
+    daemon = moongate(listener=site.keys)
+    for junk in JUNK:
+        with daemon.client() as client:
+            try:
+                client.send(junk)
+                client.shutdown()
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            assert len(client.expect_end()) < 200
+    works(daemon, ca)
+    assert daemon.stop()["tls_errors"] >= 5
+
+
+def test_T_02_sslscan(moongate, site):
+    daemon = moongate(listener=site.keys)
+    done = subprocess.run(["sslscan", "--no-colour", "--no-check-certificate", "--sni-name=localhost",
+                           "%s:%d" % daemon.address], capture_output=True, text=True, timeout=LIMIT, check=True)
+    out = done.stdout
+    for name in ("SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1"):
+        assert re.search(rf"^{name}\s+disabled", out, re.M), out
+    for name in ("TLSv1.2", "TLSv1.3"):
+        assert re.search(rf"^{name}\s+enabled", out, re.M), out
+    assert re.search("Compression disabled|not support compression", out) and "Session renegotiation not supported" in out, out
+    assert not re.search(r"^.*\bvulnerable to heartbleed", out.replace("not vulnerable", "safe"), re.M), out
+    ciphers = re.findall(r"^(?:Preferred|Accepted)\s+TLSv1\.\d\s+(\d+) bits\s+(\S+)", out, re.M)
+    assert len(ciphers) >= 6, out
+    for bits, name in ciphers:
+        assert int(bits) >= 128 and re.search(r"GCM|CHACHA20", name) and re.match("ECDHE-|TLS_", name), name
+
+
+@pytest.mark.parametrize("how", ["silence", "half a hello", "drip", "no answer"])
+def test_T_03_nothing_more(moongate, site, ca, how):
+    daemon = moongate(listener={**site.keys, "tls_timeout": "300ms"})
+    pipe = Pipe(ca.client_context())
+    pipe.step(pipe.tls.do_handshake)
+    hello = pipe.said()
+    client = daemon.client()
+    if how == "half a hello":
+        client.send(hello[:100])
+    elif how == "drip":
+        client.drip(hello[:50])
+    elif how == "no answer":
+        client.send(hello)
+    end = client.expect_end()
+    assert bool(end) == (how == "no answer")
+    if how != "silence":
+        assert daemon.wait_line("tls_failed", client=client.local)["reason"] == "the handshake did not end in time"
+    works(daemon, ca)
+    assert daemon.stop()["silent"] == 1
+
+
+def test_T_03_the_whole_handshake_has_its_time(moongate, site, ca, secure):
+    """After TLS the request has the rest of handshake_timeout."""
+    daemon = moongate(listener={**site.keys, "tls_timeout": "1s", "handshake_timeout": "1500ms"})
+    client = secure(daemon)
+    client.send("GET ")
+    client.expect_answer(408)
+
+
+def test_T_04_renegotiation(moongate, site, ca):
+    daemon = moongate(listener=site.keys)
+    done = openssl("s_client", "-connect", "%s:%d" % daemon.address, "-tls1_2", "-CAfile", ca.certificate,
+                   data=b"R\n", check=False)
+    assert b"no renegotiation" in done.stderr
+    works(daemon, ca)
+
+
+@pytest.fixture
+def handshakes(many):
+    """Their number: as the list says under `make soak`, few otherwise, for each takes Python long."""
+    n = many(10**5)
+    return n if n == 10**5 else n // 8
+
+
+def test_T_05_many_handshakes(moongate, site, ca, handshakes):
+    daemon = moongate(listener=site.keys, process={"core_dumps": "on"})
+
+    def rounds(n, context, session=None):
+        for _ in range(n):
+            sock = socket.create_connection(daemon.address, LIMIT)
+            sock = context.wrap_socket(sock, server_hostname="localhost", session=session)
+            sock.unwrap().close()
+
+    context = ca.client_context(version=V12)
+    rounds(50, context)
+    daemon.settle()
+    before = daemon.memory()
+    rounds(handshakes, context)
+    with socket.create_connection(daemon.address, LIMIT) as sock:
+        with context.wrap_socket(sock, server_hostname="localhost") as first:
+            session = first.session
+    rounds(handshakes, context, session)
+    daemon.settle()
+    assert daemon.memory() < before + (4 << 20)
+    assert daemon.stop()["tls_resumed"] >= handshakes
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "other.example.com", "unknown.test"])
+def test_T_07_names(moongate, site, ca, secure, name):
+    """Whatever the name of TLS is, the Host decides on the route."""
+    daemon = moongate(listener=site.keys)
+    context = ca.client_context()
+    context.check_hostname = False
+    client = secure(daemon, context, name=name)
+    assert ("DNS", "localhost") in client.sock.getpeercert()["subjectAltName"]
+    client.open("/still", change={"Host": "elsewhere.test"}).echoes(3)
+
+
+def test_T_07_unknown_names_refused(moongate, site, ca, secure):
+    daemon = moongate(listener={**site.keys, "tls_unknown_name": "refuse"})
+    context = ca.client_context()
+    secure(daemon, name="one.example.com").open("/still").echoes(1)
+    context.check_hostname = False
+    for name in ("unknown.test", None):
+        with pytest.raises(ssl.SSLError, match="(?i)unrecognized.name"):
+            secure(daemon, context, name=name)
+    assert daemon.wait_line("tls_failed", server_name="unknown.test")["side"] == "client"
+
+
+def test_T_07_several_certificates(moongate, ca, site, secure):
+    rsa = ca.make("rsa", "DNS:localhost", kind="rsa")
+    chat = ca.make("chat", "DNS:chat.test,DNS:*.chat.test")
+    pairs = [site, rsa, chat]
+    daemon = moongate(listener={"tls_certificate": [p.certificate for p in pairs], "tls_key": [p.key for p in pairs]})
+    context = ca.client_context(version=V12)
+    for name, common in (("localhost", "site"), ("chat.test", "chat"), ("a.chat.test", "chat")):
+        client = secure(daemon, context, name=name)
+        assert ((("commonName", common),),) == client.sock.getpeercert()["subject"]
+    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+    assert secure(daemon, context).sock.getpeercert()["subject"] == ((("commonName", "rsa"),),)
+
+
+def test_T_08_many_names(moongate, site, ca, handshakes):
+    daemon = moongate(listener=site.keys, process={"core_dumps": "on"})
+    context = ca.client_context()
+
+    def rounds(n, prefix):
+        for i in range(n):
+            with socket.create_connection(daemon.address, LIMIT) as sock:
+                with context.wrap_socket(sock, server_hostname=f"{prefix}{i}.example.com"):
+                    pass
+
+    rounds(50, "warm")
+    daemon.settle()
+    before = daemon.memory()
+    rounds(handshakes, "n")
+    daemon.settle()
+    assert daemon.memory() < before + (4 << 20)
+
+
+def test_T_10_request_with_finished(moongate, site, ca):
+    daemon = moongate(listener=site.keys)
+    for version in (V12, V13):
+        client = daemon.client()
+        pipe = Pipe(ca.client_context(version=version))
+        last = pipe.shake_hands(client.sock, keep_last=version == V13)
+        pipe.tls.write((client.request("/still")).encode() + client.make(TEXT, b"at once"))
+        client.send((last if version == V13 else b"") + pipe.said())
+        got = pipe.receive(client.sock, b"at once")
+        assert got.startswith(b"HTTP/1.1 101 ") and got.count(b"at once") == 1
+
+
+def test_T_10_no_early_data(moongate, site, ca, tmp_path):
+    daemon = moongate(listener=site.keys)
+    session = tmp_path / "session.pem"
+    at = ["-connect", "%s:%d" % daemon.address, "-CAfile", ca.certificate, "-servername", "localhost"]
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    openssl("s_client", *at, "-ign_eof", "-sess_out", session, data=request)
+    out = openssl("s_client", *at, "-ign_eof", "-sess_in", session, data=request).stdout
+    assert b"Reused, TLSv1.3" in out and b"Early data was not sent" in out
+
+
+def test_T_11_broken_handshakes_beside_good_connections(moongate, site, ca, many):
+    daemon = moongate(listener=site.keys)
+    good = [SecureClient(daemon.address, ca.client_context()).open("/still") for _ in range(10)]
+    stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # believes nobody
+    for i in range(many(10000)):
+        with socket.create_connection(daemon.address, LIMIT) as sock:
+            if i % 2:
+                sock.sendall(JUNK[i % len(JUNK)])
+            else:
+                with pytest.raises(ssl.SSLError):
+                    stranger.wrap_socket(sock, server_hostname="localhost")
+        good[i % 10].echoes(1)
+    for client in good:
+        client.echoes(10)
+        client.end()
+    works(daemon, ca)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("how", ["close_notify", "fin", "close_notify and data", "alert"])
+def test_T_12_ends(both, ca, how, version):
+    daemon, app = both()
+    client = daemon.client()
+    pipe = Pipe(ca.client_context(version=version))
+    pipe.shake_hands(client.sock)
+    pipe.tls.write(client.request("/app").encode())
+    client.send(pipe.said())
+    peer = app.accept_open()
+    pipe.tls.write(client.make(TEXT, b"last"))
+    data = pipe.said()
+    if how == "alert":
+        client.send(data + b"\x15\x03\x03\x00\x02\x02\x28" + data)
+    elif how != "fin":
+        pipe.step(pipe.tls.unwrap)
+        client.send(data + pipe.said() + (data if how.endswith("data") else b""))
+    else:
+        client.send(data)
+        client.shutdown()
+    assert peer.read_message()[1] == b"last"
+    peer.expect_close(1001)
+    peer.close_frame(1001)
+    peer.sock.unwrap().close()
+    client.expect_end()
+    end = daemon.end_of(client)
+    assert end["closed_by"] == "client" and end["cause"] == ("error" if how == "alert" else "vanished")
+    assert end.get("truncated") == ("client" if how == "fin" else None)
+    works(daemon, ca)
+
+
+def test_C_09_end_in_one_segment(both, ca, many):
+    """The last message, the Close, close_notify and the FIN all at once: nothing is lost."""
+    daemon, app = both()
+    context = ca.client_context()
+    for i in range(many(10000)):
+        client = daemon.client()
+        pipe = Pipe(context)
+        pipe.shake_hands(client.sock)
+        pipe.tls.write(client.request("/app").encode())
+        client.send(pipe.said())
+        peer = app.accept_open()
+        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        pipe.tls.write(client.make(TEXT, b"last %d" % i) + client.make(CLOSE, close_payload(1000, b"")))
+        pipe.step(pipe.tls.unwrap)
+        client.send(pipe.said())
+        client.shutdown()
+        assert peer.read_message()[1] == b"last %d" % i
+        peer.expect_close(1000)
+        peer.close_frame(1000)
+        peer.sock.unwrap().close()
+        client.expect_end()
+        client.close()
+
+
+# ---- files ----
+
+
+def check(tmp_path, listener="", upstream="", process=""):
+    config = tmp_path / "check.conf"
+    config.write_text(f"[moongate]\nworkers = 1\n{process}\n[listener l]\nbind = 127.0.0.1:1\n{listener}\n"
+                      f"[upstream u]\n{upstream or 'server = ws://127.0.0.1:2'}\n"
+                      "[route r]\nlistener = l\nupstream = u\n")
+    return check_config(config)
+
+
+def test_T_09_files(tmp_path, ca, site):
+    old = ca.make("old", "DNS:localhost", begin=-20, end=-10)
+    young = ca.make("young", "DNS:localhost", begin=10, end=20)
+    other = ca.make("other", "DNS:localhost")
+    empty, broken = tmp_path / "empty", tmp_path / "broken"
+    empty.touch()
+    broken.write_text(site.certificate.read_text()[:300])
+
+    def pair(certificate, key):
+        return f"tls_certificate = {certificate}\ntls_key = {key}"
+
+    for listener, words in (
+            (pair(site.certificate, other.key), "check.conf:7: .listener l. tls_key = .*: private key: it does not "
+                                                "belong to the certificate"),
+            (pair(site.certificate, tmp_path / "none"), "check.conf:7: .*tls_key = .*cannot read it: No such file"),
+            (pair(tmp_path, site.key), "check.conf:6: .*tls_certificate = .*cannot read it: it is no regular file"),
+            (pair(empty, site.key), "check.conf:6: .*tls_certificate = .*cannot read it: it is empty"),
+            (pair(broken, site.key), "check.conf:6: .*tls_certificate = .*: bad end line"),
+            (pair(site.key, site.key), "check.conf:6: .*tls_certificate = .*: it holds no certificate in PEM"),
+            (pair(site.certificate, site.certificate), "tls_key = .*: private key: there is none in PEM"),
+            (f"tls_key = {site.key}", "tls_key = .*: does nothing: want tls_certificate = PATH too"),
+            ("tls_timeout = 3s", "does nothing: want tls_certificate"),
+            (pair(site.certificate, site.key) + f"\ntls_key = {site.key}", "2 keys and 1 certificates"),
+            (pair(site.certificate, site.key) + "\ntls_verify_client = on", "want tls_client_ca = PATH too"),
+            (pair(site.certificate, site.key) + "\ntls_ciphers = RC4", "TLS: OpenSSL knows no such ciphers"),
+            (pair(site.certificate, site.key) + f"\ntls_ticket_key = {site.key}", "want a file of 80 random bytes"),
+            (pair(site.certificate, site.key) + f"\ntls_ocsp = {site.key}", "it is no OCSP answer in DER")):
+        status, said = check(tmp_path, listener)
+        assert status != 0 and re.search(words, said.replace(str(tmp_path) + "/", "")), said
+    for certificate, words in ((old, "the certificate has expired, 10 days ago"),
+                               (young, "the certificate's time has not begun yet")):
+        status, said = check(tmp_path, pair(certificate.certificate, certificate.key))
+        assert status == 0 and f"warning: [listener l] tls_certificate = {certificate.certificate}: {words}" in said
+
+
+def test_K_08_keys_that_all_may_read(tmp_path, ca):
+    pair = ca.make("open", "DNS:localhost")
+    pair.key.chmod(0o644)
+    status, said = check(tmp_path, f"tls_certificate = {pair.certificate}\ntls_key = {pair.key}")
+    assert status == 0 and "every user of this host may read this file" in said
+    pair.key.chmod(0o600)
+    status, said = check(tmp_path, f"tls_certificate = {pair.certificate}\ntls_key = {pair.key}")
+    assert status == 0 and "every user" not in said
+
+
+def test_key_in_the_certificates_file(moongate, ca, site, tmp_path):
+    both = tmp_path / "both.pem"
+    both.write_text(site.certificate.read_text() + site.key.read_text())
+    both.chmod(0o600)
+    works(moongate(listener={"tls_certificate": both}), ca)
+
+
+def test_upstream_files(tmp_path, ca, site):
+    server = "server = wss://localhost:2"
+    for upstream, words in (
+            (f"{server}\ntls_ca = {tmp_path}/none", "tls_ca = .*: cannot read it"),
+            (f"{server}\ntls_ca = {site.key}", "tls_ca = .*: it holds no certificate in PEM"),
+            (f"{server}\ntls_client_key = {site.key}", "does nothing: want tls_client_certificate too"),
+            (f"{server}\ntls_client_certificate = {site.certificate}\ntls_client_key = {ca.pair.key}",
+             "tls_client_key = .*: private key: it does not belong"),
+            (f"{server}\ntls_verify = off\ntls_ca = {ca.certificate}", "does nothing: want tls_verify = on too"),
+            ("server = ws://localhost:2\ntls_verify = off", "does nothing: want a server = wss://HOST too"),
+            ("server = wss://unix:/x", "want tls_server_name = NAME too|Want tls_server_name = NAME too")):
+        status, said = check(tmp_path, upstream=upstream)
+        assert status != 0 and re.search(words, said), said
+    status, said = check(tmp_path, upstream=f"{server}\ntls_verify = off")
+    assert status == 0 and "warning: [upstream u] tls_verify = off: whoever answers is believed" in said
+
+
+def test_key_log_only_by_its_key(moongate, site, ca, tmp_path):
+    log = tmp_path / "keys.log"
+    works(moongate(listener=site.keys, env={"SSLKEYLOGFILE": str(log)}), ca)
+    assert not log.exists()
+    daemon = moongate(listener=site.keys, process={"tls_key_log": log})
+    works(daemon, ca)
+    assert "CLIENT_HANDSHAKE_TRAFFIC_SECRET" in log.read_text() and log.stat().st_mode & 0o777 == 0o600
+    assert any("whoever can read this file can read all TLS traffic" in line.text for line in daemon.lines)
+
+
+# ---- sessions, stapling, clients' certificates ----
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_resumption_by_two_daemons(moongate, site, ca, tmp_path, version):
+    keys = [tmp_path / f"ticket{i}" for i in range(3)]
+    for key in keys:
+        key.write_bytes(openssl("rand", 80).stdout)
+        key.chmod(0o600)
+    session = tmp_path / "session.pem"
+
+    def ask(daemon, *args):
+        return openssl("s_client", "-connect", "%s:%d" % daemon.address, version, "-CAfile", ca.certificate, "-ign_eof",
+                       "-servername", "localhost", *args,
+                       data=b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").stdout
+
+    one = moongate(listener={**site.keys, "tls_ticket_key": keys[0]})
+    two = moongate(listener={**site.keys, "tls_ticket_key": [keys[1], keys[0]]})
+    three = moongate(listener={**site.keys, "tls_ticket_key": keys[2]})
+    assert b"New, TLS" in ask(one, "-sess_out", session)
+    assert b"Reused, TLS" in ask(two, "-sess_in", session)
+    assert b"New, TLS" in ask(three, "-sess_in", session)
+
+
+def test_workers_share_ticket_keys(moongate, site, ca, tmp_path):
+    daemon = moongate(listener=site.keys, process={"workers": 4})
+    session = tmp_path / "session.pem"
+    at = ["-connect", "%s:%d" % daemon.address, "-tls1_2", "-CAfile", ca.certificate]
+    openssl("s_client", *at, "-sess_out", session, data=b"")
+    for _ in range(8):
+        assert b"Reused" in openssl("s_client", *at, "-sess_in", session, data=b"").stdout
+
+
+def test_stapling(moongate, site, ca):
+    daemon = moongate(listener={**site.keys, "tls_ocsp": ca.staple(site)})
+    out = openssl("s_client", "-connect", "%s:%d" % daemon.address, "-status", "-CAfile", ca.certificate,
+                  data=b"").stdout
+    assert b"OCSP Response Status: successful" in out and b"Cert Status: good" in out
+
+
+def test_client_certificates(both, secure, ca, tmp_path):
+    alice = ca.make("alice")
+    log = tmp_path / "access.log"
+    rules = {"request_set": ["X-Subject: ${tls_client_subject}", "X-Issuer: ${tls_client_issuer}",
+                             "X-Print: ${tls_client_fingerprint}",
+                             "X-Tls: ${tls_version} ${tls_cipher} ${tls_server_name} ${scheme}"]}
+    daemon, app = both(listener={"tls_client_ca": ca.certificate, "tls_verify_client": "optional"},
+                       defaults=rules, process={"access_log": log})
+    shown = openssl("x509", "-in", alice.certificate, "-noout", "-fingerprint", "-sha256").stdout.decode()
+    digest = shown.split("=")[1].strip().replace(":", "").lower()
+    for context, subject in ((ca.client_context(show=alice), "CN=alice"), (ca.client_context(), "")):
+        client = secure(daemon, context)
+        client.send(client.request("/app", add=[("X-Subject", "CN=root")]))
+        peer = app.accept_open()
+        client.expect_101()
+        assert peer.head.get("X-Subject") == subject
+        assert peer.head.get("X-Issuer") == ("CN=Test ca" if subject else "")
+        assert peer.head.get("X-Print") == (digest if subject else "")
+        assert re.fullmatch(r"TLSv1.3 TLS_\w+ localhost https", peer.head.get("X-Tls"))
+        client.close_frame(1000)
+        peer.expect_close(1000)
+        peer.close_frame(1000)
+        client.expect_close(1000)
+        client.finish()
+        peer.sock.unwrap().close()
+        daemon.end_of(client)
+    daemon.stop()
+    first, second = (json.loads(line) for line in log.read_text().splitlines())
+    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_sha256"] == digest
+    assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
+    assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
+
+
+def test_client_certificates_wanted(moongate, site, secure, ca, tmp_path):
+    stranger = Authority(tmp_path / "other", "other").make("mallory")
+    alice = ca.make("alice", file="alice2")
+    daemon = moongate(listener={**site.keys, "tls_client_ca": ca.certificate, "tls_verify_client": "on"})
+    secure(daemon, ca.client_context(show=alice)).open("/still").echoes(2)
+    for how in ({}, {"show": stranger}):
+        with pytest.raises(ssl.SSLError):  # with TLS 1.3 a client learns of it when it reads
+            client = secure(daemon, ca.client_context(**how))
+            client.read(1)
+    daemon.wait_line("tls_failed", n=2)
+    reasons = [line["reason"] for line in daemon.find("tls_failed")]
+    assert reasons == ["peer did not return a certificate",
+                       "certificate not accepted: unable to get local issuer certificate (depth 0)"]
+
+
+# ---- PROXY headers ----
+
+
+def test_proxy_header_before_tls(both, secure, ca):
+    daemon, app = both(listener={"proxy_protocol": "on", "proxy_protocol_from": "127.0.0.1"})
+    client = secure(daemon, preface=b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n")
+    client.send(client.request("/app"))
+    peer = app.accept_open()
+    client.expect_101()
+    assert peer.head.get("X-Forwarded-For") == "192.0.2.7"
+    assert peer.head.get("X-Forwarded-Port") == "443"
+
+
+def test_proxy_header_and_hello_in_one_segment(moongate, site, ca):
+    daemon = moongate(listener={**site.keys, "proxy_protocol": "on", "proxy_protocol_from": "127.0.0.1"})
+    pipe = Pipe(ca.client_context())
+    pipe.step(pipe.tls.do_handshake)
+    client = daemon.client()
+    client.send(b"PROXY UNKNOWN\r\n" + pipe.said())
+    pipe.incoming.write(client.sock.recv(65536))
+    pipe.shake_hands(client.sock)
+    pipe.tls.write(client.request("/still").encode())
+    client.send(pipe.said())
+    assert pipe.receive(client.sock, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    with daemon.client() as plain:
+        plain.send("PROXY UNKNOWN\r\n" + plain.request("/still"))
+        plain.expect_answer(400)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_proxy_header_to_a_wss_upstream(moongate, ca, apps, version):
+    seen = []
+
+    def preface(sock):
+        if version == "v1":
+            while not (seen and seen[-1].endswith(b"\r\n")):
+                seen.append((seen.pop() if seen else b"") + sock.recv(1))
+        else:
+            head = sock.recv(16, socket.MSG_WAITALL)
+            seen.append(head + sock.recv(int.from_bytes(head[14:], "big"), socket.MSG_WAITALL))
+
+    app = apps(preface=preface)
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "proxy_protocol": version})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    app.accept_open()
+    client.expect_101()
+    assert seen[0].startswith(b"PROXY TCP4 127.0.0.1 " if version == "v1" else b"\r\n\r\n\0\r\nQUIT\n")
+
+
+# ---- upstreams ----
+
+
+def refused_by(daemon, app, words, name=None):
+    """A request is answered with 502, and the log tells why. The application sees no request."""
+    client = daemon.client()
+    client.send(client.request("/app"))
+    if app:
+        with pytest.raises((ssl.SSLError, ConnectionError, OSError)):
+            app.accept().read(1)
+    head = refused(daemon, client, 502)
+    assert b"certificate" not in head.body
+    line = daemon.wait_line("tls_failed", client=client.local)
+    assert line["side"] == "upstream" and re.search(words, line["reason"]), line
+    assert re.match(r"127\.0\.0\.1:\d+", line["address"]) and line.get("server_name") == name, line
+    assert line.level == "warn"
+
+
+def test_U_12_plain_text(moongate, upstreams, ca):
+    app = upstreams().serve(lambda peer: (peer.send("HTTP/1.1 400 Bad Request\r\n\r\n"), peer.read(1)))
+    daemon = moongate(app, group={"server": "wss://localhost:%d" % app.address[1], "tls_ca": ca.certificate})
+    refused_by(daemon, None, "wrong version number", "localhost")
+    totals = daemon.stop()
+    assert totals["server_failures"] == 1 and totals["tls_errors"] == 1
+
+
+def test_U_12_an_end(moongate, upstreams, ca):
+    app = upstreams().serve(lambda peer: peer.read(100) and peer.shutdown())
+    daemon = moongate(app, group={"server": "wss://localhost:%d" % app.address[1], "tls_ca": ca.certificate})
+    refused_by(daemon, None, "ended within the handshake", "localhost")
+
+
+def test_U_13_wrong_name(moongate, apps, ca):
+    app = apps(ca.make("elsewhere", "DNS:elsewhere.test"))
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})
+    refused_by(daemon, app, r"certificate not accepted: hostname mismatch \(depth 0\)", "localhost")
+
+
+def test_U_13_another_name(moongate, apps, ca):
+    app = apps(ca.make("elsewhere", "DNS:elsewhere.test", file="elsewhere2"))
+    asked = []
+    app.context.sni_callback = lambda _, name, __: asked.append(name)
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate,
+                                  "tls_server_name": "elsewhere.test"})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    app.accept_open()
+    client.expect_101()
+    assert asked == ["elsewhere.test"]
+
+
+def test_U_13_an_address(moongate, apps, ca):
+    for pair, holds in ((None, True), (ca.make("named", "DNS:localhost"), False)):
+        app = apps(pair)
+        daemon = moongate(app, group={"server": "wss://127.0.0.1:%d" % app.address[1], "tls_ca": ca.certificate})
+        if holds:
+            client = daemon.client()
+            client.send(client.request("/app"))
+            app.accept_open()
+            client.expect_101()
+        else:
+            refused_by(daemon, app, r"IP address mismatch \(depth 0\)")
+
+
+def test_U_14_self_signed(moongate, apps, ca, tmp_path):
+    other = Authority(tmp_path / "other", "other")
+    app = apps(other.make("app", "DNS:localhost"))
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})
+    refused_by(daemon, app, "unable to get local issuer certificate", "localhost")
+
+
+def test_U_14_the_systems_authorities(moongate, apps):
+    app = apps()
+    daemon = moongate(app, group={"server": app.server})
+    refused_by(daemon, app, "unable to get local issuer certificate", "localhost")
+
+
+def test_U_15_expired(moongate, apps, ca):
+    app = apps(ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old2"))
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})
+    refused_by(daemon, app, r"certificate not accepted: certificate has expired \(depth 0\)", "localhost")
+
+
+def test_U_15_the_next_server(moongate, apps, ca):
+    old, good = apps(ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old3")), apps()
+    old.serve(lambda peer: None)
+    daemon = moongate(good, group={"server": [old.server, good.server], "tls_ca": ca.certificate})
+    for _ in range(2):
+        client = daemon.client()
+        client.send(client.request("/app"))
+        good.accept_open()
+        client.expect_101()
+    old.errors.clear()
+
+
+def test_verify_off(moongate, apps, tmp_path):
+    app = apps(Authority(tmp_path / "other", "other").make("app", "DNS:x"))
+    daemon = moongate(app, group={"server": app.server, "tls_verify": "off"})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    app.accept_open()
+    client.expect_101()
+    assert any("whoever answers is believed" in line.text for line in daemon.lines)
+
+
+def test_certificate_for_the_upstream(moongate, apps, ca):
+    me = ca.make("moongate")
+    app = apps(client_ca=ca.certificate)
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate,
+                                  "tls_client_certificate": me.certificate, "tls_client_key": me.key})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    peer = app.accept_open()
+    client.expect_101()
+    assert peer.sock.getpeercert()["subject"] == ((("commonName", "moongate"),),)
+
+
+def test_sessions_with_servers_go_on(moongate, apps, ca):
+    app = apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})
+    resumed = []
+    for _ in range(4):
+        client = daemon.client()
+        client.send(client.request("/app"))
+        peer = app.accept_open()
+        client.expect_101()
+        peer.text("x")
+        client.expect_text("x")
+        resumed.append(peer.sock.session_reused)
+        client.reset()
+        peer.expect_end()
+    assert resumed == [False, True, True, True]
+    assert daemon.stop()["tls_resumed"] == 3
+
+
+def test_connect_timeout_counts_tls(moongate, upstreams):
+    app = upstreams()  # accepts, and says nothing
+    daemon = moongate(app, group={"server": "wss://localhost:%d" % app.address[1], "connect_timeout": "300ms"})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    refused(daemon, client, 504)
+
+
+@pytest.mark.parametrize("health", ["connect", "handshake", "ping"])
+def test_health_over_tls(moongate, apps, ca, health):
+    app = apps()
+
+    def serve(peer):
+        peer.read_request()
+        peer.send(peer.answer())
+        f = peer.read_frame()
+        if health == "ping":
+            peer.pong(f.payload)
+            peer.expect_close(1000)
+
+    app.serve(serve)
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "health": health,
+                                  "health_interval": "50ms", "health_fall": 1})
+    wait_until(lambda: len(app.peers) >= 3, "three probes")
+    assert not daemon.find("server_unhealthy")
+    totals = daemon.stop()
+    assert totals["health_failures"] == 0
+    app.errors.clear()
+
+
+def test_health_sees_a_bad_certificate(moongate, apps, ca):
+    app = apps(ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old4"))
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "health": "connect",
+                                  "health_interval": "50ms", "health_fall": 1})
+    with pytest.raises((ssl.SSLError, OSError)):
+        app.accept().read(1)
+    assert "certificate has expired" in daemon.wait_line("server_unhealthy")["reason"]
+
+
+def test_a_unix_socket(moongate, ca, app_pair, tmp_path, closing):
+    path = str(tmp_path / "app.sock")
+    app = SecureUpstream(server_context(app_pair), address=path)
+    closing.append(app)
+    daemon = moongate("unused", group={"server": f"wss://unix:{path}", "tls_ca": ca.certificate,
+                                       "tls_server_name": "localhost"})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    app.accept_open()
+    client.expect_101()
+
+
+def test_refused_at_the_door(moongate, site, ca, secure):
+    daemon = moongate(listener={**site.keys, "max_connections_per_address": 1})
+    first = secure(daemon).open("/still")
+    second = secure(daemon)
+    head = second.expect_answer(429)
+    assert "Retry-After" in head
+    first.end()
+
+
+def test_stop_with_sessions(moongate, site, ca, secure):
+    daemon = moongate(listener=site.keys)
+    clients = [secure(daemon).open("/still") for _ in range(3)]
+    daemon.signal()
+    for client in clients:
+        client.expect_close(1001)
+        client.close_frame(1001)
+        client.expect_eof()
+    daemon.wait_end()
+
+
+@pytest.mark.parametrize("fault", ["recv:0:SHORT:300", "send:0:SHORT:300", "recv:0:EAGAIN:200,send:0:EAGAIN:200"])
+def test_faults(moongate, site, ca, fault):
+    daemon = moongate(listener=site.keys, faults=fault)
+    for _ in range(3):
+        with SecureClient(daemon.address, ca.client_context()) as client:
+            client.open("/still")
+            for size in (1, 1000, 70000):
+                client.binary(polite.pattern(size))
+                client.expect_binary(polite.pattern(size))
+            client.end()
