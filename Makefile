@@ -36,7 +36,7 @@ sanitizers := $(SAN)$(if $(FUZZ),fuzzer-no-link$(comma)address$(comma)undefined)
 SAN_FLAGS := $(if $(sanitizers),-fsanitize=$(sanitizers) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COVERAGE_FLAGS := $(if $(COVERAGE),--coverage -O0)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih -lresolv
+LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih -lresolv -lm
 LDFLAGS += -Wl,-z,relro,-z,now
 # What libraries for ngx_lua find in nginx by the FFI (lua/ffi_symbols.h).
 EXPORTS := $(foreach s,ngx_hex_dump ngx_atoi,-Wl,--export-dynamic-symbol=$(s))
