@@ -36,7 +36,7 @@ sanitizers := $(SAN)$(if $(FUZZ),fuzzer-no-link$(comma)address$(comma)undefined)
 SAN_FLAGS := $(if $(sanitizers),-fsanitize=$(sanitizers) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COVERAGE_FLAGS := $(if $(COVERAGE),--coverage -O0)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih -lresolv
+LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih -lresolv -lm
 LDFLAGS += -Wl,-z,relro,-z,now
 
 # `$(call say,CC)` and $(Q) in front of a command: a short line instead of it.
