@@ -69,9 +69,11 @@ static void arm_connect_timeout(struct session *s)
 static void dial_server(struct session *s)
 {
 	struct opening *o = s->opening;
+	struct worker *w = s->proxy->worker;
 	o->connect_ms = 0;
-	switch (spare_dial_start(
-	        &o->dial, s->proxy->worker, s->opening->group, &o->picked, on_dialled)) {
+	switch (o->has_lost_spare
+	                ? dial_start(&o->dial, w, o->group, o->picked.server, on_dialled)
+	                : spare_dial_start(&o->dial, w, o->group, &o->picked, on_dialled)) {
 	case DIAL_READY:
 		tries_connect_next(s, 0);
 		break;
@@ -340,6 +342,7 @@ void tries_replace_spare(struct session *s)
 	struct upstream_worker *u = s->proxy->worker->layer[WORKER_UPSTREAM];
 	counter_inc(&u->counters.spares_lost);
 	o->picked.has_spare = false; /* its place is this session's */
+	o->has_lost_spare = true;
 	dial_end(&o->dial);
 	dial_server(s);
 }

@@ -64,7 +64,8 @@ struct upstream_group {
 	uint32_t max_connections;    /* of each target of a service; 0 = any number */
 	_Atomic uint64_t members_ms; /* when the service was answered so */
 	struct upstream_members *members; /* under the lock unless is_fixed */
-	bool is_fixed;                    /* the members stay as they are, once set */
+	_Atomic uint64_t used; /* when it was last taken into use, by a count; 0 = never */
+	bool is_fixed;         /* the members stay as they are, once set */
 	pthread_mutex_t lock;
 	enum upstream_balance balance;
 	enum upstream_hash hash;
