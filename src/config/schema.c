@@ -287,6 +287,9 @@ const struct schema_key schema_key[] = {
 	  "a header that the request must have, once and with exactly this value" },
 	{ KIND_ROUTE, "query", parse_query, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "NAME=VALUE",
 	  "an argument that the request's query must have, once and, decoded, with exactly this value" },
+	{ KIND_ROUTE, "tls_client", parse_tls_client, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD,
+	  "subject NAME | issuer NAME | fingerprint SHA256", "what the client's verified certificate must be: whose, and by whom, as RFC 2253 writes "
+	  "names (CN=alice,O=Example), or exactly this one" },
 	{ KIND_ROUTE, "upstream", parse_name, ROUTE(upstream), NO_BOUNDS, NULL, KEY_RELOAD, "NAME",
 	  "pass WebSocket connections on to this [upstream]" },
 	{ KIND_ROUTE, "respond", parse_respond, ROUTE(respond), NO_BOUNDS, NULL, KEY_RELOAD, "STATUS | 301 URL",

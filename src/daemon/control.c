@@ -27,8 +27,8 @@ enum {
 	SIGNALS_PER_TURN = 16,
 	DRAIN_TOLD_S = 5,      /* between two words to the service manager while draining */
 	DRAIN_MORE_MS = 20000, /* what each of them asks for */
-	STALLS_MS = 400,    /* between two looks for scripts that hold a worker */
-	STALLS_OFF_S = 10,  /* while there are none */
+	STALLS_MS = 400,       /* between two looks for scripts that hold a worker */
+	STALLS_OFF_S = 10,     /* while there are none */
 };
 
 enum control_state { RUNNING, DRAINING, ENDED };

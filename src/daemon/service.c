@@ -32,7 +32,7 @@ struct service_worker {
 	uint32_t spread_ms; /* for drain() */
 	uint64_t turns;     /* when it was last asked to turn */
 	bool was_asked;
-	uint64_t stall_told_ms; /* since when Lua has held it, when that was told last */
+	uint64_t stall_told_ms;     /* since when Lua has held it, when that was told last */
 	struct worker_message swap; /* sent while the service takes `next` over */
 	size_t unfinished;          /* doors to gates that go, and one while they are counted */
 	atomic_bool has_swapped;

@@ -64,7 +64,7 @@ static const char *intern(const char *path)
 	static struct known {
 		struct known *next;
 		char *path;
-	} *first;
+	} * first;
 	struct known *k = first;
 	while (k && strcmp(k->path, path) != 0)
 		k = k->next;

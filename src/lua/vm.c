@@ -83,6 +83,16 @@ static void collect_all(struct lua_vm *vm)
 	vm->memory_calm = vm->memory;
 }
 
+bool lua_vm_make_room(struct lua_vm *vm, size_t bytes)
+{
+	if (lua_vm_has_room(vm->L, bytes))
+		return true;
+	if (vm->depth > 0)
+		return false;
+	collect_all(vm);
+	return lua_vm_has_room(vm->L, bytes);
+}
+
 static bool is_nearly_full(const struct lua_vm *vm)
 {
 	size_t max = vm->memory_max;

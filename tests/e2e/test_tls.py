@@ -3,6 +3,7 @@
 
 import json
 import re
+import select
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ from helpers.daemon import check_config, refused, section, wait_until
 from helpers.frames import CLOSE, TEXT, close_payload
 from helpers.peer import LIMIT, RawClient, UpstreamPeer
 from helpers.polite import ChromiumClient, NodeClient, PythonClient
+from helpers.reloads import counts, refuse, reload
 from helpers.tls import Authority, Pipe, SecureClient, SecureUpstream, openssl, server_context
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -481,6 +483,17 @@ def test_key_in_the_certificates_file(moongate, ca, site, tmp_path):
     works(moongate(listener={"tls_certificate": both}), ca)
 
 
+def test_conditions_on_certificates(tmp_path):
+    for value, words in (("subject", "want subject NAME . issuer NAME"), ("subject ", "want"), ("name x", "want subject"),
+                         ("fingerprint 12", "want a SHA-256 of 64 hex digits"),
+                         ("fingerprint " + "g" * 64, "want a SHA-256 of 64 hex digits")):
+        config = tmp_path / "check.conf"
+        config.write_text("[listener l]\nbind = 127.0.0.1:1\n[route r]\nrespond = 200\n"
+                          f"tls_client = {value}\n")
+        status, said = check_config(config)
+        assert status != 0 and re.search(words, said), said
+
+
 def test_upstream_files(tmp_path, ca, site):
     server = "server = wss://localhost:2"
     for upstream, words in (
@@ -506,6 +519,118 @@ def test_key_log_only_by_its_key(moongate, site, ca, tmp_path):
     works(daemon, ca)
     assert "CLIENT_HANDSHAKE_TRAFFIC_SECRET" in log.read_text() and log.stat().st_mode & 0o777 == 0o600
     assert any("whoever can read this file can read all TLS traffic" in line.text for line in daemon.lines)
+
+
+# ---- reload ----
+
+
+def common_name(client):
+    return client.sock.getpeercert()["subject"][0][0][1]
+
+
+def test_S_06_certificate_changed(moongate, secure, ca, tmp_path):
+    """The files alone have changed; who is connected stays."""
+    one, two = ca.make("one", "DNS:localhost"), ca.make("two", "DNS:localhost")
+    live = [tmp_path / "live.pem", tmp_path / "live.key"]
+
+    def put(pair):
+        for path, source in zip(live, (pair.certificate, pair.key)):
+            path.write_bytes(source.read_bytes())
+            path.chmod(0o600)
+
+    put(one)
+    daemon = moongate(listener={"tls_certificate": live[0], "tls_key": live[1]})
+    first = secure(daemon).open("/still")
+    assert common_name(first) == "one"
+    assert counts(reload(daemon), "listeners")[0] == 2
+    assert common_name(secure(daemon)) == "one"
+    put(two)
+    assert counts(reload(daemon), "listeners") == (1, 0, 1, 0)
+    second = secure(daemon).open("/still")
+    assert common_name(second) == "two"
+    for client in (first, second):
+        client.echoes(5)
+        client.end()
+
+
+def test_S_06_sessions_are_resumed_after_it(moongate, ca, site, tmp_path):
+    daemon = moongate(listener={**site.keys, "handshake_timeout": "9s"})
+    session = tmp_path / "session.pem"
+    at = ["-connect", "%s:%d" % daemon.address, "-tls1_2", "-CAfile", ca.certificate]
+    openssl("s_client", *at, "-sess_out", session, data=b"")
+    assert counts(reload(daemon, ("handshake_timeout = 9s", "handshake_timeout = 8s")), "listeners")[2] == 1
+    assert b"Reused" in openssl("s_client", *at, "-sess_in", session, data=b"").stdout
+
+
+def test_T_09_bad_files_at_reload(moongate, secure, ca, tmp_path):
+    good = ca.make("good", "DNS:localhost")
+    bad = {"has expired": ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old5"),
+           "has not begun yet": ca.make("young", "DNS:localhost", begin=10, end=20, file="young2")}
+    live = [tmp_path / "live.pem", tmp_path / "live.key"]
+
+    def put(certificate, key):
+        for path, source in zip(live, (certificate, key)):
+            path.write_bytes(source.read_bytes())
+            path.chmod(0o600)
+
+    put(good.certificate, good.key)
+    daemon = moongate(listener={"tls_certificate": live[0], "tls_key": live[1]})
+    for words, pair in bad.items():
+        put(pair.certificate, pair.key)
+        assert words in refuse(daemon)[0]
+    put(good.certificate, bad["has expired"].key)
+    assert "it does not belong to the certificate" in refuse(daemon)[0]
+    live[1].unlink()
+    assert "cannot read it: No such file" in refuse(daemon)[0]
+    live[0].write_text("")
+    assert "cannot read it: it is empty" in refuse(daemon)[0]
+    client = secure(daemon).open("/still")
+    assert common_name(client) == "good"
+    client.echoes(3)
+    put(good.certificate, good.key)
+    reload(daemon)
+    client.end()
+
+
+def test_T_09_what_has_expired_meanwhile_goes_on(moongate, ca):
+    """Only what a reload brings is refused for its time."""
+    old = ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old6")
+    daemon = moongate(listener=old.keys)
+    reload(daemon, section("route", "more", {"path": "/more", "echo": "on"}))
+
+
+def test_upstream_becomes_secure_at_reload(moongate, upstream, apps, ca):
+    app = apps()
+    daemon = moongate(upstream)
+    plain = "server = ws://127.0.0.1:%d" % upstream.address[1]
+    client = daemon.client()
+    client.send(client.request("/app"))
+    upstream.accept_open()
+    client.expect_101()
+    reload(daemon, (plain, f"server = {app.server}\ntls_ca = {ca.certificate}"))
+    second = daemon.client()
+    second.send(second.request("/app"))
+    app.accept_open()
+    second.expect_101()
+
+
+def test_spares_are_secured(moongate, apps, ca):
+    app = apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
+    for _ in range(2):
+        app.accept()
+    spares = list(app.peers)
+    client = daemon.client()
+    client.send(client.request("/app"))
+    third = app.accept()  # takes the place of the one that was used
+    used = [peer for peer in spares if select.select([peer.sock], [], [], 0)[0]]
+    while not used:
+        used = [peer for peer in spares if select.select([peer.sock], [], [], 0)[0]]
+    used[0].read_request()
+    used[0].send(used[0].answer())
+    client.expect_101()
+    assert third not in used
+    daemon.stop()
 
 
 # ---- sessions, stapling, clients' certificates ----
@@ -579,6 +704,24 @@ def test_client_certificates(both, secure, ca, tmp_path):
     assert first["tls_client_subject"] == "CN=alice" and first["tls_client_sha256"] == digest
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
+
+
+def test_client_certificates_choose_routes(moongate, site, secure, ca):
+    alice, bob = ca.make("alice", file="alice3"), ca.make("bob")
+    shown = openssl("x509", "-in", bob.certificate, "-noout", "-fingerprint", "-sha256").stdout.decode()
+    conditions = {"alice": ["subject CN=alice", "issuer CN=Test ca"], "nobody": ["subject CN=alice", "issuer CN=nobody"],
+                  "bob": ["subject CN=bob", "fingerprint " + shown.split("=")[1].strip()]}
+    extra = "".join(section("route", name, {"path": "/who", "tls_client": value, "respond": 200,
+                                            "response_set": f"X-Route: {name}"})
+                    for name, value in conditions.items())
+    extra += section("route", "other", {"path": "/who", "respond": 200, "response_set": "X-Route: other"})
+    daemon = moongate(listener={**site.keys, "tls_client_ca": ca.certificate, "tls_verify_client": "optional"},
+                      extra=extra)
+    carol = ca.make("carol")
+    for pair, route in ((alice, "alice"), (bob, "bob"), (carol, "other"), (None, "other")):
+        client = secure(daemon, ca.client_context(show=pair) if pair else ca.client_context())
+        client.send(client.get("/who"))
+        assert client.expect_answer(200).get("X-Route") == route
 
 
 def test_client_certificates_wanted(moongate, site, secure, ca, tmp_path):
