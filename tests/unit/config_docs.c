@@ -113,8 +113,7 @@ START_TEST(sample_loads_with_every_key)
 	char *text = contents(SAMPLE);
 	for (char *at = text; (at = strchr(at, ';')); at++)
 		if ((at == text || at[-1] == '\n') && strncmp(at, ";include", 8) != 0 &&
-		        strncmp(at, ";tls_key_log", 12) != 0 &&
-		        strncmp(at, ";echo", 5) != 0)
+		        strncmp(at, ";tls_key_log", 12) != 0 && strncmp(at, ";echo", 5) != 0)
 			*at = '\n';
 	load(SAMPLE, text);
 	mem_free(text);
