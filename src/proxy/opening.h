@@ -67,5 +67,5 @@ void opening_on_end(struct session *s, enum stream_end end, int error);
 bool opening_hold(struct session *s, struct queue *q, const struct slice *v, size_t n);
 /* Keeps frames of the client until the tunnel opens. */
 void opening_keep(struct session *s, const struct slice *v, size_t n);
-/* connect_timeout, queue_timeout or handshake_timeout has passed. */
+/* connect_timeout, answer_timeout, queue_timeout or handshake_timeout has passed. */
 void opening_on_deadline(struct session *s, bool handshake);

@@ -59,10 +59,17 @@ static void on_members(struct srv *srv, const char *error)
 
 /* ---- a server ---- */
 
+uint64_t tries_answer_due(const struct session *s)
+{
+	uint32_t limit = s->opening->group->answer_timeout_ms;
+	return limit ? s->opening->picked_ms + limit : 0;
+}
+
 static void arm_connect_timeout(struct session *s)
 {
 	uint32_t limit = s->opening->group->connect_timeout_ms;
-	s->opening->connect_ms = limit ? session_clock(s) + limit : 0;
+	uint64_t connect = limit ? session_clock(s) + limit : 0, answer = tries_answer_due(s);
+	s->opening->connect_ms = answer && (!connect || answer < connect) ? answer : connect;
 	deadline_reset(s);
 }
 

@@ -79,6 +79,7 @@ struct upstream_group {
 	struct address *source; /* to connect from, by turns; none = the kernel's choice */
 	size_t source_n;
 	uint32_t connect_timeout_ms;
+	uint32_t answer_timeout_ms; /* of a try, from its beginning; 0 = off */
 	uint32_t spare; /* connections kept ready to each server, by all workers; 0 = none */
 	uint32_t spare_idle_ms; /* for which they are kept */
 	enum upstream_health health;
