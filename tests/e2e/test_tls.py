@@ -504,6 +504,7 @@ def test_upstream_files(tmp_path, ca, site):
              "tls_client_key = .*: private key: it does not belong"),
             (f"{server}\ntls_verify = off\ntls_ca = {ca.certificate}", "does nothing: want tls_verify = on too"),
             ("server = ws://localhost:2\ntls_verify = off", "does nothing: want a server = wss://HOST too"),
+            (f"{server}\nspare = 2\nproxy_protocol = v2", "spare = 2: a wss server cannot have both"),
             ("server = wss://unix:/x", "want tls_server_name = NAME too|Want tls_server_name = NAME too")):
         status, said = check(tmp_path, upstream=upstream)
         assert status != 0 and re.search(words, said), said
@@ -701,7 +702,7 @@ def test_client_certificates(both, secure, ca, tmp_path):
         daemon.end_of(client)
     daemon.stop()
     first, second = (json.loads(line) for line in log.read_text().splitlines())
-    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_sha256"] == digest
+    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_digest"] == digest
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
 
