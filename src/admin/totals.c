@@ -2,6 +2,7 @@
 #include "admin/totals.h"
 
 #include "base/mem.h"
+#include "lua/worker.h"
 #include "net/worker.h"
 #include "proxy/proxy.h"
 #include "upstream/dial.h"
@@ -24,6 +25,7 @@ const unsigned daemon_counter_n = sizeof(daemon_counter_info) / sizeof(daemon_co
 /* The structs that COUNTER_FIELD makes are nothing but counters. */
 _Static_assert(sizeof(struct net_counters) % sizeof(counter) == 0, "an array of counters");
 _Static_assert(sizeof(struct upstream_counters) % sizeof(counter) == 0, "an array of counters");
+_Static_assert(sizeof(struct lua_counters) % sizeof(counter) == 0, "an array of counters");
 _Static_assert(sizeof(struct proxy_counters) % sizeof(counter) == 0, "an array of counters");
 
 void totals_log(const struct worker *const *workers, const struct proxy *const *proxies, size_t n,
@@ -46,6 +48,9 @@ void totals_log(const struct worker *const *workers, const struct proxy *const *
 	for (size_t i = 0; i < n; i++)
 		sets[i] = (const counter *)proxy_counters(proxies[i]);
 	totals_add(&l, proxy_counter_info, proxy_counter_n, sets, n);
+	for (size_t i = 0; i < n; i++)
+		sets[i] = (const counter *)lua_worker_counters(lua_worker_of(workers[i]));
+	totals_add(&l, lua_counter_info, lua_counter_n, sets, n);
 	totals_add(&l, daemon_counter_info, daemon_counter_n, &of_daemon, 1);
 	log_unum(&l, "log_lost", log_lost());
 	log_unum(&l, "access_log_lost", log_access_lost());

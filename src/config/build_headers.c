@@ -60,17 +60,11 @@ static void add_rules(struct rules *r, enum rules_side side, const struct reader
 	}
 }
 
-static bool is_defaults(const struct reader_section *s)
-{
-	return strcmp(s->kind, "defaults") == 0;
-}
-
 static void add_all_rules(
         struct draft *d, struct draft_route *route, struct rules *r, enum rules_side side)
 {
-	for (size_t i = 0; i < d->doc.n; i++)
-		if (is_defaults(d->doc.section[i]))
-			add_rules(r, side, d->doc.section[i]);
+	for (size_t i = 0; i < d->defaults_n; i++)
+		add_rules(r, side, d->defaults_from[i]);
 	add_rules(r, side, route->section);
 }
 
@@ -79,9 +73,8 @@ static const struct reader_entry *find(
         struct draft *d, const struct draft_route *r, const char *key)
 {
 	const struct reader_entry *e = reader_find(r->section, key);
-	for (size_t i = 0; !e && i < d->doc.n; i++)
-		if (is_defaults(d->doc.section[i]))
-			e = reader_find(d->doc.section[i], key);
+	for (size_t i = 0; !e && i < d->defaults_n; i++)
+		e = reader_find(d->defaults_from[i], key);
 	return e;
 }
 

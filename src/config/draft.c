@@ -248,6 +248,14 @@ static void check_repeated_sections(struct draft *d)
 	mem_free(sorted);
 }
 
+static void apply_defaults(struct draft *d, const struct reader_section *s, struct seen *seen)
+{
+	d->defaults_from = mem_resize(
+	        d->defaults_from, (d->defaults_n + 1) * sizeof(const struct reader_section *));
+	d->defaults_from[d->defaults_n++] = s;
+	apply_entries(d, s, KIND_DEFAULTS, NULL, &d->defaults, seen);
+}
+
 /* Everything but routes, which begin with [defaults]. */
 static void apply_first(struct draft *d, const enum schema_kind *kinds)
 {
@@ -257,7 +265,7 @@ static void apply_first(struct draft *d, const enum schema_kind *kinds)
 		if (kinds[i] == KIND_MOONGATE)
 			apply_entries(d, s, KIND_MOONGATE, d->config, NULL, &process);
 		else if (kinds[i] == KIND_DEFAULTS)
-			apply_entries(d, s, KIND_DEFAULTS, NULL, &d->defaults, &defaults);
+			apply_defaults(d, s, &defaults);
 		else if (kinds[i] == KIND_LISTENER)
 			apply_listener(d, s);
 		else if (kinds[i] == KIND_UPSTREAM)
@@ -378,6 +386,7 @@ void draft_fini(struct draft *d)
 	mem_free(d->listener);
 	mem_free(d->upstream);
 	mem_free(d->route);
+	mem_free(d->defaults_from);
 	mem_free(d->shared_dict);
 	route_settings_fini(&d->defaults);
 	reader_doc_fini(&d->doc);

@@ -136,12 +136,10 @@ static void add_lines(struct part_lines *all, const struct reader_section *s, en
 
 struct part_lines part_defaults(const struct draft *d)
 {
-	const char *name = schema_section[KIND_DEFAULTS].name;
 	struct part_lines all = {.at = NULL};
 
-	for (size_t i = 0; i < d->doc.n; i++)
-		if (strcmp(d->doc.section[i]->kind, name) == 0)
-			add_lines(&all, d->doc.section[i], KIND_DEFAULTS);
+	for (size_t i = 0; i < d->defaults_n; i++)
+		add_lines(&all, d->defaults_from[i], KIND_DEFAULTS);
 	if (all.n > 0)
 		qsort(all.at, all.n, sizeof all.at[0], by_row);
 	return all;

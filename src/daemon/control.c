@@ -27,6 +27,8 @@ enum {
 	SIGNALS_PER_TURN = 16,
 	DRAIN_TOLD_S = 5,      /* between two words to the service manager while draining */
 	DRAIN_MORE_MS = 20000, /* what each of them asks for */
+	STALLS_MS = 400,       /* between two looks for scripts that hold a worker */
+	STALLS_OFF_S = 10,     /* while there are none */
 };
 
 enum control_state { RUNNING, DRAINING, ENDED };
@@ -39,7 +41,7 @@ struct ignored {
 
 struct control {
 	struct event_base *base;
-	struct event *signal, *report, *deadline, *progress;
+	struct event *signal, *report, *deadline, *progress, *stalls;
 	struct watchdog *watchdog; /* or NULL */
 	struct reload *reload;     /* or NULL */
 	int signal_fd, report_fd;
@@ -92,6 +94,16 @@ static void control_drain(struct control *c, int signal)
 	tell_progress(c);
 	event_add(c->deadline, &wait);
 	service_drain(c->service, spread_ms);
+}
+
+/* With scripts and lua_stall only; a reload may bring them. */
+static void on_stalls(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+	const struct timeval often = {0, STALLS_MS * 1000}, rarely = {STALLS_OFF_S, 0};
+
+	(void)fd, (void)what;
+	event_add(c->stalls, service_look_for_stalls(c->service) ? &often : &rarely);
 }
 
 static void control_stop(struct control *c, int signal)
@@ -201,7 +213,8 @@ static bool open_events(struct control *c)
 	c->report = event_new(c->base, c->report_fd, EV_READ | EV_PERSIST, on_report, c);
 	c->deadline = event_new(c->base, -1, 0, on_deadline, c);
 	c->progress = event_new(c->base, -1, 0, on_progress, c);
-	return c->signal && c->report && c->deadline && c->progress &&
+	c->stalls = event_new(c->base, -1, 0, on_stalls, c);
+	return c->signal && c->report && c->deadline && c->progress && c->stalls &&
 	       event_add(c->signal, NULL) == 0 && event_add(c->report, NULL) == 0;
 }
 
@@ -235,6 +248,7 @@ void control_free(struct control *c)
 	free_event(c->report);
 	free_event(c->deadline);
 	free_event(c->progress);
+	free_event(c->stalls);
 	watchdog_free(c->watchdog);
 	if (c->base)
 		event_base_free(c->base);
@@ -257,6 +271,7 @@ void control_run(struct control *c, struct service *s, const char *path)
 	c->reload = reload_new(path, s, c->base);
 	if (notify_watchdog_us() > 0)
 		c->watchdog = watchdog_new(c->base, s, notify_watchdog_us());
+	on_stalls(-1, 0, c);
 	event_base_dispatch(c->base);
 	watchdog_free(c->watchdog);
 	c->watchdog = NULL;

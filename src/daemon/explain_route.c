@@ -82,12 +82,23 @@ static void print_health(FILE *out, const struct upstream_group *g)
 	fputc('\n', out);
 }
 
+static void print_spare(FILE *out, const struct upstream_group *g)
+{
+	char idle[SCHEMA_FORM_MAX];
+	if (!schema_value(schema_find(KIND_UPSTREAM, "spare_idle"), &g->spare_idle_ms, idle))
+		return;
+	explain_label(out, "spare");
+	fprintf(out, "%" PRIu32 " connections ready to each server, for %s each\n", g->spare, idle);
+}
+
 static void print_group(FILE *out, struct upstream_group *g, const struct http_head *head)
 {
 	print_servers(out, g);
 	if (g->sticky)
 		print_sticky(out, g, head);
 	print_health(out, g);
+	if (g->spare)
+		print_spare(out, g);
 }
 
 static void print_action(FILE *out, const struct route *r, const struct http_head *head)

@@ -32,6 +32,7 @@ struct service_worker {
 	uint32_t spread_ms; /* for drain() */
 	uint64_t turns;     /* when it was last asked to turn */
 	bool was_asked;
+	uint64_t stall_told_ms;     /* since when Lua has held it, when that was told last */
 	struct worker_message swap; /* sent while the service takes `next` over */
 	size_t unfinished;          /* doors to gates that go, and one while they are counted */
 	atomic_bool has_swapped;
@@ -84,6 +85,7 @@ void service_free(struct service *s)
 		return;
 	close_gates(s);
 	for (unsigned i = 0; i < s->worker_n; i++) {
+		lua_worker_free(s->workers[i].lua);
 		proxy_free(s->workers[i].proxy);
 		if (s->workers[i].worker)
 			worker_free(s->workers[i].worker);
@@ -220,8 +222,8 @@ static void end(struct worker *w, void *arg)
 	doors_shut(&sw->doors);
 	if (sw->proxy)
 		proxy_abort(sw->proxy);
-	lua_worker_free(sw->lua);
-	sw->lua = NULL;
+	if (sw->lua)
+		lua_worker_end(sw->lua);
 }
 
 static void report(struct service *s, atomic_uint *count)
@@ -317,6 +319,33 @@ int service_stuck(struct service *s)
 		if (!has_turned(&s->workers[i]))
 			stuck = (int)i;
 	return stuck;
+}
+
+/* A script that has not come back for longer than lua_stall, and was not told of. */
+static void look_for_stall(struct service_worker *sw, uint32_t limit_ms)
+{
+	const char *script;
+	uint64_t since, ms = sw->lua ? lua_worker_busy_ms(sw->lua, &since, &script) : 0;
+	struct log_line l;
+
+	if (ms < limit_ms || since == sw->stall_told_ms)
+		return;
+	sw->stall_told_ms = since;
+	log_begin(&l, LOG_LEVEL_WARN, "lua_stalled");
+	log_unum(&l, "worker", sw->worker->index);
+	log_text(&l, "script", script);
+	log_unum(&l, "ms", ms);
+	log_end(&l);
+}
+
+bool service_look_for_stalls(struct service *s)
+{
+	const struct lua_handlers *set = s->config->handlers;
+	uint32_t limit_ms = set ? lua_handlers_settings(set)->stall_ms : 0;
+
+	for (unsigned i = 0; limit_ms > 0 && i < s->worker_n; i++)
+		look_for_stall(&s->workers[i], limit_ms);
+	return limit_ms > 0;
 }
 
 /* ---- another configuration ---- */

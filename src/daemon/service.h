@@ -43,6 +43,8 @@ int service_not_swapped(const struct service *s);
 /* All have: what is not in use any more is closed and let go. */
 void service_swapped(struct service *s);
 
+/* Tells of scripts that hold their worker. False: nobody wants to know. */
+bool service_look_for_stalls(struct service *s);
 /* A worker whose loop has not turned since it was last asked to, or -1; those that have are
  * asked again. */
 int service_stuck(struct service *s);

@@ -45,6 +45,14 @@ static bool keep(struct lua_body *b, struct slice content)
 	return true;
 }
 
+void lua_body_release(struct lua_client *c)
+{
+	if (c->body && c->body->pending > 0)
+		lua_input_take(&c->in, c->body->pending);
+	if (c->body)
+		c->body->pending = 0;
+}
+
 /* One step of the parser over what has come. */
 static enum lua_body_state step(struct lua_client *c, size_t max, struct slice *content)
 {
@@ -52,6 +60,7 @@ static enum lua_body_state step(struct lua_client *c, size_t max, struct slice *
 	uint8_t *at;
 	size_t len;
 	*content = SLICE("");
+	lua_body_release(c);
 	if (b->parser.done)
 		return LUA_BODY_DONE;
 	if (!lua_input_view(&c->in, &at, &len))
@@ -63,8 +72,7 @@ static enum lua_body_state step(struct lua_client *c, size_t max, struct slice *
 	c->is_body_done = b->parser.done;
 	if (n == 0 && !b->parser.done)
 		return c->in.is_eof ? LUA_BODY_BROKEN : LUA_BODY_MORE;
-	if (n > 0)
-		lua_input_take(&c->in, (size_t)n);
+	b->pending = (size_t)n;
 	return LUA_BODY_DONE;
 }
 
@@ -90,6 +98,7 @@ enum lua_body_state lua_body_read(struct lua_client *c)
 		if (!keep(c->body, content))
 			return LUA_BODY_NO_MEMORY;
 	}
+	lua_body_release(c);
 	return LUA_BODY_DONE;
 }
 

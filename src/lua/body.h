@@ -18,7 +18,8 @@ struct lua_body {
 	struct http_body parser;
 	uint8_t *bytes; /* the content so far */
 	size_t len, size;
-	bool is_whole; /* ngx.req.read_body() is done: get_body_data() may tell */
+	size_t pending; /* bytes of the input whose content was handed out, to be taken next */
+	bool is_whole;  /* ngx.req.read_body() is done: get_body_data() may tell */
 };
 
 /* The body, from its beginning; NULL when memory is short. */
@@ -30,5 +31,7 @@ enum lua_body_state lua_body_read(struct lua_client *c);
  * with LUA_BODY_MORE: wait. For ngx.req.socket(). The slice lasts until the next take or read of
  * the input. */
 enum lua_body_state lua_body_next(struct lua_client *c, size_t max, struct slice *piece);
+/* What was handed out last has been used. */
+void lua_body_release(struct lua_client *c);
 /* The status of an answer to a body in that state. */
 unsigned lua_body_status(enum lua_body_state state);

@@ -210,7 +210,7 @@ static size_t on_bytes(struct session *s, uint8_t *buf, size_t len)
 		}
 		return len;
 	}
-	if (c->session && c->request && lua_input_is_over(&c->in)) {
+	if (c->session && c->request && !c->in.reader && lua_input_is_over(&c->in)) {
 		c->in.is_paused = true;
 		handler_pause(s, true);
 	}
@@ -276,6 +276,7 @@ static void finish(struct lua_client *c, enum handler_end end)
 	uint8_t *at;
 	size_t len;
 	lua_output_flush(&c->out);
+	lua_body_release(c);
 	handler_pause(s, false);
 	c->in.is_paused = false;
 	if (end == HANDLER_KEEP_ALIVE && !c->has_body_begun) {
@@ -402,7 +403,9 @@ static void on_done(struct lua_request *r, enum lua_outcome outcome)
 
 static void on_logged(struct lua_request *r, enum lua_outcome outcome)
 {
+	struct lua_client *c = r->owner;
 	(void)outcome;
+	c->request = NULL;
 	lua_request_free(r);
 }
 
@@ -413,7 +416,9 @@ static void run_log(struct session *s, struct lua_client *c)
 	struct lua_request *r = script ? lua_request_new(c->vm, LUA_PHASE_LOG) : NULL;
 	if (!r)
 		return;
+	c->request = r;
 	r->client = c;
+	r->owner = c;
 	r->settings = handler_settings(s);
 	r->done = on_logged;
 	r->ctx = c->ctx;

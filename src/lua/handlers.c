@@ -58,9 +58,27 @@ struct lua_handlers *lua_handlers_ref(struct lua_handlers *h)
 	return h;
 }
 
+/* Paths last as long as the process: what a worker is busy with is told by another thread. */
+static const char *intern(const char *path)
+{
+	static struct known {
+		struct known *next;
+		char *path;
+	} * first;
+	struct known *k = first;
+	while (k && strcmp(k->path, path) != 0)
+		k = k->next;
+	if (!k) {
+		k = mem_new(sizeof *k);
+		k->path = mem_strdup(path);
+		k->next = first;
+		first = k;
+	}
+	return k->path;
+}
+
 static void script_delete(struct lua_script *s)
 {
-	mem_free(s->path);
 	mem_free(s->text);
 	mem_free(s);
 }
@@ -158,7 +176,7 @@ struct lua_script *lua_handlers_add(
 	s->set = h;
 	s->kind = kind;
 	s->number = h->n;
-	s->path = mem_strdup(path);
+	s->path = intern(path);
 	s->text = text;
 	s->len = len;
 	h->script = mem_resize(h->script, (h->n + 1) * sizeof(struct lua_script *));

@@ -46,9 +46,9 @@ struct lua_script {
 	struct script script; /* front: what the route knows */
 	struct lua_handlers *set;
 	enum lua_script_kind kind;
-	unsigned number; /* among the set's: the place of its function in a VM */
-	char *path;      /* as errors name it */
-	char *text;      /* what the file held */
+	unsigned number;  /* among the set's: the place of its function in a VM */
+	const char *path; /* as errors name it; lasts as long as the process */
+	char *text;       /* what the file held */
 	size_t len;
 };
 

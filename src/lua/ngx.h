@@ -24,6 +24,7 @@ void ngx_log_open(lua_State *L);
 void ngx_fields_open(lua_State *L);
 void ngx_req_open(lua_State *L);
 void ngx_body_open(lua_State *L);
+void ngx_req_socket_open(lua_State *L);
 void ngx_resp_open(lua_State *L);
 void ngx_var_open(lua_State *L);
 void ngx_thread_open(lua_State *L);

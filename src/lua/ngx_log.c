@@ -85,8 +85,8 @@ static bool tell_check(lua_State *L, struct slice text)
 	char *why = lua_vm_of(L)->worker->last_error;
 	if (!why)
 		return false;
-	snprintf(why, LUA_WHY_MAX, "%.*s", (int)text.len, (const char *)text.at);
-	why[strcspn(why, "\n")] = '\0';
+	const struct lua_request *r = lua_request_of(L);
+	lua_say_why(text, r && r->script ? r->script->path : NULL, why);
 	return true;
 }
 

@@ -172,7 +172,7 @@ static struct re_pattern *pattern_of(lua_State *L, struct slice text, unsigned o
 	list_init(&p->kept);
 	registry_get(L, &pattern_meta_key);
 	lua_setmetatable(L, -2);
-	if (!regex_compile(vm->engine, &p->regex, text, options, error)) {
+	if (!regex_compile(&p->regex, text, options, error)) {
 		lua_pushstring(L, error);
 		return NULL;
 	}

@@ -222,8 +222,8 @@ static void read_facts(struct regex *re)
 		pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &re->captures);
 }
 
-bool regex_compile(struct regex_engine *e, struct regex *re, struct slice pattern, unsigned options,
-        char error[REGEX_ERROR_MAX])
+bool regex_compile(
+        struct regex *re, struct slice pattern, unsigned options, char error[REGEX_ERROR_MAX])
 {
 	int code = PCRE2_ERROR_NOMEMORY;
 	PCRE2_SIZE at = 0;
@@ -231,7 +231,6 @@ bool regex_compile(struct regex_engine *e, struct regex *re, struct slice patter
 	        pcre2_general_context_create(code_take, code_give_back, NULL);
 	pcre2_compile_context *how = memory ? pcre2_compile_context_create(memory) : NULL;
 
-	(void)e;
 	*re = (struct regex){.options = options};
 	if (how) {
 		re->code = pcre2_compile(

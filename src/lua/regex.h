@@ -54,8 +54,8 @@ struct regex {
 /* Reads options as text. Returns -1 and the byte that is none at *bad. */
 int regex_options(struct slice text, uint8_t *bad);
 /* False with words as NUL-terminated text. */
-bool regex_compile(struct regex_engine *e, struct regex *re, struct slice pattern, unsigned options,
-        char error[REGEX_ERROR_MAX]);
+bool regex_compile(
+        struct regex *re, struct slice pattern, unsigned options, char error[REGEX_ERROR_MAX]);
 void regex_fini(struct regex *re);
 
 /* Where a match is: from and to of all of it, of the first group, ...; REGEX_UNSET for both where

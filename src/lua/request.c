@@ -148,6 +148,8 @@ struct lua_request *lua_request_need(lua_State *L)
 struct lua_request *lua_request_in(lua_State *L, unsigned wanted)
 {
 	struct lua_request *r = lua_request_need(L);
+	if (r->phase == LUA_PHASE_INIT)
+		luaL_error(L, "no request found");
 	if (!(r->phase & wanted))
 		luaL_error(L, "API disabled in the context of %s", lua_phase_context(r->phase));
 	return r;

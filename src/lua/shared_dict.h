@@ -6,7 +6,8 @@
  * A dictionary has a size, which keys, values and what keeps them count against. What is new
  * pushes out what was not used for longest, after what has expired; a dictionary of 512 KiB or more
  * has shards with a lock each, and the order of use is that of a shard. Each operation
- * is atomic. Values are copied once on their way in, and handed out as they lie there, held.
+ * is atomic. Values are copied once on their way in, and handed out as they lie there, held. They
+ * count in the budget (base/budget.h) too.
  *
  * Any thread. Time is the caller's, in milliseconds that only grow; one clock for all. */
 
@@ -81,7 +82,7 @@ enum shared_result shared_dict_pop(struct shared_dict *d, struct slice key, bool
 enum shared_result shared_dict_len(
         struct shared_dict *d, struct slice key, uint64_t now_ms, size_t *len);
 
-/* All have expired, but can still be found as stale ones. */
+/* All have expired, but can still be found as stale ones; the three least used of a shard go. */
 void shared_dict_flush_all(struct shared_dict *d);
 /* Frees those that have expired, at most `max` (0: all). Returns how many. */
 size_t shared_dict_flush_expired(struct shared_dict *d, size_t max, uint64_t now_ms);

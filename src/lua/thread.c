@@ -21,6 +21,8 @@ enum op {
 	OP_EXIT,
 };
 
+enum { STATE_SIZE = 1024 }; /* of a new coroutine, about */
+
 static const char no_yield[] = "attempt to yield across C-call boundary";
 
 static struct lua_worker *worker_of(const struct lua_thread *t)
@@ -38,6 +40,8 @@ static lua_State *take_state(struct lua_vm *vm, int *anchor)
 {
 	unsigned depth = vm->depth;
 	lua_State *L;
+	if (vm->idle_n == 0 && !lua_vm_make_room(vm, STATE_SIZE))
+		return NULL;
 	vm->depth = 0;
 	if (vm->idle_n > 0) {
 		*anchor = vm->idle[--vm->idle_n];
@@ -84,11 +88,11 @@ struct lua_thread *lua_thread_new(struct lua_request *r, enum lua_thread_kind ki
 {
 	int anchor;
 	lua_State *L = take_state(r->vm, &anchor);
-	struct lua_thread *t = adopt(r, kind, L);
-	if (!t) {
+	struct lua_thread *t = L ? adopt(r, kind, L) : NULL;
+	if (L && !t)
 		give_state(r->vm, L, anchor, true);
+	if (!t)
 		return NULL;
-	}
 	t->anchor = anchor;
 	r->live++;
 	return t;

@@ -67,7 +67,9 @@ static int array_size(lua_State *L, int arg, int at)
 		n++;
 		lua_pop(L, 1);
 	}
-	return n == 0 ? 0 : max;
+	if (n != max)
+		luaL_argerror(L, arg, "bad data type nil found");
+	return n;
 }
 
 static void append_array(lua_State *L, struct lua_worker *lw, int arg, int at, int depth)

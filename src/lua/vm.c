@@ -83,6 +83,16 @@ static void collect_all(struct lua_vm *vm)
 	vm->memory_calm = vm->memory;
 }
 
+bool lua_vm_make_room(struct lua_vm *vm, size_t bytes)
+{
+	if (lua_vm_has_room(vm->L, bytes))
+		return true;
+	if (vm->depth > 0)
+		return false;
+	collect_all(vm);
+	return lua_vm_has_room(vm->L, bytes);
+}
+
 static bool is_nearly_full(const struct lua_vm *vm)
 {
 	size_t max = vm->memory_max;
@@ -149,12 +159,29 @@ static int load_script(lua_State *L, const struct lua_script *s)
 	return status;
 }
 
-static void say_why(lua_State *L, char why[LUA_WHY_MAX])
+/* Lua shortens a long path at its front. */
+static struct slice without_path(struct slice text, const char *path, bool *is_short)
 {
-	struct slice text = lua_error_text(L);
-	snprintf(why, LUA_WHY_MAX, "%.*s", (int)(text.len < LUA_WHY_MAX ? text.len : LUA_WHY_MAX),
-	        (const char *)text.at);
+	const uint8_t *end = memchr(text.at, ':', text.len);
+	size_t len = end ? (size_t)(end - text.at) : 0, whole = strlen(path);
+	*is_short = len > 3 && memcmp(text.at, "...", 3) == 0 && len - 3 <= whole &&
+	            memcmp(text.at + 3, path + whole - (len - 3), len - 3) == 0;
+	return *is_short ? slice_of(end, text.len - len) : text;
+}
+
+void lua_say_why(struct slice text, const char *path, char why[LUA_WHY_MAX])
+{
+	bool is_short = false;
+	if (path)
+		text = without_path(text, path, &is_short);
+	snprintf(why, LUA_WHY_MAX, "%s%.*s", is_short ? path : "",
+	        (int)(text.len < LUA_WHY_MAX ? text.len : LUA_WHY_MAX), (const char *)text.at);
 	why[strcspn(why, "\n")] = '\0';
+}
+
+static void say_why(lua_State *L, const char *path, char why[LUA_WHY_MAX])
+{
+	lua_say_why(lua_error_text(L), path, why);
 }
 
 static bool load_scripts(struct lua_vm *vm, char why[LUA_WHY_MAX])
@@ -166,7 +193,7 @@ static bool load_scripts(struct lua_vm *vm, char why[LUA_WHY_MAX])
 	for (unsigned i = 0; i < n; i++) {
 		const struct lua_script *s = lua_handlers_script(vm->set, i);
 		if (load_script(vm->L, s)) {
-			say_why(vm->L, why);
+			say_why(vm->L, s->path, why);
 			return false;
 		}
 		vm->script[i] = luaL_ref(vm->L, LUA_REGISTRYINDEX);
@@ -323,7 +350,7 @@ static bool set_up(struct lua_vm *vm, char why[LUA_WHY_MAX])
 	int status = lua_cpcall(vm->L, open_all, NULL);
 	lua_vm_leave(vm, status);
 	if (status) {
-		say_why(vm->L, why);
+		say_why(vm->L, NULL, why);
 		return false;
 	}
 	if (!load_scripts(vm, why) || !run_init(vm, why))

@@ -56,9 +56,14 @@ struct lua_vm *lua_vm_of(lua_State *L);
 
 /* Whether so many bytes may still be taken: before something big is pushed outside of Lua. */
 bool lua_vm_has_room(lua_State *L, size_t bytes);
+/* The same, and makes room by a full collection if that is what it takes and no Lua runs. */
+bool lua_vm_make_room(struct lua_vm *vm, size_t bytes);
 /* Around every lua_resume() and lua_pcall(). */
 void lua_vm_enter(struct lua_vm *vm);
 void lua_vm_leave(struct lua_vm *vm, int status);
+
+/* The first line of an error, with the whole path of the script where Lua has shortened it. */
+void lua_say_why(struct slice text, const char *path, char why[LUA_WHY_MAX]);
 
 void lua_vm_preload(lua_State *L, const char *name, lua_CFunction open);
 /* Pushes a new instance of the script's function, with globals of its own. */

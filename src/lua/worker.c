@@ -58,9 +58,13 @@ uint64_t lua_worker_wall_ms(void *owner, bool renew)
 	struct timespec now;
 	uint64_t turn_ms = lw->worker ? lw->worker->now_ms : 0;
 	if (renew || !lw->wall_ms || !turn_ms || turn_ms - lw->wall_at_ms > WALL_STALE_MS) {
+		uint64_t told_ms = lw->wall_ms + (turn_ms - lw->wall_at_ms);
 		clock_gettime(CLOCK_REALTIME, &now);
 		lw->wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 		lw->wall_at_ms = turn_ms;
+		/* Two clocks were cut to milliseconds: time must not go back for that. */
+		if (told_ms == lw->wall_ms + 1)
+			lw->wall_ms = told_ms;
 	}
 	return lw->wall_ms + (turn_ms - lw->wall_at_ms);
 }
@@ -145,10 +149,8 @@ void lua_worker_stop(struct lua_worker *lw)
 		ngx_timer_leave(lw->vm);
 }
 
-void lua_worker_free(struct lua_worker *lw)
+void lua_worker_end(struct lua_worker *lw)
 {
-	if (!lw)
-		return;
 	worker_free_retired(lw->worker);
 	if (lw->vm)
 		run_own(lw->vm, LUA_SCRIPT_EXIT_WORKER, LUA_PHASE_EXIT_WORKER);
@@ -156,6 +158,13 @@ void lua_worker_free(struct lua_worker *lw)
 	leave(lw);
 	ngx_timer_abort(lw);
 	lua_handlers_unref(lw->set);
+	lw->set = NULL;
+}
+
+void lua_worker_free(struct lua_worker *lw)
+{
+	if (!lw)
+		return;
 	handler_set_ops(lw->worker->layer[WORKER_PROXY], NULL);
 	lw->worker->layer[WORKER_LUA] = NULL;
 	lua_worker_fini(lw);
@@ -167,10 +176,11 @@ const struct lua_counters *lua_worker_counters(const struct lua_worker *lw)
 	return &lw->counters;
 }
 
-uint64_t lua_worker_busy_ms(const struct lua_worker *lw, const char **in)
+uint64_t lua_worker_busy_ms(const struct lua_worker *lw, uint64_t *since_ms, const char **in)
 {
 	struct timespec now;
 	uint64_t since = atomic_load_explicit(&lw->busy_since_ms, memory_order_relaxed);
+	*since_ms = since;
 	*in = atomic_load_explicit(&lw->busy_with, memory_order_relaxed);
 	if (!since)
 		return 0;

@@ -87,8 +87,10 @@ bool lua_worker_use(struct lua_worker *lw, struct lua_handlers *set, char why[LU
 struct lua_vm *lua_worker_vm(struct lua_worker *lw, struct lua_handlers *set);
 /* The daemon stops: ngx.worker.exiting(), timers are premature. */
 void lua_worker_stop(struct lua_worker *lw);
-/* Runs exit_worker. All sessions have ended. */
+/* On the worker's thread, when all sessions have ended: runs exit_worker, ends everything. */
+void lua_worker_end(struct lua_worker *lw);
+/* After that, and before proxy_free(). Control thread. */
 void lua_worker_free(struct lua_worker *lw);
 const struct lua_counters *lua_worker_counters(const struct lua_worker *lw); /* any thread */
 /* For how long Lua has held the worker, with *in what; 0 = it does not. Any thread. */
-uint64_t lua_worker_busy_ms(const struct lua_worker *lw, const char **in);
+uint64_t lua_worker_busy_ms(const struct lua_worker *lw, uint64_t *since_ms, const char **in);

@@ -301,8 +301,9 @@ static void next_request(struct session *s, struct slice unread, const struct ht
 		endpoint_read_body(client, skip, false);
 	else
 		endpoint_await(client);
-	request_await(s);
-	if (unread.len > 0 && !endpoint_unread(client, unread)) {
+	bool has_room = unread.len == 0 || endpoint_unread(client, unread);
+	request_await(s); /* what was unread lay with the script, which is given up here */
+	if (!has_room) {
 		counter_inc(&s->proxy->counters.out_of_memory);
 		session_blame(s, CAUSE_MEMORY, CLOSED_BY_PROXY, 0);
 		session_end(s, true);

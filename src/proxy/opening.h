@@ -2,7 +2,8 @@
 #pragma once
 
 /* The opening handshake with the upstream, from the routed request to the
- * verified 101 or an honest answer instead.
+ * verified 101 or an honest answer instead. Here is its life and the request; tries.h
+ * finds a server for it, reply.h judges what that says.
  *
  * A server is picked, and another one when it cannot be reached, ends before it
  * answers, or answers 502, 503 or 504, as long as the group's `tries` and the deadline
@@ -46,9 +47,9 @@ struct opening {
 	bool has_length;            /* its head tells the body's length */
 	bool has_status;            /* at least a status line came before the end */
 	uint8_t interim;
-	bool early_close;   /* the client's close frame is among the early ones */
-	uint8_t room[1024]; /* for a request of the usual size; last, so that it need not be cleared
-	                     */
+	bool has_lost_spare; /* spare connections may all be dead: no other one is used */
+	bool early_close;    /* the client's close frame is among the early ones */
+	uint8_t room[1024];  /* for a request of the usual size; last: it is not cleared */
 };
 
 /* `server`: the one of the group to be asked first, by its name; or empty. */
@@ -59,11 +60,12 @@ void opening_start(struct session *s, struct http_head *head, struct slice key,
 struct slice opening_lines(const struct opening *o);
 struct slice opening_server(const struct opening *o);
 void opening_free(struct session *s);
-void opening_on_head(struct session *s, struct http_head *head);
-void opening_on_body(struct session *s, struct slice content, bool end);
 /* The upstream's stream ended. */
 void opening_on_end(struct session *s, enum stream_end end, int error);
+/* Adds to one of its queues, but not from the memory that open sessions were promised. False:
+ * there is none. */
+bool opening_hold(struct session *s, struct queue *q, const struct slice *v, size_t n);
 /* Keeps frames of the client until the tunnel opens. */
 void opening_keep(struct session *s, const struct slice *v, size_t n);
-/* connect_timeout, queue_timeout or handshake_timeout has passed. */
+/* connect_timeout, answer_timeout, queue_timeout or handshake_timeout has passed. */
 void opening_on_deadline(struct session *s, bool handshake);

@@ -11,6 +11,7 @@
 #include "proxy/note.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
+#include "proxy/reply.h"
 #include "proxy/request.h"
 #include "proxy/secure.h"
 #include "proxy/tunnel.h"
@@ -75,7 +76,7 @@ static void on_head(struct endpoint *ep, struct http_head *head)
 	if (ep->role == ENDPOINT_CLIENT)
 		request_on_head(s, head);
 	else
-		opening_on_head(s, head);
+		reply_on_head(s, head);
 }
 
 static void on_broken(struct endpoint *ep, enum http_error error)
@@ -89,7 +90,7 @@ static void on_broken(struct endpoint *ep, enum http_error error)
 
 static void on_body(struct endpoint *ep, struct slice content, bool end)
 {
-	opening_on_body(session_of(ep), content, end);
+	reply_on_body(session_of(ep), content, end);
 }
 
 static size_t on_raw(struct endpoint *ep, uint8_t *buf, size_t len)

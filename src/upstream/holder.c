@@ -83,10 +83,9 @@ bool holder_ask_locked(struct server_state *s)
 {
 	list_each (it, &s->holders) {
 		struct holder *h = list_entry(it, struct holder, node);
-		if (h->held == h->asked)
+		if (h->held == h->asked || !spares_ask(h->worker))
 			continue;
 		h->asked++;
-		spares_ask(h->worker);
 		return true;
 	}
 	return false;

@@ -40,5 +40,5 @@ unsigned holder_asked(struct holder *h);
  * own worker. */
 void holder_convert_locked(struct server_state *s, const struct worker *w);
 /* One of the idle connections to the server is to be closed: its worker is told. False
- * when all there are will be closed anyway. */
+ * when all there are will be closed anyway, or memory is short. */
 bool holder_ask_locked(struct server_state *s);

@@ -17,8 +17,7 @@ enum {
 
 struct spares {
 	struct worker *worker;
-	struct worker_message message; /* on its way while: */
-	atomic_bool is_asked;
+	atomic_bool is_asked; /* close_asked() is on its way */
 	struct list slot[SLOTS];
 };
 
@@ -264,8 +263,8 @@ enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct 
 
 static void close_asked(struct worker *w, void *arg)
 {
-	struct spares *s = arg;
-	(void)w;
+	struct spares *s = shared(w)->spares;
+	(void)arg;
 	atomic_store(&s->is_asked, false);
 	for (unsigned i = 0; i < SLOTS; i++)
 		list_each (it, &s->slot[i])
@@ -273,11 +272,11 @@ static void close_asked(struct worker *w, void *arg)
 				spare_server_close_asked(list_entry(at, struct spare_server, node));
 }
 
-void spares_ask(struct worker *w)
+bool spares_ask(struct worker *w)
 {
 	struct spares *s = shared(w)->spares;
-	if (atomic_exchange(&s->is_asked, true))
-		return;
-	s->message = (struct worker_message){.fn = close_asked, .arg = s};
-	worker_send(w, &s->message);
+	if (atomic_exchange(&s->is_asked, true) || worker_post(w, close_asked, NULL))
+		return true;
+	atomic_store(&s->is_asked, false);
+	return false;
 }

@@ -42,5 +42,7 @@ uint64_t spares_of(
 enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct upstream_group *g,
         const struct picked *p, dial_fn fn);
 
-/* The worker is to close what its holders were asked to (upstream/holder.h). Any thread. */
-void spares_ask(struct worker *w);
+/* The worker is to close what its holders were asked to (upstream/holder.h), in its next turn. Any
+ * thread; the caller's lock keeps the worker from looking before it has noted what. False when
+ * memory is short. */
+bool spares_ask(struct worker *w);

@@ -53,6 +53,7 @@ static void tell_connected(struct spare_make *m)
 {
 	struct stream *s = m->stream;
 	m->stream = NULL;
+	stream_settle(s, &m->group->socket); /* it is made to wait */
 	tell(m, &(struct spare_made){.stream = s, .address = dial_address(&m->dial)});
 }
 
@@ -160,7 +161,10 @@ void spare_make_start(struct spare_make *m, struct list *list, spare_make_fn fn,
 	m->owner = owner;
 	list_append(list, &m->node);
 	worker_timer(m->worker, &m->timer, m->worker->now_ms + (limit ? limit : CONNECT_MS));
-	switch (dial_start(&m->dial, m->worker, m->group, m->server, on_dialled)) {
+	enum dial_start start = dial_start(&m->dial, m->worker, m->group, m->server, on_dialled);
+	/* What says who the client is goes in front of TLS, which then begins with its session. */
+	m->dial.stays_clear = m->group->proxy_protocol != PROXY_HEADER_OFF;
+	switch (start) {
 	case DIAL_READY:
 		next_address(m);
 		break;

@@ -234,3 +234,28 @@ def moongate(daemons, clients, tmp_path):
         return None
 
     return make
+
+
+@pytest.fixture
+def lua(moongate, tmp_path):
+    """A function that starts a daemon whose route /h* has these scripts: texts of `handler`, `access`, `log`,
+    and, of the process, `init`, `init_worker`, `exit_worker`; `files` by name. `route` and `process`:
+    more keys. `does`: keys of what the route does instead of a handler."""
+
+    def make(handler=None, *, access=None, log=None, init=None, init_worker=None, exit_worker=None,
+             files=None, route=None, process=None, does=None, extra="", **how):
+        scripts = {"handler": handler, "access": access, "log_handler": log}
+        own = {"init": init, "init_worker": init_worker, "exit_worker": exit_worker}
+        for name, text in (files or {}).items():
+            (tmp_path / name).write_text(text)
+        keys = dict(route or {})
+        for name, text in {**scripts, **own}.items():
+            if text is not None:
+                (tmp_path / f"{name}.lua").write_text(text)
+        keys |= {name: f"{name}.lua" for name, text in scripts.items() if text is not None}
+        process = {"allow_root_handlers": "yes", "lua_package_path": "?.lua;;", **(process or {}),
+                   **{name: f"{name}.lua" for name, text in own.items() if text is not None}}
+        text = section("route", "h", {"listener": "main", "path": "/h*", **keys, **(does or {})})
+        return moongate(process=process, extra=text + extra, **how)
+
+    return make

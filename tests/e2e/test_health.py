@@ -168,7 +168,7 @@ def test_bad_answers(moongate, upstream, name):
 ])
 def test_never_answers(moongate, upstream, kind, step, reason):
     """One probe at a time, each ended by its timeout, though that is longer than the interval."""
-    daemon = checked(moongate, [upstream], kind, group={"health_fall": 2, "health_timeout": "60ms"})
+    daemon = checked(moongate, [upstream], kind, group={"health_fall": 2, "health_timeout": "400ms"})
     base = daemon.descriptors
     for _ in range(4):
         peer = upstream.accept_request()

@@ -3,11 +3,14 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -259,6 +262,34 @@ def test_K_08_warning(moongate):
     daemon.config.chmod(0o666)
     reload(daemon)
     assert "every user of this host may write this file" in daemon.wait_line("config_warning")["text"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_as_the_running_user(daemons, port):
+    """Root's rights are gone: what the user cannot read refuses the reload; ports below 1024 are
+    still open to it."""
+    folder = Path(tempfile.mkdtemp(prefix="moongate-", dir="/tmp"))
+    try:
+        folder.chmod(0o755)
+        address, low = ("127.0.0.1", port()), ("127.0.0.1", 1000 + port() % 24)
+        config = folder / "c"
+        config.write_text(section("moongate", "", {"user": "nobody", "drain_timeout": "1s"}) +
+                          section("listener", "main", {"bind": "%s:%d" % address}) + ROUTE)
+        daemon = daemons(config, env={"ASAN_OPTIONS": "detect_leaks=0"}).wait_ready()
+        config.chmod(0o600)
+        edit(daemon, ("respond = 204", "respond = 200"))
+        assert "ermission denied" in refuse(daemon)[0]
+        assert status_of(address, "/hello") == 204
+        config.chmod(0o644)
+        reload(daemon, section("listener", "low", {"bind": "%s:%d" % low}))
+        assert status_of(low, "/hello") == 200
+        assert not daemon.find("config_warning")
+        assert "shadow: cannot read it: Permission denied" in refuse(
+            daemon, section("upstream", "u", {"server": "ws://127.0.0.1:1", "sticky": "c", "sticky_secret": "/etc/shadow"}) +
+            section("route", "u", {"path": "/u", "upstream": "u"}))[0]
+        daemon.stop()
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_included_file(moongate, tmp_path):

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from helpers.daemon import check_config, section, still_works, wait_until
+from helpers.daemon import check_config, refused, section, still_works, wait_until
 from helpers.hall import Hall
 
 
@@ -87,6 +87,19 @@ def test_U_05_the_upstream_speaks_first(moongate, hall, text):
     client.echoes(10)
     client.end()
     assert daemon.stop()["spares_died"] == 2
+
+
+def test_U_11_the_upstream_drops_every_request(moongate, hall):
+    """One spare that ends is no failure of the server's, but what takes its place is asked on a
+    connection of its own: a session is no storm of them."""
+    app = hall(drops=True)
+    daemon = spared(moongate, app, 4, group={"max_fails": "off"})
+    for n in range(1, 11):
+        client = asked(daemon)
+        refused(daemon, client, 502)
+        assert app.requests <= 2 * n
+        wait_until(lambda: app.idle == 4, "the spare connections")
+    still_works(daemon)
 
 
 def test_U_08_the_upstream_ends_idle_connections_by_itself(moongate, hall):
@@ -173,6 +186,21 @@ def test_they_are_made_from_source_addresses(moongate, upstream):
     assert sources == {"127.0.3.1", "127.0.3.2"}
 
 
+@pytest.mark.parametrize("faults", ["socket:6:EMFILE:4", "connect:3:EADDRNOTAVAIL:3", "connect:1:ENOBUFS:2",
+                                    "peek:1:ECONNRESET:3", "peek:2:EINTR:9"])
+def test_R_04_want_of_our_own_passes(moongate, hall, faults):
+    app = hall()
+    daemon = moongate(app, group={"spare": 4, "spare_idle": "1h", "max_fails": 1}, faults=faults)
+    for _ in range(6):
+        client = asked(daemon)
+        assert client.read_head().status in (101, 503)
+        client.close()
+    wait_until(lambda: app.idle == 4, "the spare connections")
+    opened(daemon).end()
+    assert daemon.stop()["server_failures"] == 0
+    assert not daemon.find("server_down")
+
+
 # max_connections.
 
 
@@ -254,6 +282,16 @@ def test_S_10_they_are_closed_at_once_when_the_daemon_drains(moongate, hall):
     client.read_frame()
     wait_until(lambda: app.idle == 0, "the spares to be closed")
     client.close()
+
+
+@pytest.mark.parametrize("spare, line", [(20, "spare       20 connections ready to each server, for 8s each\n"), ("off", "")])
+def test_explain_tells_of_them(tmp_path, spare, line):
+    config = tmp_path / "good.conf"
+    config.write_text(section("listener", "a", {"bind": "127.0.0.1:1"})
+                      + section("upstream", "u", {"server": "ws://127.0.0.1:2", "spare": spare})
+                      + section("route", "r", {"upstream": "u"}))
+    status, said = check_config(config, "--explain", "GET ws://127.0.0.1:1/")
+    assert status == 0 and ("spare" in said) == bool(line) and line in said, said
 
 
 @pytest.mark.parametrize("keys, word", [

@@ -272,9 +272,10 @@ END_TEST
 
 START_TEST(k01_empty)
 {
-	static const char none[] = "t: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
-	                           "t: no route: want [route NAME] with upstream = NAME, handler = PATH, respond = "
-	                           "STATUS or echo = on";
+	static const char none[] =
+	        "t: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
+	        "t: no route: want [route NAME] with upstream = NAME, handler = PATH, respond = "
+	        "STATUS or echo = on";
 	refuse("", none);
 	refuse("\n# nothing\n", none);
 	refuse(LISTENER, strchr(none, '\n') + 1);
@@ -920,20 +921,19 @@ START_TEST(k06_loops_by_host_and_conditions)
 	        {"upstream_host = server\n", "host = localhost\n", true},
 	        /* ... or path ... */
 	        {"path = /a/*\nstrip_prefix = /a\n", "path = /a/*\n", false},
-	        {"path = /a/*\nstrip_prefix = /a\n",
-	                "path = /*\nreplace_prefix = / /a/\n", true},
-	        {"path = /a*\nreplace_prefix = /a /b\n",
-	                "path = /b/*\nreplace_prefix = /b /a\n", true},
-	        {"path = /a\nreplace_prefix = /a /b\n",
-	                "path = /b\nreplace_prefix = /b /a\n", true},
+	        {"path = /a/*\nstrip_prefix = /a\n", "path = /*\nreplace_prefix = / /a/\n", true},
+	        {"path = /a*\nreplace_prefix = /a /b\n", "path = /b/*\nreplace_prefix = /b /a\n",
+	                true},
+	        {"path = /a\nreplace_prefix = /a /b\n", "path = /b\nreplace_prefix = /b /a\n",
+	                true},
 	        {"path = /a/*\nstrip_prefix = /a/b\n", "path = /a/*\n", true},
 	        {"replace_prefix = / /x/\n", "", true}, /* longer each time */
 	        {"path = /a/*\nreplace_prefix = /a /b\n", "", false},
 	        /* ... or other headers. */
 	        {"header = X: 1\nrequest_remove = X\n", "", false},
 	        {"header = X: 1\nrequest_set = x: 2\n", "header = X: 2\n", false},
-	        {"header = X: 1\nrequest_set = x: 2\n",
-	                "header = X: 2\nrequest_set = X: 1\n", true},
+	        {"header = X: 1\nrequest_set = x: 2\n", "header = X: 2\nrequest_set = X: 1\n",
+	                true},
 	        {"header = X: 1\nrequest_add = X: 2\n", "", false}, /* a condition wants it once */
 	        {"header = X: r\nrequest_set = X: ${route}\n",
 	                "header = X: r\nrequest_set = Y: ${time}\n", true},

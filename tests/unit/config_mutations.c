@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* K-09: conf/demo.conf with every byte deleted, flipped or doubled: never a crash
- * or a leak, the verdict always told, and the same each time. Run from the top of
- * the tree. */
+ * or a leak, the verdict always told, and the same each time, at a start and beside the
+ * original as it runs. Run from the top of the tree. */
 #include "config/config.h"
 
 #include "base/mem.h"
@@ -12,6 +12,7 @@
 
 static char original[8192];
 static size_t original_len;
+static struct config *running;
 
 static void setup(void)
 {
@@ -20,14 +21,23 @@ static void setup(void)
 	original_len = fread(original, 1, sizeof original, f);
 	ck_assert_uint_lt(original_len, sizeof original);
 	fclose(f);
+	struct config_errors errors;
+	running = config_load_text("t", original, original_len, &errors);
+	ck_assert_ptr_nonnull(running);
 }
 
-static bool judge(const char *text, size_t len, struct config_errors *errors)
+static void teardown(void)
+{
+	config_free(running);
+}
+
+static bool judge(
+        const char *text, size_t len, const struct config *beside, struct config_errors *errors)
 {
 	char *exact = malloc(len ? len : 1);
 	ck_assert_ptr_nonnull(exact);
 	memcpy(exact, text, len);
-	struct config *c = config_load_text("t", exact, len, errors);
+	struct config *c = config_reload_text("t", exact, len, beside, errors);
 	free(exact);
 	ck_assert((c != NULL) == (errors->n == 0));
 	ck_assert(errors->n == 0 || errors->text);
@@ -38,10 +48,11 @@ static bool judge(const char *text, size_t len, struct config_errors *errors)
 static void check(const char *text, size_t len)
 {
 	struct config_errors first, second;
-	bool verdict = judge(text, len, &first);
-	ck_assert_int_eq(judge(text, len, &second), verdict);
-	ck_assert((first.text == NULL) == (second.text == NULL));
-	if (first.text)
+	bool verdict = judge(text, len, NULL, &first);
+	ck_assert_int_eq(judge(text, len, running, &second), verdict);
+	/* A warning more: what only a start can change. */
+	ck_assert(!first.text || second.text);
+	if (first.text && first.n > 0 && !strstr(second.text, "needs a restart"))
 		ck_assert_str_eq(first.text, second.text);
 	config_errors_free(&first);
 	config_errors_free(&second);
@@ -50,7 +61,7 @@ static void check(const char *text, size_t len)
 START_TEST(k09_original)
 {
 	struct config_errors errors;
-	ck_assert(judge(original, original_len, &errors));
+	ck_assert(judge(original, original_len, running, &errors));
 	ck_assert_ptr_null(errors.text);
 }
 END_TEST
@@ -102,7 +113,7 @@ int main(void)
 {
 	TCase *t = tcase_create("mutations");
 	tcase_set_timeout(t, 30);
-	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, k09_original);
 	tcase_add_test(t, k09_deleted);
 	tcase_add_test(t, k09_doubled);

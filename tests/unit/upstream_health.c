@@ -530,7 +530,8 @@ END_TEST
 
 static struct upstream_group *successor(void)
 {
-	struct upstream_group *g = group_make("apps", BALANCE_ROUND_ROBIN, (const unsigned[]){1, 0});
+	struct upstream_group *g =
+	        group_make("apps", BALANCE_ROUND_ROBIN, (const unsigned[]){1, 0});
 	g->health = t.group->health;
 	g->health_interval_ms = t.group->health_interval_ms;
 	g->health_timeout_ms = t.group->health_timeout_ms;

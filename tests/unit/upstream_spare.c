@@ -820,6 +820,43 @@ START_TEST(who_asked_goes_away)
 }
 END_TEST
 
+/* the worker cannot be told; the next one who waits tells it. */
+START_TEST(no_memory_to_ask)
+{
+	struct waiting a = {.is_on = false}, b = a;
+	make(2, 1);
+	limit(3);
+	start();
+	use(1);
+	ck_assert(fault_plan("alloc:1:ENOMEM"));
+	ck_assert(wait_for_place(&a, 1));
+	turn();
+	ck_assert_uint_eq(open_now(), 3);
+	fault_plan(NULL);
+	ck_assert(wait_for_place(&b, 1));
+	turn();
+	turn();
+	ck_assert_uint_eq(t.places, 1);
+	ck_assert_uint_eq(state_at(t.group, 0)->idle, 1);
+	waiting_cancel(&b, t.worker[1]->now_ms);
+}
+END_TEST
+
+/* A worker that has ended meanwhile is told in vain. */
+START_TEST(asked_after_its_end)
+{
+	struct waiting a = {.is_on = false};
+	make(1, 1);
+	limit(2);
+	start();
+	use(1);
+	ck_assert(wait_for_place(&a, 1));
+	spares_stop(t.worker[0]); /* with the message on its way */
+	worker_turn(t.worker[1], 0);
+	ck_assert_uint_eq(t.places, 1);
+}
+END_TEST
+
 /* A backup is not used because a server is full of spares. */
 START_TEST(spares_bring_no_backup_into_use)
 {
@@ -917,6 +954,8 @@ int main(void)
 	tcase_add_loop_test(c, another_workers_spare_makes_room, 0, 2);
 	tcase_add_loop_test(c, one_that_dies_first_makes_room_too, 0, 2);
 	tcase_add_test(c, who_asked_goes_away);
+	tcase_add_test(c, no_memory_to_ask);
+	tcase_add_test(c, asked_after_its_end);
 	tcase_add_test(c, spares_bring_no_backup_into_use);
 	tcase_add_test(c, the_next_spare_of_the_same_session);
 	tcase_add_test(c, the_place_of_one_that_was_not_sound);

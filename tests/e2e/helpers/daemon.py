@@ -23,7 +23,7 @@ SANITIZERS = {
     "LSAN_OPTIONS": "exitcode=99",
 }
 SANITIZED = bool(os.environ.get("SAN"))  # memory is not what it is in production then
-REPORT = re.compile(r"(Address|Leak|Thread|Memory)Sanitizer|runtime error:")
+REPORT = re.compile(r"(Address|Leak|Thread|Memory)Sanitizer|:\d+:\d+: runtime error:")
 
 LINE = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (error|warn|info|debug) +(\S+)(.*)$")
 PAIR = re.compile(r' ([A-Za-z0-9_.]+)=("(?:[^"\\]|\\.)*"|\S*)')
@@ -123,6 +123,16 @@ class Daemon:
                 left = end - time.monotonic()
                 assert not self.ended, f"the daemon ended without {event} {keys}:\n{self.log}"
                 assert left > 0, f"no {event} {keys} in the log:\n{self.log}"
+                self.changed.wait(left)
+        return found[n - 1]
+
+    def wait_text(self, words, n=1):
+        """The n-th line of the log with these words in it."""
+        end = time.monotonic() + LIMIT
+        with self.changed:
+            while len(found := [line for line in self.lines if words in line.text]) < n:
+                left = end - time.monotonic()
+                assert (left > 0 and not self.ended) or len(found) >= n, f"no {words!r} in the log:\n{self.log}"
                 self.changed.wait(left)
         return found[n - 1]
 

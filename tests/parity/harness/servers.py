@@ -51,8 +51,8 @@ class Keys:
         if extension is not None:
             (self.folder / f"{name}.ext").write_text(extension + "\n")
             self.call(["openssl", "x509", "-req", "-in", self.folder / f"{name}.csr", "-CA", self.folder / "ca.pem",
-                       "-CAkey", self.folder / "ca.key", "-days", "30", "-extfile", self.folder / f"{name}.ext",
-                       "-out", cert])
+                       "-CAkey", self.folder / "ca.key", "-days", "30",
+                       "-extfile", self.folder / f"{name}.ext", "-out", cert])
         key.chmod(0o644)
         return cert, key
 
@@ -125,7 +125,7 @@ class Stage:
 
 
 class Server:
-    """name, address, tls_address, keys, and a log that can be waited on."""
+    """name, address, tls_address, keys, a log that can be waited on, and stop(), which tells what was wrong."""
 
     def __init__(self, stage):
         self.stage = stage
@@ -167,7 +167,8 @@ class Nginx(Server):
 
     @staticmethod
     def look():
-        for path, package in [(Path(NGINX), "nginx"), (LUA_MODULES / "ngx_http_lua_module.so", "libnginx-mod-http-lua"),
+        for path, package in [(Path(NGINX), "nginx"),
+                              (LUA_MODULES / "ngx_http_lua_module.so", "libnginx-mod-http-lua"),
                               (LIBRARY, "lua-nginx-websocket")]:
             if not path.exists():
                 raise Missing(f"{path} is not there; install {package} (`make deps-test`)")
@@ -290,4 +291,11 @@ class Moongate(Server):
         return self.daemon.log
 
     def stop(self):
-        self.daemon.stop()
+        """What was wrong with its end: the status, a sanitizer's report, sessions that are not counted as ended."""
+        try:
+            self.daemon.stop()
+        except AssertionError as e:
+            return str(e)[:4000]
+        finally:
+            self.daemon.kill()
+        return None

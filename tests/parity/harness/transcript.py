@@ -13,8 +13,10 @@
     upstream 1                          the same for what the script sent to another server
     note ..., logged ...                from t.notes(), and from the log
 
-What must differ between two servers is told apart here and nowhere else: the two fields, the
-name in the pages of errors (and so their length), keys and masks that are random, ports.
+What may differ between two servers is told apart here and nowhere else: the two fields, the
+phrases beside statuses other than 200 and 101 and so the text of the short pages that tell them,
+keys and masks that are random, ports, and how a body is framed that is empty (unless a case asks
+for its chunks).
 """
 
 import hashlib
@@ -28,7 +30,9 @@ from .peers import WS_KEY
 
 LONG = 400
 REQUEST = re.compile(rb"^([A-Z]+) \S+ HTTP/1\.[01]\r$", re.M)
-PAGE = re.compile(rb"(<hr><center>)[^<]*(</center>)")
+PAGE = re.compile(rb"<html>\r\n<head><title>(\d{3}) [^<]*</title></head>\r\n"
+                  rb"<body>\r\n<center><h1>\1 [^<]*</h1></center>\r\n"
+                  rb"(<hr><center>[^<]*</center>\r\n)?</body>\r\n</html>\r\n")
 UNLIKE = {b"date", b"server"}
 HANDSHAKE = ["HTTP/1.1 101 Switching Protocols", "Connection: upgrade",
              "Sec-WebSocket-Accept: " + accept_value(WS_KEY), "Upgrade: websocket"]
@@ -90,11 +94,12 @@ class Response:
             return
         first, *fields = head.split(b"\r\n")
         self.status = int(first.split()[1])
+        if self.status not in (101, 200):
+            first = b" ".join(first.split()[:2])
         self.fields = [f for f in fields if f.split(b":")[0].lower() not in UNLIKE]
-        self.fields.sort(key=lambda f: f.split(b":")[0].lower())
-        self.lines = [escape(first)]
         used, body = self.take_body(rest, method, plain_chunks)
-        self.lines += [escape(f) for f in self.fields]
+        self.fields.sort(key=lambda f: f.split(b":")[0].lower())
+        self.lines = [escape(x) for x in [first, *self.fields]]
         self.lines = ["handshake"] if self.lines == HANDSHAKE else self.lines + body
         self.used = None if used is None else len(head) + 4 + used
 
@@ -104,24 +109,30 @@ class Response:
                 return f.split(b":", 1)[1].strip()
         return None
 
+    def replace(self, name, field):
+        self.fields = [field if f.lower().startswith(name + b":") else f for f in self.fields]
+
     def take_body(self, rest, method, plain_chunks):
         """(bytes used or None when it was cut, lines)."""
-        length = self.value(b"content-length")
         if method == b"HEAD" or self.status in (204, 304) or self.status < 200:
             return 0, []
+        length = self.value(b"content-length")
         if self.value(b"transfer-encoding") == b"chunked":
             body, used = dechunk(rest)
-            lines = body_lines(rest[:used] if plain_chunks else body)
-            return used, lines + ([] if used is not None else ["(cut)"])
-        if length is None:
-            return len(rest), body_lines(PAGE.sub(rb"\1SERVER\2", rest))
-        body = rest[: int(length)]
-        if len(body) < int(length):
-            return None, body_lines(body) + ["(cut)"]
-        if PAGE.search(body):
-            self.fields = [b"Content-Length: that of the page" if f.lower().startswith(b"content-length:")
-                           else f for f in self.fields]
-        return int(length), body_lines(PAGE.sub(rb"\1SERVER\2", body))
+            if plain_chunks:
+                body = rest[:used]
+            elif used and not body:
+                self.replace(b"transfer-encoding", b"Content-Length: 0")
+        elif length is None:
+            body, used = rest, len(rest)
+        else:
+            body = rest[: int(length)]
+            used = int(length) if len(body) == int(length) else None
+            if used and PAGE.fullmatch(body):
+                self.replace(b"content-length", b"Content-Length: that of the page")
+        page = PAGE.fullmatch(body)
+        lines = [f"the page of {page[1].decode()}"] if page else body_lines(body)
+        return used, lines + ([] if used is not None else ["(cut)"])
 
 
 def client_lines(sent, received, plain_chunks):

@@ -17,7 +17,7 @@ try("exit", ngx.exit, 200)
 try("worker id", ngx.worker.id)
 try("worker count", ngx.worker.count)
 try("exiting", ngx.worker.exiting)
-try("spawn", ngx.thread.spawn, function() end)
+try("spawn", function() return ngx.thread.spawn(function() end) end)
 try("dict", function() return ngx.shared.dict:set("from init_worker", 1) end)
 
 try("timer", ngx.timer.at, 0, function(premature, a, b)

@@ -52,15 +52,42 @@ end
 
 -- Without the place in some library at which an error was raised.
 local function placeless(err)
-    return type(err) == "string" and err:gsub("^[^\n]-%.lua:%d+: ", "") or t.show(err)
+    return type(err) == "string" and err:gsub("^[^ \n]+:%d+: ", "") or t.show(err)
 end
 t.placeless = placeless
+
+-- The words for arguments of a wrong kind or number are nobody's contract. (That a function is not there
+-- at all has other words.)
+local ARGUMENTS = {
+    "expected", "expecting %d", "expecting one", "expecting at least", "arguments?, but", "argument only",
+    "cannot convert", "bad data type", "not a semaphore instance", "should be a table", "^attempt to compare",
+    "^attempt to perform", "^attempt to get length", "^attempt to concatenate",
+}
+
+-- What the oracle says where it does not know its phase, in the words that it has else.
+local VAGUE = {
+    ["no request found"] = true, ["no request object found"] = true, ["no request"] = true,
+    ["API disabled in the current context"] = true,
+}
+local CONTEXTS = {
+    init = "init_by_lua*", init_worker = "init_worker_by_lua*", log = "log_by_lua*", timer = "ngx.timer",
+}
 
 local function outcome(ok, ...)
     if ok then
         return t.show(...)
     end
-    return "raised: " .. placeless((...))
+    local err = placeless((...))
+    if VAGUE[err] then
+        return "raised: API disabled in the context of " .. CONTEXTS[ngx.get_phase()]
+    end
+    err = err:match("^bad argument #%d+ to '[^']*' %((.*)%)$") or err
+    for _, pattern in ipairs(ARGUMENTS) do
+        if err:find(pattern) then
+            return "raised: of its arguments"
+        end
+    end
+    return "raised: " .. err
 end
 
 -- What a call returns or raises, as text.

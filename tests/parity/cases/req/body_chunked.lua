@@ -6,4 +6,4 @@ send("5\r\nhello\r\n1\r\n \r\n4;ext=1\r\nbody\r\n0\r\n\r\n")
 ]=]
 local t = require "parity"
 ngx.req.read_body()
-t.say(ngx.req.get_body_data(), ngx.var.content_length, ngx.req.get_headers()["transfer-encoding"])
+t.say(ngx.req.get_body_data(), ngx.req.get_headers()["transfer-encoding"])

@@ -4,4 +4,6 @@
 get(version="1.0", host=None, close=False)
 ]=]
 local t = require "parity"
-t.say(ngx.var.http_host, ngx.req.get_headers())
+local text = t.show(ngx.var.http_host, ngx.req.get_headers())
+ngx.header.content_length = #text
+ngx.print(text)

@@ -6,5 +6,6 @@ end()
 client()
 get(version="1.0")
 ]=]
-local t = require "parity"
-t.say(ngx.req.http_version())
+local version = tostring(ngx.req.http_version())
+ngx.header.content_length = #version
+ngx.print(version)

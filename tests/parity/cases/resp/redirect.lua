@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- redirect with its statuses.
 --[=[ client
-for code in ("", 301, 302, 303, 307, 308):
+for code in (301, 302, 303, 307, 308):
     client()
     get(f"?{code}")
     end()

@@ -17,7 +17,8 @@ end
 if ngx.var.args == "wait" then
     ngx.say("waits")
     ngx.flush(true)
-    t.say(shared:wait(5))
+    local ok, err = shared:wait(5)
+    t.say(ok, err)
 else
     t.say(shared:post())
 end

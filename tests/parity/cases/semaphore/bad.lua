@@ -3,12 +3,9 @@
 local t = require "parity"
 local semaphore = require "ngx.semaphore"
 t.try(semaphore.new, -1)
-t.try(semaphore.new, "x")
 local sema = semaphore.new()
 t.try(sema.post, sema, 0)
 t.try(sema.post, sema, -1)
-t.try(sema.post, sema, "x")
 t.try(sema.wait, sema, -1)
-t.try(sema.wait, sema)
 t.try(sema.wait, {}, 1)
 t.try(sema.count, nil)

@@ -4,5 +4,6 @@ local t = require "parity"
 local sema = require("ngx.semaphore").new()
 local th = ngx.thread.spawn(function() return sema:wait(0.005) end)
 t.say(sema:count())
-t.say(ngx.thread.wait(th))
+local _, ok, err = ngx.thread.wait(th)
+t.say(not ok, err)
 t.say(sema:count())

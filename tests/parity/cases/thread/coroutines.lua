@@ -19,4 +19,3 @@ local wrapped = coroutine.wrap(function(x)
     end
 end)
 t.say(wrapped(5), wrapped(), wrapped(), wrapped())
-t.try(wrapped)

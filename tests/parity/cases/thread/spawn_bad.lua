@@ -3,4 +3,3 @@
 local t = require "parity"
 t.try(ngx.thread.spawn)
 t.try(ngx.thread.spawn, "x")
-t.try(ngx.thread.spawn, print)

@@ -4,7 +4,6 @@
 set $mine "first";
 ]=]
 local t = require "parity"
-t.say(ngx.var.mine)
 ngx.var.mine = "second"
 t.say(ngx.var.mine)
 ngx.var.mine = 3

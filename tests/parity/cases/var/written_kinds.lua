@@ -4,6 +4,5 @@
 set $mine "";
 ]=]
 local t = require "parity"
-t.say(ngx.var.mine)
 t.say((pcall(function() ngx.var.mine = true end)), ngx.var.mine)
 t.try(function() ngx.var.mine = {} end)
