@@ -106,6 +106,17 @@ def test_a_reload_leaves_those_that_run_alone(lua, tmp_path):
     assert client.read_body(head) == b"end of the old\n"
 
 
+def test_a_module_that_changes_makes_a_new_vm(lua, tmp_path):
+    d = lua("ngx.say(require('m').v)", files={"m.lua": "return {v = 1}"})
+    for v in (1, 2, 2):
+        (tmp_path / "m.lua").write_text(f"return {{v = {v}}}")
+        reload(d)
+        client = d.client()
+        client.send(client.get("/h"))
+        assert client.read_body(client.expect_answer(200)) == b"%d\n" % v
+        client.close()
+
+
 def test_an_unchanged_reload_keeps_the_vm(lua):
     d = lua("local n = require('n') n.n = n.n + 1 ngx.say(n.n)", files={"n.lua": "return {n = 0}"})
     for i in range(1, 4):
