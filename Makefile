@@ -7,7 +7,7 @@
 # make soak       TIME= seconds, the long tests make format    the sources as `make check` wants them
 # make deps       what a build needs            make bench-routes  the time to find a route
 # make deb        a Debian package, in build/deb   make test-package  it, installed in a chroot
-# make clean
+# make clean                                    make test-parity  Lua: the same scripts on Moongate and on nginx
 #
 # SAN=address,undefined or SAN=thread and CC=clang choose a variant, each with
 # its own folder under build/; WERROR=1 makes warnings errors; V=1 shows commands.
@@ -38,6 +38,8 @@ COVERAGE_FLAGS := $(if $(COVERAGE),--coverage -O0)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -linih -lresolv -lm
 LDFLAGS += -Wl,-z,relro,-z,now
+# What libraries for ngx_lua find in nginx by the FFI (lua/ffi_symbols.h).
+EXPORTS := $(foreach s,ngx_hex_dump ngx_atoi,-Wl,--export-dynamic-symbol=$(s))
 
 # `$(call say,CC)` and $(Q) in front of a command: a short line instead of it.
 Q := $(if $(V),,@)
@@ -61,10 +63,10 @@ build/moongate: $(OUT)/moongate
 
 $(OUT)/moongate: $(foreach l,$(LAYERS),$(call objects,$(l),obj))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(EXPORTS) -o $@ $^ $(LDLIBS)
 $(OUT)/moongate-faults: $(foreach l,$(LAYERS),$(call objects,$(l),fobj))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(EXPORTS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
@@ -181,6 +183,12 @@ run: deps
 test: deps-test
 	@$(MAKE) --no-print-directory $(parallel) $(OUT)/moongate $(OUT)/moongate-faults unit fuzzers
 	@OUT=$(OUT) CC=$(CC) SAN=$(SAN) UNIT="$(UNIT)" FUZZERS="$(FUZZERS)" tests/run
+
+# Scripts on Moongate and on nginx's Lua module, whose transcripts are to be equal.
+.PHONY: test-parity
+test-parity: deps-test
+	@$(MAKE) --no-print-directory $(parallel) $(OUT)/moongate
+	@MOONGATE_BINARY=$(abspath $(OUT)/moongate) tests/parity/run
 
 .PHONY: check
 check:

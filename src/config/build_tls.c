@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/build_tls.h"
 
+#include "config/carry.h"
 #include "config/draft.h"
 #include "config/file.h"
 #include "net/tls_client.h"
@@ -48,16 +49,22 @@ static void warn_open(struct draft *d, const struct reader_section *s,
 		warn(d, s, from->entry, text);
 }
 
-static void warn_time(struct draft *d, const struct reader_section *s, const struct reader_entry *e,
-        long left, bool has_begun)
+/* When the daemon starts, a service with an expired certificate is better than none; when a reload
+ * brings one (is_news), what serves is. */
+static void judge_time(struct draft *d, const struct reader_section *s,
+        const struct reader_entry *e, bool is_news, long left, bool has_begun)
 {
 	char text[80];
+	if (left >= 0 && has_begun)
+		return;
 	if (left < 0)
 		snprintf(text, sizeof text, "the certificate has expired, %ld days ago",
 		        -left / DAY_S);
 	else
 		snprintf(text, sizeof text, "the certificate's time has not begun yet");
-	if (left < 0 || !has_begun)
+	if (is_news)
+		draft_error(d, s, e, "%s", text);
+	else
 		warn(d, s, e, text);
 }
 
@@ -106,7 +113,8 @@ static bool add_pair(struct draft *d, const struct draft_listener *l, struct tls
 	}
 	if (is_good) {
 		long left = tls_server_left(t, &has_begun);
-		warn_time(d, l->section, chain->entry, left, has_begun);
+		judge_time(d, l->section, chain->entry, carry_is_news(d, PART_LISTENER, &l->part),
+		        left, has_begun);
 	}
 	file_fini(&chain_file);
 	file_fini(&key_file);
@@ -291,7 +299,8 @@ static void make_client(struct draft *d, struct draft_upstream *u)
 		else if (!u->group->tls)
 			draft_section_error(d, u->section, "TLS: %s", why);
 		else if (tls_client_left(u->group->tls, &left, &has_begun))
-			warn_time(d, u->section, u->tls.certificate.entry, left, has_begun);
+			judge_time(d, u->section, u->tls.certificate.entry,
+			        carry_is_news(d, PART_UPSTREAM, &u->part), left, has_begun);
 	}
 	file_fini(&ca);
 	file_fini(&chain);
@@ -330,6 +339,12 @@ static void check_client(struct draft *d, const struct draft_upstream *u)
 		warn(d, u->section, verify,
 		        "whoever answers is believed to be the server: traffic can be read and "
 		        "changed on the way");
+	/* The PROXY header goes in front of TLS, and who the client will be is not known ahead. */
+	const struct reader_entry *spare = reader_find(u->section, "spare");
+	if (spare && u->spare > 0 && u->proxy_protocol != PROXY_HEADER_OFF)
+		draft_error(d, u->section, spare,
+		        "a wss server cannot have both: its PROXY header goes before TLS, when "
+		        "nobody has come yet; want proxy_protocol = off, or no spare");
 	check_names(d, u);
 }
 

@@ -68,6 +68,11 @@ static void *same(const struct draft *d, enum part_kind kind, const struct part 
 	return was && part_is_same(was, p) ? was->at : NULL;
 }
 
+bool carry_is_news(const struct draft *d, enum part_kind kind, const struct part *p)
+{
+	return d->running && !same(d, kind, p);
+}
+
 static void carry_listeners(struct draft *d)
 {
 	struct config *c = d->config;

@@ -147,6 +147,8 @@ static void sample_conditions(const struct route *r, char **lines, char **query)
 			fprintf(header, "%s: %s\r\n", c->name, c->value);
 			continue;
 		}
+		if (c->kind != CONDITION_QUERY)
+			continue; /* no request of ours shows a certificate */
 		print_encoded(arguments, c->name);
 		fputc('=', arguments);
 		print_encoded(arguments, c->value);

@@ -91,6 +91,48 @@ bool parse_query(struct parse *p, void *field)
 	return add_condition(p, ((struct draft_route *)field)->route, CONDITION_QUERY);
 }
 
+enum { FINGERPRINT_LEN = 64 };
+
+/* SHA-256 in hex as tools print it: in any case, with or without colons. */
+static bool read_fingerprint(const char *text, char out[FINGERPRINT_LEN + 1])
+{
+	size_t n = 0;
+	for (; *text; text++) {
+		if (*text == ':' && n % 2 == 0 && n > 0)
+			continue;
+		if (n == FINGERPRINT_LEN || !strchr("0123456789abcdefABCDEF", *text))
+			return false;
+		out[n++] = (char)ascii_lower((uint8_t)*text);
+	}
+	out[n] = '\0';
+	return n == FINGERPRINT_LEN;
+}
+
+bool parse_tls_client(struct parse *p, void *field)
+{
+	static const char *const words[] = {"subject ", "issuer ", "fingerprint ", NULL};
+	struct draft_route *r = field;
+	char fingerprint[FINGERPRINT_LEN + 1];
+	int i = 0;
+	while (words[i] && strncmp(p->value, words[i], strlen(words[i])) != 0)
+		i++;
+	if (!words[i])
+		return false;
+	enum condition_kind kind = (enum condition_kind)(CONDITION_TLS_SUBJECT + i);
+	const char *value = p->value + strlen(words[i]);
+	value += strspn(value, " \t");
+	if (*value == '\0' || strlen(value) > CONDITION_VALUE_MAX)
+		return parse_refuse(p, "want a value of 1 to 300 bytes behind it");
+	if (kind == CONDITION_TLS_FINGERPRINT && !read_fingerprint(value, fingerprint))
+		return parse_refuse(p, "want a SHA-256 of 64 hex digits, with or without colons");
+	if (r->route->condition_n == CONDITIONS_MAX)
+		return parse_refuse(p, "the route has 8 conditions already, and they are the most");
+	return route_add_condition(r->route, kind, "",
+	               kind == CONDITION_TLS_FINGERPRINT ? fingerprint : value) ||
+	       parse_refuse(
+	               p, "the route has a condition on it already: no request could meet both");
+}
+
 /* `any` is no list, and stands alone. */
 static bool is_alone(struct parse *p, bool has_list)
 {

@@ -238,6 +238,9 @@ const struct schema_key schema_key[] = {
 	  "how long a cookie counts; off: until the browser ends" },
 	{ KIND_UPSTREAM, "connect_timeout", parse_time, UPSTREAM(connect_timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
 	  "longest time to find and connect to the server, TLS included" },
+	{ KIND_UPSTREAM, "answer_timeout", parse_time, UPSTREAM(answer_timeout_ms), 1, H(24), "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "longest time from choosing a server, connecting included, to the first line of its answer; then the next one is tried. off: a server that "
+	  "stays silent may take all of the handshake_timeout" },
 	{ KIND_UPSTREAM, "tls_ca", parse_tls_file, UPSTREAM(tls.ca), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "certificates in PEM that those of the servers must lead to; the system's if not given" },
 	{ KIND_UPSTREAM, "tls_verify", parse_on_off, UPSTREAM(tls.verify), NO_BOUNDS, "on", KEY_RELOAD, "on | off",
@@ -287,6 +290,9 @@ const struct schema_key schema_key[] = {
 	  "a header that the request must have, once and with exactly this value" },
 	{ KIND_ROUTE, "query", parse_query, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "NAME=VALUE",
 	  "an argument that the request's query must have, once and, decoded, with exactly this value" },
+	{ KIND_ROUTE, "tls_client", parse_tls_client, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD,
+	  "subject NAME | issuer NAME | fingerprint SHA256", "what the client's verified certificate must be: whose, and by whom, as RFC 2253 writes "
+	  "names (CN=alice,O=Example), or exactly this one" },
 	{ KIND_ROUTE, "upstream", parse_name, ROUTE(upstream), NO_BOUNDS, NULL, KEY_RELOAD, "NAME",
 	  "pass WebSocket connections on to this [upstream]" },
 	{ KIND_ROUTE, "respond", parse_respond, ROUTE(respond), NO_BOUNDS, NULL, KEY_RELOAD, "STATUS | 301 URL",

@@ -202,7 +202,7 @@ static void print_unmet(const struct telling *t, const struct condition *c)
 	char text[CONDITION_TEXT_MAX];
 	struct slice value;
 	fprintf(t->out, "no: wants %s; ", condition_text(c, text));
-	if (condition_find(c, t->head, &value))
+	if (condition_find(c, t->head, NULL, &value))
 		fprintf(t->out, "the request has \"%.*s\"\n", (int)value.len,
 		        (const char *)value.at);
 	else

@@ -62,13 +62,13 @@ enum { DIGITS_MAX = 20 };
 /* In decimal; the slice is the end of `digits`. */
 static struct slice in_digits(uint8_t digits[DIGITS_MAX], uint64_t value)
 {
-	uint8_t *end = digits + DIGITS_MAX, *at = end;
+	size_t at = DIGITS_MAX;
 
 	do {
-		*--at = (uint8_t)('0' + value % 10);
+		digits[--at] = (uint8_t)('0' + value % 10);
 		value /= 10;
-	} while (value > 0);
-	return slice_of(at, (size_t)(end - at));
+	} while (value > 0 && at > 0);
+	return slice_of(digits + at, DIGITS_MAX - at);
 }
 
 void http_put_digits(struct http_writer *w, uint64_t value)

@@ -8,7 +8,6 @@
 #include "lua/ngx.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* Its address is the key of the table of modules in the registry. */
 static const char registry_key;
@@ -123,18 +122,6 @@ static int get_logs(lua_State *L)
 
 /* ---- ngx.process ---- */
 
-static int process_type(lua_State *L)
-{
-	lua_pushliteral(L, "worker");
-	return 1;
-}
-
-static int get_master_pid(lua_State *L)
-{
-	lua_pushinteger(L, getpid());
-	return 1;
-}
-
 static int enable_privileged_agent(lua_State *L)
 {
 	return refuse(L, "API disabled in the current context");
@@ -154,8 +141,6 @@ static const luaL_Reg errlog_functions[] = {
         {NULL, NULL},
 };
 static const luaL_Reg process_functions[] = {
-        {"type", process_type},
-        {"get_master_pid", get_master_pid},
         {"enable_privileged_agent", enable_privileged_agent},
         {NULL, NULL},
 };

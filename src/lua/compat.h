@@ -6,8 +6,8 @@
 
 #include <lua.h>
 
-/* Makes the modules and puts their loaders into package.preload. Once for each VM, after the
- * openers of lua/ngx.h, with the ngx table on top of the stack; `package` is open. */
+/* Makes the modules and puts their loaders into package.preload. Once for each VM, with the ngx
+ * table on top of the stack, and before the groups that add to them; `package` is open. */
 void compat_open(lua_State *L);
 
 /* Pushes the table that require(name) gives, for a group that has functions to add which need a

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "lua/client.h"
+#include "lua/compat.h"
 #include "lua/ngx.h"
 #include "lua/ngx_log.h"
 #include "lua/values.h"
@@ -383,21 +384,13 @@ static int l_resp_set_status(lua_State *L)
 	return ngx_resp_set_status(L);
 }
 
-/* require "ngx.resp" */
-static int open_resp_module(lua_State *L)
-{
-	static const luaL_Reg functions[] = {
-	        {"add_header", l_add_header}, {"set_status", l_resp_set_status}, {NULL, NULL}};
-	lua_newtable(L);
-	luaL_setfuncs(L, functions, 0);
-	return 1;
-}
-
 void ngx_resp_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"say", l_say}, {"print", l_print}, {"flush", l_flush},
 	        {"eof", l_eof}, {"send_headers", l_send_headers}, {"exit", l_exit},
 	        {"redirect", l_redirect}, {"on_abort", l_on_abort}, {NULL, NULL}};
+	static const luaL_Reg module[] = {
+	        {"add_header", l_add_header}, {"set_status", l_resp_set_status}, {NULL, NULL}};
 	luaL_setfuncs(L, functions, 0);
 	lua_newtable(L);
 	lua_createtable(L, 0, 2);
@@ -411,5 +404,7 @@ void ngx_resp_open(lua_State *L)
 	lua_pushcfunction(L, l_get_headers);
 	lua_setfield(L, -2, "get_headers");
 	lua_setfield(L, -2, "resp");
-	lua_vm_preload(L, "ngx.resp", open_resp_module);
+	compat_push_module(L, "ngx.resp");
+	luaL_setfuncs(L, module, 0);
+	lua_pop(L, 1);
 }

@@ -14,6 +14,7 @@
 #include "lua/values.h"
 #include "lua/vm.h"
 #include "net/address.h"
+#include "net/tls_stream.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -197,16 +198,67 @@ static void push_server_name(lua_State *L, struct lua_client *c)
 	push_text(L, handler_route_name(c->session));
 }
 
+/* False, and *out empty: there is no TLS, or no connection any more. */
+static bool find_tls(struct lua_client *c, struct tls_info *out)
+{
+	const struct stream *s = handler_stream(c->session);
+	*out = (struct tls_info){.version = "", .cipher = ""};
+	return s && tls_describe(s, out);
+}
+
 static void push_scheme(lua_State *L, struct lua_client *c)
 {
-	(void)c;
-	push_text(L, "http");
+	struct tls_info tls;
+	push_text(L, find_tls(c, &tls) ? "https" : "http");
 }
 
 static void push_https(lua_State *L, struct lua_client *c)
 {
-	(void)c;
-	push_text(L, "");
+	struct tls_info tls;
+	push_text(L, find_tls(c, &tls) ? "on" : "");
+}
+
+static void push_ssl_protocol(lua_State *L, struct lua_client *c)
+{
+	struct tls_info tls;
+	find_tls(c, &tls);
+	push_text(L, tls.version);
+}
+
+static void push_ssl_cipher(lua_State *L, struct lua_client *c)
+{
+	struct tls_info tls;
+	find_tls(c, &tls);
+	push_text(L, tls.cipher);
+}
+
+static void push_ssl_server_name(lua_State *L, struct lua_client *c)
+{
+	struct tls_info tls;
+	find_tls(c, &tls);
+	lua_push_slice(L, tls.server_name);
+}
+
+static void push_ssl_client_subject(lua_State *L, struct lua_client *c)
+{
+	struct tls_info tls;
+	find_tls(c, &tls);
+	lua_push_slice(L, tls.subject);
+}
+
+static void push_ssl_client_issuer(lua_State *L, struct lua_client *c)
+{
+	struct tls_info tls;
+	find_tls(c, &tls);
+	lua_push_slice(L, tls.issuer);
+}
+
+/* One that does not hold ends the handshake, so none FAILED. */
+static void push_ssl_client_verify(lua_State *L, struct lua_client *c)
+{
+	struct tls_info tls;
+	bool is_on = find_tls(c, &tls);
+	push_text(L, !is_on ? "" : tls.subject.len > 0 ? "SUCCESS" : "NONE");
 }
 
 static void push_connection(lua_State *L, struct lua_client *c)
@@ -365,6 +417,12 @@ static const struct {
         {"server_name", push_server_name},
         {"server_port", push_server_port},
         {"server_protocol", push_protocol},
+        {"ssl_cipher", push_ssl_cipher},
+        {"ssl_client_i_dn", push_ssl_client_issuer},
+        {"ssl_client_s_dn", push_ssl_client_subject},
+        {"ssl_client_verify", push_ssl_client_verify},
+        {"ssl_protocol", push_ssl_protocol},
+        {"ssl_server_name", push_ssl_server_name},
         {"status", push_status},
         {"time_iso8601", push_time_iso},
         {"time_local", push_time_local},

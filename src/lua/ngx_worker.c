@@ -3,6 +3,7 @@
 /* ngx.worker and require "ngx.process". A worker is a thread; scripts take its pid for a unique
  * key, so it is the thread's. */
 
+#include "lua/compat.h"
 #include "lua/ngx.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
@@ -55,21 +56,16 @@ static int l_master_pid(lua_State *L)
 	return 1;
 }
 
-static int open_process(lua_State *L)
-{
-	static const luaL_Reg functions[] = {
-	        {"type", l_type}, {"get_master_pid", l_master_pid}, {NULL, NULL}};
-	lua_newtable(L);
-	luaL_setfuncs(L, functions, 0);
-	return 1;
-}
-
 void ngx_worker_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"exiting", l_exiting}, {"pid", l_pid},
 	        {"count", l_count}, {"id", l_id}, {NULL, NULL}};
+	static const luaL_Reg process_functions[] = {
+	        {"type", l_type}, {"get_master_pid", l_master_pid}, {NULL, NULL}};
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);
 	lua_setfield(L, -2, "worker");
-	lua_vm_preload(L, "ngx.process", open_process);
+	compat_push_module(L, "ngx.process");
+	luaL_setfuncs(L, process_functions, 0);
+	lua_pop(L, 1);
 }

@@ -12,6 +12,7 @@
 enum {
 	SHARDS_MAX = 64,
 	SHARD_SIZE = 256 << 10, /* of a dictionary's size, for each shard */
+	FREED_BY_FLUSH = 3,     /* of a shard's least used, as nginx does */
 };
 
 /* ---- names ---- */
@@ -293,10 +294,19 @@ void shared_dict_flush_all(struct shared_dict *d)
 {
 	for (unsigned i = 0; i < d->shard_count; i++) {
 		struct shard *s = &d->shards[i];
+		struct shared_entry *out = NULL;
 		pthread_mutex_lock(&s->lock);
 		list_each (it, &s->table.used)
 			list_entry(it, struct shared_entry, used)->expires_ms = 1;
+		for (int n = 0; n < FREED_BY_FLUSH && !list_is_empty(&s->table.used); n++) {
+			struct shared_entry *e =
+			        list_entry(s->table.used.next, struct shared_entry, used);
+			shared_take_out(d, s, e);
+			e->next = out;
+			out = e;
+		}
 		pthread_mutex_unlock(&s->lock);
+		shared_release_chain(out);
 	}
 }
 

@@ -82,7 +82,7 @@ enum shared_result shared_dict_pop(struct shared_dict *d, struct slice key, bool
 enum shared_result shared_dict_len(
         struct shared_dict *d, struct slice key, uint64_t now_ms, size_t *len);
 
-/* All have expired, but can still be found as stale ones. */
+/* All have expired, but can still be found as stale ones; the three least used of a shard go. */
 void shared_dict_flush_all(struct shared_dict *d);
 /* Frees those that have expired, at most `max` (0: all). Returns how many. */
 size_t shared_dict_flush_expired(struct shared_dict *d, size_t max, uint64_t now_ms);

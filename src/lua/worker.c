@@ -58,9 +58,13 @@ uint64_t lua_worker_wall_ms(void *owner, bool renew)
 	struct timespec now;
 	uint64_t turn_ms = lw->worker ? lw->worker->now_ms : 0;
 	if (renew || !lw->wall_ms || !turn_ms || turn_ms - lw->wall_at_ms > WALL_STALE_MS) {
+		uint64_t told_ms = lw->wall_ms + (turn_ms - lw->wall_at_ms);
 		clock_gettime(CLOCK_REALTIME, &now);
 		lw->wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 		lw->wall_at_ms = turn_ms;
+		/* Two clocks were cut to milliseconds: time must not go back for that. */
+		if (told_ms == lw->wall_ms + 1)
+			lw->wall_ms = told_ms;
 	}
 	return lw->wall_ms + (turn_ms - lw->wall_at_ms);
 }

@@ -2,6 +2,7 @@
 #include "proxy/condition.h"
 
 #include "http/uri.h"
+#include "net/tls_stream.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,28 +73,54 @@ static bool find_argument(const char *name, struct slice query, struct slice *va
 	return n == 1;
 }
 
-bool condition_find(const struct condition *c, const struct http_head *h, struct slice *value)
+static bool find_client(enum condition_kind kind, const struct tls_info *tls, struct slice *value)
 {
-	return c->kind == CONDITION_HEADER ? find_header(c->name, h, value)
-	                                   : find_argument(c->name, h->query, value);
+	if (!tls)
+		return false;
+	*value = kind == CONDITION_TLS_SUBJECT  ? tls->subject
+	         : kind == CONDITION_TLS_ISSUER ? tls->issuer
+	                                        : tls->fingerprint;
+	return value->len > 0;
+}
+
+bool condition_find(const struct condition *c, const struct http_head *h,
+        const struct tls_info *tls, struct slice *value)
+{
+	switch (c->kind) {
+	case CONDITION_HEADER:
+		return find_header(c->name, h, value);
+	case CONDITION_QUERY:
+		return find_argument(c->name, h->query, value);
+	default:
+		return find_client(c->kind, tls, value);
+	}
 }
 
 int condition_compare(const struct condition *c, struct slice value)
 {
 	struct slice want = slice_str(c->value);
-	return c->kind == CONDITION_HEADER ? compare(value, want) : compare_decoded(value, want);
+	return c->kind == CONDITION_QUERY ? compare_decoded(value, want) : compare(value, want);
 }
 
-bool condition_holds(const struct condition *c, const struct http_head *h)
+bool condition_holds(
+        const struct condition *c, const struct http_head *h, const struct tls_info *tls)
 {
 	struct slice value;
-	return condition_find(c, h, &value) && condition_compare(c, value) == 0;
+	return condition_find(c, h, tls, &value) && condition_compare(c, value) == 0;
 }
 
 const char *condition_text(const struct condition *c, char out[CONDITION_TEXT_MAX])
 {
-	bool is_header = c->kind == CONDITION_HEADER;
-	snprintf(out, CONDITION_TEXT_MAX, "%s %s%s%s", is_header ? "header" : "query", c->name,
-	        is_header ? ": " : "=", c->value);
+	static const struct {
+		const char *before, *between;
+	} form[] = {
+	        [CONDITION_HEADER] = {"header ", ": "},
+	        [CONDITION_QUERY] = {"query ", "="},
+	        [CONDITION_TLS_SUBJECT] = {"tls_client subject ", ""},
+	        [CONDITION_TLS_ISSUER] = {"tls_client issuer ", ""},
+	        [CONDITION_TLS_FINGERPRINT] = {"tls_client fingerprint ", ""},
+	};
+	snprintf(out, CONDITION_TEXT_MAX, "%s%s%s%s", form[c->kind].before, c->name,
+	        form[c->kind].between, c->value);
 	return out;
 }

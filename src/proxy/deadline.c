@@ -93,12 +93,17 @@ static uint64_t pong_due(const struct session *s)
 	return (progress > s->ping_ms ? progress : s->ping_ms) + limit;
 }
 
-/* Most sessions are short, and theirs end before their upstream's connection is looked after.
- * What the kernel counts from then on it counts from the connection's last bytes. */
-enum { SETTLE_MS = 10 * 1000 };
+/* The upstream's connection is looked after from a third of the shortest time on that this
+ * is about; most sessions end before. The kernel counts from the connection's last bytes. */
 static uint64_t settle_due(const struct session *s)
 {
-	return s->is_settled || side_is_gone(&s->side[UPSTREAM]) ? NEVER : s->start_ms + SETTLE_MS;
+	if (s->is_settled || side_is_gone(&s->side[UPSTREAM]))
+		return NEVER;
+	const struct socket_options *o = &s->route->group->socket;
+	uint32_t shortest = o->keepalive_ms;
+	if (o->user_timeout_ms && (!shortest || o->user_timeout_ms < shortest))
+		shortest = o->user_timeout_ms;
+	return shortest ? s->start_ms + shortest / 3 : NEVER;
 }
 
 static uint64_t idle_due(const struct session *s)

@@ -4,6 +4,7 @@
 #include "http/answer.h"
 #include "http/handshake.h"
 #include "http/uri.h"
+#include "net/tls_stream.h"
 #include "proxy/admit.h"
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
@@ -356,12 +357,15 @@ static bool find_route(struct session *s, const struct http_head *head, bool *so
 	struct route *r = NULL;
 	*sound = n > 0;
 	if (n > 0) {
+		struct tls_info tls;
+		bool is_tls = tls_describe(s->side[CLIENT].ep.stream, &tls);
 		struct slice authority = head->authority.len > 0 ? head->authority : head->host;
 		struct route_query q = {.listener = route_table_listener(s->proxy->routes,
 		                                s->listener->name, s->listener->number),
 		        .host = slice_of(host, uri_host(authority, host, &port)),
 		        .path = slice_of(path, (size_t)n),
-		        .head = head};
+		        .head = head,
+		        .tls = is_tls ? &tls : NULL};
 		r = route_find(s->proxy->routes, &q);
 	}
 	route_unref(s->route);

@@ -465,7 +465,7 @@ static struct route *find_in_run(const struct run *run, const struct route_query
 	if (first->condition_n == 0)
 		return run->first[0];
 	for (size_t i = 0; i < first->condition_n; i++)
-		if (!q->head || !condition_find(&first->condition[i], q->head, &given[i]))
+		if (!q->head || !condition_find(&first->condition[i], q->head, q->tls, &given[i]))
 			return NULL;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -511,7 +511,7 @@ static void judge(const struct route *r, const struct route_query *q, struct rou
 	step->condition = NULL;
 	step->verdict = is_at(r, q->listener) ? ROUTE_HOLDS : ROUTE_NOT_AT_LISTENER;
 	for (size_t i = 0; step->verdict == ROUTE_HOLDS && i < r->condition_n; i++) {
-		if (q->head && condition_holds(&r->condition[i], q->head))
+		if (q->head && condition_holds(&r->condition[i], q->head, q->tls))
 			continue;
 		step->verdict = ROUTE_NOT_BY_CONDITION;
 		step->condition = &r->condition[i];

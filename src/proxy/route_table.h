@@ -39,6 +39,7 @@ struct route_query {
 	struct slice host;            /* as uri_host() gives it; empty: none */
 	struct slice path;            /* as uri_normalise_path() gives it */
 	const struct http_head *head; /* for the conditions; NULL: none holds */
+	const struct tls_info *tls;   /* for those on the client's certificate; NULL: none holds */
 };
 
 /* NULL: none. The table keeps the reference. */

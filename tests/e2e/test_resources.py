@@ -548,30 +548,31 @@ def test_R_14_upstream_gone_without_fin_while_connecting(moongate, network, tmp_
 
 
 def test_R_15_R_16_sockets_find_dead_peers(moongate, upstream):
-    """Keepalive and TCP_USER_TIMEOUT, which do it, are set on both sides."""
-    daemon = moongate(upstream)
+    """Keepalive and TCP_USER_TIMEOUT, which do it, are set on both sides; on the upstream's once
+    the session has lasted a third of the shorter one."""
+    daemon = moongate(upstream, group={"tcp_keepalive": "3s", "tcp_user_timeout": "2s"})
     client, app = open_pair(daemon, upstream)
-    sockets = sockets_of(daemon.pid)
-    if sockets is None:
-        pytest.skip("the kernel does not give out descriptors of other processes")
-    found = 0
-    wanted = {client.sock.getsockname(), app.sock.getsockname()}
-    for sock in sockets:
-        with sock:
-            try:
-                if sock.getpeername() not in wanted:
+
+    def options(peer):
+        sockets, found = sockets_of(daemon.pid), []
+        if sockets is None:
+            pytest.skip("the kernel does not give out descriptors of other processes")
+        for sock in sockets:
+            with sock:
+                try:
+                    if sock.getpeername() != peer:
+                        continue
+                except OSError:
                     continue
-            except OSError:
-                continue
-            found += 1
-            tcp = socket.IPPROTO_TCP
-            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-            assert sock.getsockopt(tcp, socket.TCP_KEEPIDLE) == 30
-            assert sock.getsockopt(tcp, socket.TCP_KEEPINTVL) == 10
-            assert sock.getsockopt(tcp, socket.TCP_KEEPCNT) == 3
-            assert sock.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 30_000
-            assert sock.getsockopt(tcp, socket.TCP_NODELAY) == 1
-    assert found == 2
+                tcp = socket.IPPROTO_TCP
+                found.append([sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)] +
+                             [sock.getsockopt(tcp, name) for name in (
+                                 socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT,
+                                 socket.TCP_USER_TIMEOUT, socket.TCP_NODELAY)])
+        return found
+
+    assert options(client.sock.getsockname()) == [[1, 30, 10, 3, 30_000, 1]]
+    wait_until(lambda: options(app.sock.getsockname()) == [[1, 3, 1, 3, 2_000, 1]], "the options")
     client.text("x")
     app.expect_text("x")
     still_works(daemon)

@@ -3,6 +3,7 @@
 
 import json
 import re
+import select
 import socket
 import ssl
 import subprocess
@@ -12,8 +13,9 @@ import pytest
 from helpers import polite
 from helpers.daemon import check_config, refused, section, wait_until
 from helpers.frames import CLOSE, TEXT, close_payload
-from helpers.peer import LIMIT, RawClient
+from helpers.peer import LIMIT, RawClient, UpstreamPeer
 from helpers.polite import ChromiumClient, NodeClient, PythonClient
+from helpers.reloads import counts, refuse, reload
 from helpers.tls import Authority, Pipe, SecureClient, SecureUpstream, openssl, server_context
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -481,6 +483,17 @@ def test_key_in_the_certificates_file(moongate, ca, site, tmp_path):
     works(moongate(listener={"tls_certificate": both}), ca)
 
 
+def test_conditions_on_certificates(tmp_path):
+    for value, words in (("subject", "want subject NAME . issuer NAME"), ("subject ", "want"), ("name x", "want subject"),
+                         ("fingerprint 12", "want a SHA-256 of 64 hex digits"),
+                         ("fingerprint " + "g" * 64, "want a SHA-256 of 64 hex digits")):
+        config = tmp_path / "check.conf"
+        config.write_text("[listener l]\nbind = 127.0.0.1:1\n[route r]\nrespond = 200\n"
+                          f"tls_client = {value}\n")
+        status, said = check_config(config)
+        assert status != 0 and re.search(words, said), said
+
+
 def test_upstream_files(tmp_path, ca, site):
     server = "server = wss://localhost:2"
     for upstream, words in (
@@ -491,6 +504,7 @@ def test_upstream_files(tmp_path, ca, site):
              "tls_client_key = .*: private key: it does not belong"),
             (f"{server}\ntls_verify = off\ntls_ca = {ca.certificate}", "does nothing: want tls_verify = on too"),
             ("server = ws://localhost:2\ntls_verify = off", "does nothing: want a server = wss://HOST too"),
+            (f"{server}\nspare = 2\nproxy_protocol = v2", "spare = 2: a wss server cannot have both"),
             ("server = wss://unix:/x", "want tls_server_name = NAME too|Want tls_server_name = NAME too")):
         status, said = check(tmp_path, upstream=upstream)
         assert status != 0 and re.search(words, said), said
@@ -506,6 +520,118 @@ def test_key_log_only_by_its_key(moongate, site, ca, tmp_path):
     works(daemon, ca)
     assert "CLIENT_HANDSHAKE_TRAFFIC_SECRET" in log.read_text() and log.stat().st_mode & 0o777 == 0o600
     assert any("whoever can read this file can read all TLS traffic" in line.text for line in daemon.lines)
+
+
+# ---- reload ----
+
+
+def common_name(client):
+    return client.sock.getpeercert()["subject"][0][0][1]
+
+
+def test_S_06_certificate_changed(moongate, secure, ca, tmp_path):
+    """The files alone have changed; who is connected stays."""
+    one, two = ca.make("one", "DNS:localhost"), ca.make("two", "DNS:localhost")
+    live = [tmp_path / "live.pem", tmp_path / "live.key"]
+
+    def put(pair):
+        for path, source in zip(live, (pair.certificate, pair.key)):
+            path.write_bytes(source.read_bytes())
+            path.chmod(0o600)
+
+    put(one)
+    daemon = moongate(listener={"tls_certificate": live[0], "tls_key": live[1]})
+    first = secure(daemon).open("/still")
+    assert common_name(first) == "one"
+    assert counts(reload(daemon), "listeners")[0] == 2
+    assert common_name(secure(daemon)) == "one"
+    put(two)
+    assert counts(reload(daemon), "listeners") == (1, 0, 1, 0)
+    second = secure(daemon).open("/still")
+    assert common_name(second) == "two"
+    for client in (first, second):
+        client.echoes(5)
+        client.end()
+
+
+def test_S_06_sessions_are_resumed_after_it(moongate, ca, site, tmp_path):
+    daemon = moongate(listener={**site.keys, "handshake_timeout": "9s"})
+    session = tmp_path / "session.pem"
+    at = ["-connect", "%s:%d" % daemon.address, "-tls1_2", "-CAfile", ca.certificate]
+    openssl("s_client", *at, "-sess_out", session, data=b"")
+    assert counts(reload(daemon, ("handshake_timeout = 9s", "handshake_timeout = 8s")), "listeners")[2] == 1
+    assert b"Reused" in openssl("s_client", *at, "-sess_in", session, data=b"").stdout
+
+
+def test_T_09_bad_files_at_reload(moongate, secure, ca, tmp_path):
+    good = ca.make("good", "DNS:localhost")
+    bad = {"has expired": ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old5"),
+           "has not begun yet": ca.make("young", "DNS:localhost", begin=10, end=20, file="young2")}
+    live = [tmp_path / "live.pem", tmp_path / "live.key"]
+
+    def put(certificate, key):
+        for path, source in zip(live, (certificate, key)):
+            path.write_bytes(source.read_bytes())
+            path.chmod(0o600)
+
+    put(good.certificate, good.key)
+    daemon = moongate(listener={"tls_certificate": live[0], "tls_key": live[1]})
+    for words, pair in bad.items():
+        put(pair.certificate, pair.key)
+        assert words in refuse(daemon)[0]
+    put(good.certificate, bad["has expired"].key)
+    assert "it does not belong to the certificate" in refuse(daemon)[0]
+    live[1].unlink()
+    assert "cannot read it: No such file" in refuse(daemon)[0]
+    live[0].write_text("")
+    assert "cannot read it: it is empty" in refuse(daemon)[0]
+    client = secure(daemon).open("/still")
+    assert common_name(client) == "good"
+    client.echoes(3)
+    put(good.certificate, good.key)
+    reload(daemon)
+    client.end()
+
+
+def test_T_09_what_has_expired_meanwhile_goes_on(moongate, ca):
+    """Only what a reload brings is refused for its time."""
+    old = ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old6")
+    daemon = moongate(listener=old.keys)
+    reload(daemon, section("route", "more", {"path": "/more", "echo": "on"}))
+
+
+def test_upstream_becomes_secure_at_reload(moongate, upstream, apps, ca):
+    app = apps()
+    daemon = moongate(upstream)
+    plain = "server = ws://127.0.0.1:%d" % upstream.address[1]
+    client = daemon.client()
+    client.send(client.request("/app"))
+    upstream.accept_open()
+    client.expect_101()
+    reload(daemon, (plain, f"server = {app.server}\ntls_ca = {ca.certificate}"))
+    second = daemon.client()
+    second.send(second.request("/app"))
+    app.accept_open()
+    second.expect_101()
+
+
+def test_spares_are_secured(moongate, apps, ca):
+    app = apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
+    for _ in range(2):
+        app.accept()
+    spares = list(app.peers)
+    client = daemon.client()
+    client.send(client.request("/app"))
+    third = app.accept()  # takes the place of the one that was used
+    used = [peer for peer in spares if select.select([peer.sock], [], [], 0)[0]]
+    while not used:
+        used = [peer for peer in spares if select.select([peer.sock], [], [], 0)[0]]
+    used[0].read_request()
+    used[0].send(used[0].answer())
+    client.expect_101()
+    assert third not in used
+    daemon.stop()
 
 
 # ---- sessions, stapling, clients' certificates ----
@@ -576,9 +702,27 @@ def test_client_certificates(both, secure, ca, tmp_path):
         daemon.end_of(client)
     daemon.stop()
     first, second = (json.loads(line) for line in log.read_text().splitlines())
-    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_sha256"] == digest
+    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_digest"] == digest
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
+
+
+def test_client_certificates_choose_routes(moongate, site, secure, ca):
+    alice, bob = ca.make("alice", file="alice3"), ca.make("bob")
+    shown = openssl("x509", "-in", bob.certificate, "-noout", "-fingerprint", "-sha256").stdout.decode()
+    conditions = {"alice": ["subject CN=alice", "issuer CN=Test ca"], "nobody": ["subject CN=alice", "issuer CN=nobody"],
+                  "bob": ["subject CN=bob", "fingerprint " + shown.split("=")[1].strip()]}
+    extra = "".join(section("route", name, {"path": "/who", "tls_client": value, "respond": 200,
+                                            "response_set": f"X-Route: {name}"})
+                    for name, value in conditions.items())
+    extra += section("route", "other", {"path": "/who", "respond": 200, "response_set": "X-Route: other"})
+    daemon = moongate(listener={**site.keys, "tls_client_ca": ca.certificate, "tls_verify_client": "optional"},
+                      extra=extra)
+    carol = ca.make("carol")
+    for pair, route in ((alice, "alice"), (bob, "bob"), (carol, "other"), (None, "other")):
+        client = secure(daemon, ca.client_context(show=pair) if pair else ca.client_context())
+        client.send(client.get("/who"))
+        assert client.expect_answer(200).get("X-Route") == route
 
 
 def test_client_certificates_wanted(moongate, site, secure, ca, tmp_path):
@@ -862,3 +1006,99 @@ def test_faults(moongate, site, ca, fault):
                 client.binary(polite.pattern(size))
                 client.expect_binary(polite.pattern(size))
             client.end()
+
+
+# ---- spare connections ----
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_spares_are_secured_ahead(moongate, ca, apps, version):
+    """No client has come: the handshakes are done. What a server says of tickets does not end one."""
+    app = apps()
+    app.context.minimum_version = app.context.maximum_version = version
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
+    peers = [app.accept(), app.accept()]
+    for k in range(4):
+        peer = peers[k]
+        client = daemon.client()
+        client.send(client.request("/app"))
+        peer.read_request()
+        peer.send(peer.answer())
+        client.expect_101()
+        peers.append(app.accept())  # its successor
+        peer.send(peer.make(TEXT, b"to it"))
+        client.expect_text("to it")
+    totals = daemon.stop()
+    assert totals["spares_used"] == 4 and totals["spares_died"] == 0
+
+
+def test_U_05_a_spare_that_is_closed_or_speaks_over_tls(moongate, ca, apps):
+    app = apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
+    first, second = app.accept(), app.accept()
+    first.send(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    second.sock.unwrap()
+    for _ in range(2):
+        app.accept()
+    client = daemon.client()
+    client.send(client.request("/app"))
+    peer = app.peers[2]
+    peer.read_request()
+    peer.send(peer.answer())
+    client.expect_101()
+    assert daemon.stop()["spares_died"] == 2
+
+
+def test_a_spare_for_the_proxy_protocol_is_secured_when_it_is_used(moongate, ca, apps):
+    app = apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "proxy_protocol": "v1",
+                                  "spare": 1, "spare_idle": "1h"})
+    with app.sock.accept()[0] as sock:
+        sock.settimeout(LIMIT)
+        client = daemon.client()
+        client.send(client.request("/app"))
+        line = b""
+        while not line.endswith(b"\r\n"):
+            line += sock.recv(1)
+        assert line.startswith(b"PROXY TCP4 127.0.0.1 ")
+        peer = UpstreamPeer(app.context.wrap_socket(sock, server_side=True))
+        peer.read_request()
+        peer.send(peer.answer())
+        client.expect_101()
+        peer.close()
+    assert daemon.stop()["spares_used"] == 1
+
+
+def test_U_14_a_spare_finds_the_bad_certificate(moongate, apps, ca):
+    app = apps(Authority(ca.folder / "foreign").make("app", "DNS:localhost"))
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 1, "max_fails": 1,
+                                  "fail_timeout": "1h"})
+    with pytest.raises((ssl.SSLError, OSError)):
+        app.accept().sock.recv(1)
+    assert "certificate" in daemon.wait_line("spare_failed")["reason"]
+    daemon.wait_line("server_down")
+
+
+def test_U_06_aborted_then_next_over_tls(moongate, ca, site, port, many):
+    """The upstream is an echo of the same daemon, behind TLS."""
+    number = port()
+    hall = section("listener", "hall", {"bind": f"127.0.0.1:{number}", **site.keys})
+    hall += section("route", "hall", {"listener": "hall", "echo": "on"})
+    daemon = moongate("unused", extra=hall, group={"server": f"wss://localhost:{number}", "tls_ca": ca.certificate,
+                                                   "spare": 4, "spare_idle": "1h"})
+    for n in range(many(10000)):
+        first = daemon.client()
+        text = first.request("/app")
+        first.send(text[: len(text) // 2] if n % 4 == 0 else text)
+        if n % 4 >= 2:
+            first.text("A" * (n % 500 + 1))
+        if n % 4 == 3:
+            first.expect_101()
+        first.reset()
+        second = daemon.client()
+        second.send(second.request("/app"))
+        second.expect_101()
+        second.text("B%d" % n)
+        second.expect_text("B%d" % n)
+        second.end()
+    daemon.client().open("/still").end()

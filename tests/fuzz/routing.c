@@ -144,7 +144,7 @@ static bool rank_route(const struct route *r, const struct route_query *q, struc
 	if (is_prefix ? !slice_starts_with(q->path, path) : !slice_equal(q->path, path))
 		return false;
 	for (size_t i = 0; i < r->condition_n; i++)
-		if (!condition_holds(&r->condition[i], q->head))
+		if (!condition_holds(&r->condition[i], q->head, NULL))
 			return false;
 	out->part[1] = is_prefix ? (long)path.len : 100000;
 	out->part[2] = r->listeners != 0;

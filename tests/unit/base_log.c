@@ -843,6 +843,46 @@ START_TEST(R_07_a_blocked_service_loses_lines)
 	unlink(name);
 	ck_assert(log_open(path, LOG_LEVEL_INFO));
 }
+
+/* Both targets are opened before either is used; one that cannot be leaves both as they are. */
+START_TEST(prepared)
+{
+	char other[128], record[] = "a record\n", *text;
+
+	snprintf(other, sizeof(other), "%s.other", path);
+	unlink(other);
+	ck_assert(log_prepare(other));
+	errno = 0;
+	ck_assert(!log_access_prepare("/nowhere/at/all"));
+	ck_assert_int_eq(errno, ENOENT);
+	log_drop_prepared();
+	log_event(LOG_LEVEL_INFO, "before", NULL);
+	ck_assert(log_prepare(other));
+	log_event(LOG_LEVEL_INFO, "still_before", NULL);
+	log_use_prepared();
+	log_event(LOG_LEVEL_INFO, "after", NULL);
+	log_use_prepared(); /* nothing more */
+	text = content();
+	ck_assert_uint_eq(count_of(text, "before"), 2);
+	ck_assert_uint_eq(count_of(text, "after"), 0);
+	free(text);
+	ck_assert(log_open(path, LOG_LEVEL_INFO));
+	ck_assert(!log_access_is_on());
+	ck_assert(log_access_prepare(other));
+	ck_assert(!log_access_is_on());
+	log_use_prepared();
+	ck_assert(log_access_is_on());
+	log_access_put(record, strlen(record));
+	log_access_close();
+	struct stat st;
+	ck_assert_int_eq(stat(other, &st), 0);
+	ck_assert_int_gt(st.st_size, (off_t)strlen(record));
+	unlink(other);
+	log_set_level(LOG_LEVEL_ERROR);
+	ck_assert(!log_is_on(LOG_LEVEL_INFO));
+	log_set_level(LOG_LEVEL_INFO);
+}
+END_TEST
 END_TEST
 
 static Suite *suite(void)
@@ -882,6 +922,7 @@ static Suite *suite(void)
 	tcase_add_test(t, syslog_is_found_again);
 	tcase_add_test(t, the_journal_is_found_again);
 	tcase_add_test(t, R_07_a_blocked_service_loses_lines);
+	tcase_add_test(t, prepared);
 	return s;
 }
 

@@ -129,8 +129,6 @@ static const struct lua_row others[] = {
         {"require('ngx.errlog').raw_log(400, 'x')", "! t:1: bad log level"},
         {"require('ngx.errlog').raw_log(-1, 'x')", "! t:1: bad log level"},
         {"require('ngx.errlog').raw_log(4.5, 'hello') return S(ngx.logged)", "{1=4,2='hello'}"},
-        {"require('ngx.process').type()", "'worker'"},
-        {"require('ngx.process').get_master_pid() > 0", "true"},
         {"require('ngx.process').enable_privileged_agent()",
                 "nil, 'API disabled in the current context'"},
 };

@@ -485,6 +485,24 @@ START_TEST(steps_are_told)
 }
 END_TEST
 
+/* Numbers of listeners mean something in one table; a name finds its own in any. */
+START_TEST(names_of_listeners)
+{
+	struct route_table *t = route_table_new(NULL, 0), *plain = route_table_new(NULL, 0);
+	route_table_name_listener(t, 0, "a");
+	route_table_name_listener(t, 3, "b");
+	route_table_name_listener(t, ROUTE_LISTENERS_MAX - 1, "c");
+	ck_assert_uint_eq(route_table_listener(t, "a", 0), 0);
+	ck_assert_uint_eq(route_table_listener(t, "b", 0), 3);
+	ck_assert_uint_eq(route_table_listener(t, "b", 1), 3);
+	ck_assert_uint_eq(route_table_listener(t, "c", 3), ROUTE_LISTENERS_MAX - 1);
+	ck_assert_uint_eq(route_table_listener(t, "d", 3), ROUTE_LISTENERS_MAX);
+	ck_assert_uint_eq(route_table_listener(plain, "d", 3), 3);
+	route_table_unref(t);
+	route_table_unref(plain);
+}
+END_TEST
+
 int main(void)
 {
 	TCase *t = tcase_create("route_table");
@@ -504,6 +522,7 @@ int main(void)
 	tcase_add_test(t, what_nothing_decides_between);
 	tcase_add_test(t, a_route_takes_no_host_or_name_twice);
 	tcase_add_test(t, steps_are_told);
+	tcase_add_test(t, names_of_listeners);
 	Suite *s = suite_create("proxy_route_table");
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);

@@ -4,7 +4,7 @@
 get()
 end()
 logged("lua entry thread aborted: runtime error:")
-logged("logged_with_traceback.lua:12: deep down")
+logged("logged_with_traceback.lua:11: deep down")
 logged("in function 'inner'")
 ]=]
 local function inner()
