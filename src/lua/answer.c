@@ -209,7 +209,7 @@ static void put_head(struct lua_client *c, struct http_writer *w, unsigned statu
 {
 	struct slice v;
 	http_put_status(w, status);
-	if (has_body(status) && !has(c, SLICE("Content-Type"), &v))
+	if (has_body(status) && !c->is_untyped && !has(c, SLICE("Content-Type"), &v))
 		http_put_field(w, SLICE("Content-Type"), SLICE("text/plain"));
 	if (c->is_chunked)
 		http_put_field(w, SLICE("Transfer-Encoding"), SLICE("chunked"));

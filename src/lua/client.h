@@ -57,6 +57,8 @@ struct lua_client {
 	bool is_body_timed_out;
 	bool is_failed;       /* its answer cannot become whole */
 	bool is_length_known; /* the answer's Content-Length is the script's */
+	bool is_untyped;      /* the script wants no Content-Type */
+	bool is_args_written; /* an empty query is one, not none */
 	uint64_t length_left; /* of it */
 	size_t unread;        /* after the end: bytes of the present read that were not used */
 	size_t sending;       /* bytes whose sender waits for room */

@@ -25,6 +25,13 @@ static int l_spawn(lua_State *L)
 	return lua_thread_spawn(L, t, args);
 }
 
+/* It never was a light thread. One that is over is marked. */
+static bool is_plain(lua_State *co)
+{
+	const struct lua_thread *t = lua_getexdata2(co);
+	return t ? t->kind != LUA_LIGHT : lua_getexdata(co) != &lua_thread_over;
+}
+
 /* The light thread that L is a parent of; raises for all others. NULL: it has been waited for, or
  * killed. */
 static struct lua_thread *check_child(lua_State *L, int arg)
@@ -32,10 +39,10 @@ static struct lua_thread *check_child(lua_State *L, int arg)
 	lua_State *co = lua_tothread(L, arg);
 	luaL_argcheck(L, co, arg, "lua thread expected");
 	struct lua_thread *t = lua_getexdata2(co);
+	if (is_plain(co))
+		luaL_error(L, "attempt to wait on a coroutine that is not a user thread");
 	if (!t)
 		return NULL;
-	if (t->kind != LUA_LIGHT)
-		luaL_error(L, "attempt to wait on a coroutine that is not a user thread");
 	if (t->spawner != L)
 		luaL_error(L, "only the parent coroutine can wait on the thread");
 	return t;
@@ -64,6 +71,13 @@ static int take_results(lua_State *L, struct lua_thread *t)
 	return n + 1;
 }
 
+static int fail(lua_State *L, const char *why)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, why);
+	return 2;
+}
+
 static int l_wait(lua_State *L)
 {
 	int n = lua_gettop(L);
@@ -72,11 +86,8 @@ static int l_wait(lua_State *L)
 		return luaL_error(L, "at least one coroutine should be specified");
 	for (int i = 1; i <= n; i++) {
 		struct lua_thread *t = check_child(L, i);
-		if (!t) {
-			lua_pushboolean(L, 0);
-			lua_pushliteral(L, "already waited or killed");
-			return 2;
-		}
+		if (!t)
+			return fail(L, "already waited or killed");
 		if (t->state == LUA_ZOMBIE)
 			return take_results(L, t);
 	}
@@ -86,11 +97,12 @@ static int l_wait(lua_State *L)
 	return lua_wait(L, w, 0);
 }
 
-static int fail(lua_State *L, const char *why)
+static bool is_below(lua_State *L, const struct lua_thread *t)
 {
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
+	const struct lua_thread *at = lua_thread_of(L);
+	while (at && at != t)
+		at = at->parent;
+	return at != NULL;
 }
 
 static int l_kill(lua_State *L)
@@ -99,17 +111,20 @@ static int l_kill(lua_State *L)
 	lua_request_in(L, LUA_PHASES_YIELD);
 	luaL_argcheck(L, co, 1, "lua thread expected");
 	struct lua_thread *t = lua_getexdata2(co);
+	if (is_plain(co))
+		return fail(L, "not user thread");
 	if (!t)
 		return fail(L, "already waited or killed");
-	if (t->kind != LUA_LIGHT)
-		return fail(L, "not user thread");
-	if (t->spawner != L)
+	/* A parent that its child has resumed would end itself. */
+	if (t->spawner != L || is_below(L, t))
 		return fail(L, "killer not parent");
 	if (t->state == LUA_ZOMBIE) {
 		lua_thread_free(t);
 		return fail(L, "already terminated");
 	}
 	lua_thread_kill(t);
+	lua_resetthread(lua_vm_of(L)->L, co); /* which gives it the exdata of the first, too */
+	lua_setexdata(co, (void *)(uintptr_t)&lua_thread_over);
 	lua_pushinteger(L, 1);
 	return 1;
 }

@@ -149,6 +149,8 @@ int lua_thread_yield(lua_State *L);
 void lua_thread_need_yield(lua_State *L);
 /* Frees a zombie that was waited for, or any that is done. */
 void lua_thread_free(struct lua_thread *t);
+/* Its address is the exdata of the coroutine of a light thread that is over. */
+extern const char lua_thread_over;
 /* The same at once, even from a callback of the scheduler: for what must not outlast it. */
 void lua_thread_run_now(struct lua_thread *t, int args);
 /* Runs whatever is ready; nothing of it on the C stack yet. */
