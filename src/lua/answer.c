@@ -72,6 +72,11 @@ static size_t put_escaped(char *to, struct slice v, bool is_name)
 	return n;
 }
 
+size_t lua_header_escape(char out[3], uint8_t byte)
+{
+	return put_escaped(out, slice_of(&byte, 1), false);
+}
+
 /* Room for so many bytes more. */
 static bool reserve(struct lua_client *c, size_t more)
 {
@@ -203,6 +208,12 @@ static void put_fields(const struct lua_client *c, struct http_writer *w, bool i
 	for (size_t i = 0; lua_answer_get(c, SLICE(""), i, &name, &value); i++)
 		if (!is_ours(name) && (is_upgrade || !slice_equal_nocase(name, SLICE("Upgrade"))))
 			http_put_field(w, name, value);
+}
+
+bool lua_client_has_default_type(const struct lua_client *c)
+{
+	struct slice v;
+	return has_body(c->answered) && !c->is_untyped && !has(c, SLICE("Content-Type"), &v);
 }
 
 static void put_head(struct lua_client *c, struct http_writer *w, unsigned status)

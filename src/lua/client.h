@@ -86,7 +86,12 @@ void lua_answer_remove(struct lua_client *c, struct slice name);
 bool lua_answer_get(const struct lua_client *c, struct slice name, size_t i, struct slice *found,
         struct slice *value);
 void lua_answer_clear(struct lua_client *c);
+/* Writes a byte of a value as it may stand in a head: control characters are percent-encoded.
+ * Returns 1 or 3, the bytes written. */
+size_t lua_header_escape(char out[3], uint8_t byte);
 
+/* A head was sent, with the Content-Type that is there without one of the script's. */
+bool lua_client_has_default_type(const struct lua_client *c);
 /* Sends the answer's head unless it went out before. False: the connection is gone. */
 bool lua_client_send_head(struct lua_client *c);
 /* A part of the answer's body, framed as its head says; sends that first. */

@@ -51,8 +51,7 @@ static int push_fields(lua_State *L, const struct lua_client *c, struct slice na
 	struct slice found, value;
 	if (!lua_answer_get(c, name, 0, &found, &value)) {
 		bool is_default = slice_equal_nocase(name, SLICE("Content-Type")) &&
-		                  c->answer_state != LUA_ANSWER_NONE && c->answered != 101 &&
-		                  !c->is_untyped;
+		                  lua_client_has_default_type(c);
 		if (is_default)
 			lua_pushliteral(L, "text/plain");
 		return is_default;
@@ -321,7 +320,9 @@ static int l_flush(lua_State *L)
 
 static int l_eof(lua_State *L)
 {
-	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
+	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
+	if (c->request->phase == LUA_PHASE_LOG)
+		return fail(L, "seen eof");
 	if (c->is_raw)
 		return fail(L, "raw request socket acquired");
 	if (c->answer_state == LUA_ANSWER_ENDED)
