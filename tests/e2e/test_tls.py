@@ -504,7 +504,6 @@ def test_upstream_files(tmp_path, ca, site):
              "tls_client_key = .*: private key: it does not belong"),
             (f"{server}\ntls_verify = off\ntls_ca = {ca.certificate}", "does nothing: want tls_verify = on too"),
             ("server = ws://localhost:2\ntls_verify = off", "does nothing: want a server = wss://HOST too"),
-            (f"{server}\nspare = 2\nproxy_protocol = v2", "spare = 2: a wss server cannot have both"),
             ("server = wss://unix:/x", "want tls_server_name = NAME too|Want tls_server_name = NAME too")):
         status, said = check(tmp_path, upstream=upstream)
         assert status != 0 and re.search(words, said), said
