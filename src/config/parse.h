@@ -82,7 +82,7 @@ bool parse_health_path(struct parse *p, void *field);    /* char *: owned */
 bool parse_proxy_protocol(struct parse *p, void *field); /* enum proxy_header_version */
 bool parse_trusted_header(struct parse *p, void *field); /* enum trust_header */
 
-bool parse_tls_client(struct parse *p, void *field);     /* struct draft_route: one more condition */
+bool parse_tls_client(struct parse *p, void *field);  /* struct draft_route: one more condition */
 bool parse_tls_file(struct parse *p, void *field);    /* struct draft_file */
 bool parse_tls_files(struct parse *p, void *field);   /* struct draft_files: one more */
 bool parse_tls_version(struct parse *p, void *field); /* enum tls_floor */

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from helpers import polite
-from helpers.daemon import check_config, refused, section, wait_until
+from helpers.daemon import SANITIZED, check_config, refused, section, wait_until
 from helpers.frames import CLOSE, TEXT, close_payload
 from helpers.peer import LIMIT, RawClient, UpstreamPeer
 from helpers.polite import ChromiumClient, NodeClient, PythonClient
@@ -268,7 +268,7 @@ def test_T_05_many_handshakes(moongate, site, ca, handshakes):
             session = first.session
     rounds(handshakes, context, session)
     daemon.settle()
-    assert daemon.memory() < before + (4 << 20)
+    assert SANITIZED or daemon.memory() < before + (4 << 20)
     assert daemon.stop()["tls_resumed"] >= handshakes
 
 
@@ -322,7 +322,7 @@ def test_T_08_many_names(moongate, site, ca, handshakes):
     before = daemon.memory()
     rounds(handshakes, "n")
     daemon.settle()
-    assert daemon.memory() < before + (4 << 20)
+    assert SANITIZED or daemon.memory() < before + (4 << 20)
 
 
 def test_T_10_request_with_finished(moongate, site, ca):
@@ -1101,4 +1101,5 @@ def test_U_06_aborted_then_next_over_tls(moongate, ca, site, port, many):
         second.text("B%d" % n)
         second.expect_text("B%d" % n)
         second.end()
-    daemon.client().open("/still").end()
+    # Both ends of its spares are the daemon's, so descriptors are told of by the stop alone.
+    assert daemon.stop()["spares_used"] > 0
