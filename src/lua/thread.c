@@ -132,9 +132,10 @@ void lua_thread_kill(struct lua_thread *t)
 	cancel_wait(t);
 	if (t->parent && t->parent->child == t)
 		t->parent->child = NULL;
-	if (t->kind != LUA_USER && t->state != LUA_ZOMBIE)
+	bool is_over = t->state == LUA_ZOMBIE || t->state == LUA_DEAD;
+	if (t->kind != LUA_USER && !is_over)
 		r->live--;
-	t->is_known = true; /* it stands in the middle of something */
+	t->is_known |= !is_over; /* it stands in the middle of something */
 	lua_thread_free(t);
 }
 

@@ -254,6 +254,36 @@ static void guard_globals(lua_State *L)
 	lua_pop(L, 1);
 }
 
+/* Around the loader of modules in Lua: which files they were matters at a reload. */
+static int l_load_module(lua_State *L)
+{
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "searchpath");
+	lua_pushvalue(L, 1);
+	lua_getfield(L, -3, "path");
+	if (lua_isfunction(L, -3) && lua_isstring(L, -1)) {
+		lua_call(L, 2, 1);
+		if (lua_isstring(L, -1))
+			lua_handlers_add_module(lua_vm_of(L)->set, lua_tostring(L, -1));
+	}
+	lua_settop(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
+static void watch_modules(lua_State *L)
+{
+	enum { LUA_LOADER = 2 };
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "loaders");
+	lua_rawgeti(L, -1, LUA_LOADER);
+	lua_pushcclosure(L, l_load_module, 1);
+	lua_rawseti(L, -2, LUA_LOADER);
+	lua_pop(L, 2);
+}
+
 /* `;;` in a path is the default. */
 static void set_path(lua_State *L, const char *field, const char *path)
 {
@@ -281,6 +311,7 @@ static int open_all(lua_State *L)
 	ngx_time_set_clock(L, lua_worker_wall_ms, vm->worker);
 	set_path(L, "path", s->package_path);
 	set_path(L, "cpath", s->package_cpath);
+	watch_modules(L);
 	make_globals(vm);
 	return 0;
 }

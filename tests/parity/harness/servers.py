@@ -202,7 +202,7 @@ resolver {self.stage.names.text} ipv6=off;
 lua_package_path "{lua}/?.lua;;";
 lua_socket_log_errors off;
 lua_ssl_trusted_certificate {self.keys.ca[0]};
-init_by_lua_file {lua}/init.lua;
+init_by_lua_file {lua}/oracle.lua;
 init_worker_by_lua_file {lua}/init_worker.lua;
 server {{
 listen 127.0.0.1:{self.address[1]};
