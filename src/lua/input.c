@@ -87,14 +87,14 @@ void lua_input_take(struct lua_input *in, size_t n)
 	}
 }
 
-void lua_input_wait(struct lua_input *in, struct lua_wait *w, void (*more)(struct lua_input *in))
+void lua_input_await(struct lua_input *in, struct lua_wait *w, void (*more)(struct lua_input *in))
 {
 	in->reader = w;
 	in->more = more;
-	if (!in->is_paused)
-		return;
-	in->is_paused = false;
-	in->resume(in);
+	if (in->is_paused) {
+		in->is_paused = false;
+		in->resume(in);
+	}
 }
 
 bool lua_input_serve(struct lua_input *in, uint8_t *buf, size_t len)
