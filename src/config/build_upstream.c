@@ -144,6 +144,7 @@ void build_upstream(struct draft *d, struct draft_upstream *u)
 	g->source_n = u->source_n;
 	u->source = NULL;
 	g->connect_timeout_ms = u->connect_timeout_ms;
+	g->answer_timeout_ms = u->answer_timeout_ms;
 	g->spare = u->spare;
 	g->spare_idle_ms = u->spare_idle_ms;
 	g->proxy_protocol = u->proxy_protocol;

@@ -95,7 +95,7 @@ struct draft_upstream {
 	struct draft_hash_key hash_key;
 	uint32_t max_connections, queue, queue_timeout_ms;
 	uint32_t tries, max_fails, fail_timeout_ms, slow_start_ms;
-	uint32_t connect_timeout_ms, spare, spare_idle_ms;
+	uint32_t connect_timeout_ms, answer_timeout_ms, spare, spare_idle_ms;
 	struct socket_options socket;
 	enum proxy_header_version proxy_protocol;
 	enum upstream_health health;

@@ -238,6 +238,9 @@ const struct schema_key schema_key[] = {
 	  "how long a cookie counts; off: until the browser ends" },
 	{ KIND_UPSTREAM, "connect_timeout", parse_time, UPSTREAM(connect_timeout_ms), 1, H(24), "5s", KEY_RELOAD, NULL,
 	  "longest time to find and connect to the server, TLS included" },
+	{ KIND_UPSTREAM, "answer_timeout", parse_time, UPSTREAM(answer_timeout_ms), 1, H(24), "off", KEY_OFF | KEY_RELOAD, NULL,
+	  "longest time from choosing a server, connecting included, to the first line of its answer; then the next one is tried. off: a server that "
+	  "stays silent may take all of the handshake_timeout" },
 	{ KIND_UPSTREAM, "tls_ca", parse_tls_file, UPSTREAM(tls.ca), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "certificates in PEM that those of the servers must lead to; the system's if not given" },
 	{ KIND_UPSTREAM, "tls_verify", parse_on_off, UPSTREAM(tls.verify), NO_BOUNDS, "on", KEY_RELOAD, "on | off",

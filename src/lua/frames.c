@@ -304,7 +304,7 @@ static int take_frame(lua_State *L, struct lua_frames *f)
 	}
 	if (f->in->is_eof)
 		return lua_frames_fail(L, f, step_words[k.step], "closed");
-	lua_input_want(f->in, k.want);
+	f->in->want = (uint32_t)k.want; /* at most 2^31 */
 	return 0;
 }
 
@@ -313,7 +313,7 @@ static int take_frame(lua_State *L, struct lua_frames *f)
 static void stop_reading(struct lua_frames *f)
 {
 	f->in->reader = NULL;
-	lua_input_want(f->in, 0);
+	f->in->want = 0;
 }
 
 static void on_more(struct lua_input *in)
@@ -364,7 +364,7 @@ int lua_frames_receive(lua_State *L, struct lua_frames *f)
 	int n = take_frame(L, f);
 	if (n)
 		return n;
-	f->in->reader = lua_wait_begin(L, &ops, f);
-	f->in->more = on_more;
-	return lua_wait(L, f->in->reader, f->read_timeout_ms);
+	struct lua_wait *w = lua_wait_begin(L, &ops, f);
+	lua_input_await(f->in, w, on_more);
+	return lua_wait(L, w, f->read_timeout_ms);
 }

@@ -90,10 +90,11 @@ void lua_input_take(struct lua_input *in, size_t n)
 	}
 }
 
-void lua_input_want(struct lua_input *in, size_t bytes)
+void lua_input_await(struct lua_input *in, struct lua_wait *w, void (*more)(struct lua_input *in))
 {
-	in->want = bytes <= UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
-	if (in->is_paused && kept_len(in) < in->want) {
+	in->reader = w;
+	in->more = more;
+	if (in->is_paused) {
 		in->is_paused = false;
 		in->resume(in);
 	}

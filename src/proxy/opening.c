@@ -236,17 +236,33 @@ static void handshake_over(struct session *s)
 	request_refuse(s, 504, reason);
 }
 
+/* The server has had its time, and another one may have some left. One that has begun to
+ * answer is not left for another. */
+static void answer_over(struct session *s)
+{
+	static const char reason[] = "the upstream did not answer in time";
+	const struct endpoint *up = &s->side[UPSTREAM].ep;
+	tries_blame(s, "answer_timeout");
+	if (up->stream && up->phase == ENDPOINT_HEAD && up->http.scan.fields_at > 0)
+		request_refuse(s, 504, reason);
+	else
+		tries_next(s, 504, reason);
+}
+
 void opening_on_deadline(struct session *s, bool handshake)
 {
 	struct side *up = &s->side[UPSTREAM];
+	uint64_t due = tries_answer_due(s);
 	if (handshake || s->opening->waiting.is_on) {
 		handshake_over(s);
+	} else if (due && session_clock(s) >= due) {
+		answer_over(s);
 	} else if (!up->ep.stream || stream_is_connecting(up->ep.stream)) {
 		endpoint_close(&up->ep, false);
 		dial_end(&s->opening->dial);
 		tries_cannot_connect(s, ETIMEDOUT);
 	} else {
-		s->opening->connect_ms = 0;
+		s->opening->connect_ms = due;
 		deadline_reset(s);
 	}
 }

@@ -47,8 +47,9 @@ struct opening {
 	bool has_length;            /* its head tells the body's length */
 	bool has_status;            /* at least a status line came before the end */
 	uint8_t interim;
-	bool early_close;   /* the client's close frame is among the early ones */
-	uint8_t room[1024]; /* for a request of the usual size; last: it is not cleared */
+	bool has_lost_spare; /* spare connections may all be dead: no other one is used */
+	bool early_close;    /* the client's close frame is among the early ones */
+	uint8_t room[1024];  /* for a request of the usual size; last: it is not cleared */
 };
 
 /* `server`: the one of the group to be asked first, by its name; or empty. */
@@ -66,5 +67,5 @@ void opening_on_end(struct session *s, enum stream_end end, int error);
 bool opening_hold(struct session *s, struct queue *q, const struct slice *v, size_t n);
 /* Keeps frames of the client until the tunnel opens. */
 void opening_keep(struct session *s, const struct slice *v, size_t n);
-/* connect_timeout, queue_timeout or handshake_timeout has passed. */
+/* connect_timeout, answer_timeout, queue_timeout or handshake_timeout has passed. */
 void opening_on_deadline(struct session *s, bool handshake);

@@ -59,19 +59,28 @@ static void on_members(struct srv *srv, const char *error)
 
 /* ---- a server ---- */
 
+uint64_t tries_answer_due(const struct session *s)
+{
+	uint32_t limit = s->opening->group->answer_timeout_ms;
+	return limit ? s->opening->picked_ms + limit : 0;
+}
+
 static void arm_connect_timeout(struct session *s)
 {
 	uint32_t limit = s->opening->group->connect_timeout_ms;
-	s->opening->connect_ms = limit ? session_clock(s) + limit : 0;
+	uint64_t connect = limit ? session_clock(s) + limit : 0, answer = tries_answer_due(s);
+	s->opening->connect_ms = answer && (!connect || answer < connect) ? answer : connect;
 	deadline_reset(s);
 }
 
 static void dial_server(struct session *s)
 {
 	struct opening *o = s->opening;
+	struct worker *w = s->proxy->worker;
 	o->connect_ms = 0;
-	switch (spare_dial_start(
-	        &o->dial, s->proxy->worker, s->opening->group, &o->picked, on_dialled)) {
+	switch (o->has_lost_spare
+	                ? dial_start(&o->dial, w, o->group, o->picked.server, on_dialled)
+	                : spare_dial_start(&o->dial, w, o->group, &o->picked, on_dialled)) {
 	case DIAL_READY:
 		tries_connect_next(s, 0);
 		break;
@@ -340,6 +349,7 @@ void tries_replace_spare(struct session *s)
 	struct upstream_worker *u = s->proxy->worker->layer[WORKER_UPSTREAM];
 	counter_inc(&u->counters.spares_lost);
 	o->picked.has_spare = false; /* its place is this session's */
+	o->has_lost_spare = true;
 	dial_end(&o->dial);
 	dial_server(s);
 }

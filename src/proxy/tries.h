@@ -6,6 +6,7 @@
  * it. What is left when no server will do is an answer of our own. Private to proxy/. */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct session;
 
@@ -21,6 +22,8 @@ void tries_next(struct session *s, unsigned status, const char *reason);
 /* It answered with this status. False when there is no other that can be asked at once: then
  * this answer is the client's. */
 bool tries_ask_another(struct session *s, unsigned status);
+/* When the present server has been silent for too long; 0 = never. */
+uint64_t tries_answer_due(const struct session *s);
 /* The server is to blame for what went wrong. */
 void tries_blame(struct session *s, const char *reason);
 /* A connection that was made before and ended without a byte of an answer may have been over

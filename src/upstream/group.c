@@ -99,22 +99,42 @@ void upstream_members_unref(struct upstream_members *m)
 	mem_free(m);
 }
 
+/* What a group of an earlier configuration says does not count any more. */
+static void set_limits(const struct upstream_group *g, const struct upstream_members *m)
+{
+	struct group_state *shared = m->server[0].state->group;
+	uint64_t used = atomic_load(&g->used);
+	pthread_mutex_lock(&shared->lock);
+	bool is_latest = used >= shared->used && used > 0;
+	if (is_latest)
+		shared->used = used;
+	for (unsigned i = 0; is_latest && i < m->n; i++)
+		atomic_store(&m->server[i].state->limit, m->server[i].max_connections);
+	pthread_mutex_unlock(&shared->lock);
+}
+
 void upstream_group_set_members(struct upstream_group *g, struct upstream_members *m)
 {
 	pthread_mutex_lock(&g->lock);
 	struct upstream_members *old = g->members;
 	g->members = m;
+	/* A reference of ours, for it may be replaced at once. */
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&g->lock);
 	upstream_members_unref(old);
+	set_limits(g, m);
+	upstream_members_unref(m);
 }
 
 void upstream_group_use(struct upstream_group *g, uint64_t now_ms)
 {
+	static _Atomic uint64_t uses;
+	atomic_store(&g->used, atomic_fetch_add(&uses, 1) + 1);
 	struct upstream_members *m = upstream_group_members(g);
-	for (unsigned i = 0; m && i < m->n; i++)
-		atomic_store(&m->server[i].state->limit, m->server[i].max_connections);
-	if (m)
-		waiting_serve(m->server[0].state->group, now_ms);
+	if (!m)
+		return;
+	set_limits(g, m);
+	waiting_serve(m->server[0].state->group, now_ms);
 	upstream_members_unref(m);
 }
 

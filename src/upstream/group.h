@@ -64,7 +64,8 @@ struct upstream_group {
 	uint32_t max_connections;    /* of each target of a service; 0 = any number */
 	_Atomic uint64_t members_ms; /* when the service was answered so */
 	struct upstream_members *members; /* under the lock unless is_fixed */
-	bool is_fixed;                    /* the members stay as they are, once set */
+	_Atomic uint64_t used; /* when it was last taken into use, by a count; 0 = never */
+	bool is_fixed;         /* the members stay as they are, once set */
 	pthread_mutex_t lock;
 	enum upstream_balance balance;
 	enum upstream_hash hash;
@@ -78,6 +79,7 @@ struct upstream_group {
 	struct address *source; /* to connect from, by turns; none = the kernel's choice */
 	size_t source_n;
 	uint32_t connect_timeout_ms;
+	uint32_t answer_timeout_ms; /* of a try, from its beginning; 0 = off */
 	uint32_t spare; /* connections kept ready to each server, by all workers; 0 = none */
 	uint32_t spare_idle_ms; /* for which they are kept */
 	enum upstream_health health;

@@ -32,6 +32,7 @@ struct group_state {
 	struct list waiting;   /* lock: struct waiting, first come first */
 	uint64_t tickets;      /* lock: given to those who wait */
 	atomic_uint waiting_n; /* changes under the lock */
+	uint64_t used;         /* lock: of the latest group of this name that was taken into use */
 	bool is_mixed;         /* lock: they may have begun with different members of the group */
 };
 

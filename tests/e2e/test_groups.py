@@ -395,6 +395,27 @@ def test_tries_end_with_the_deadline(moongate, upstreams):
     refused_so(daemon, client, 504, "the upstream did not answer in time")
 
 
+@pytest.mark.parametrize("spare", ["off", 1])
+def test_answer_timeout(moongate, upstreams, apps, spare):
+    """A server that accepts and says nothing costs its own time only; the next one serves."""
+    silent, app = upstreams(), apps("a")[0]
+    daemon = grouped(moongate, [silent, app], group={"answer_timeout": "300ms", "spare": spare, "max_fails": "off"})
+    client = ask(daemon)
+    assert greeted(client) == "a"
+    client.end()
+    assert daemon.wait_line("try_failed")["reason"] == "the upstream did not answer in time"
+    still_works(daemon)
+    assert daemon.stop()["server_failures"] >= 1
+
+
+def test_answer_timeout_of_the_last(moongate, upstream):
+    daemon = moongate(upstream, group={"answer_timeout": "200ms"}, listener={"handshake_timeout": "30s"})
+    client = ask(daemon)
+    peer = upstream.accept_request()
+    refused_so(daemon, client, 504, "the upstream did not answer in time")
+    peer.expect_end()
+
+
 def test_client_leaves_between_tries(moongate, upstreams):
     first, second = upstreams(), upstreams()
     daemon = grouped(moongate, [first, second])

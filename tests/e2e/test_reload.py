@@ -16,7 +16,6 @@ import pytest
 
 from helpers.apps import App
 from helpers.daemon import SANITIZED, refused, section, still_works, wait_until
-from helpers.hall import Hall
 from helpers.names import NameServer
 from helpers.peer import LIMIT, RawClient
 from helpers.reloads import (Crowd, counts, edit, labelled, outcomes, refuse, reload, wait_outcome)
@@ -712,32 +711,6 @@ def test_resolver_changed(moongate, apps, closing):
     client.expect_text("app")
     assert len(silent.asked) <= 2  # one for each family: not again by the first reload
     client.end()
-
-
-def test_U_09_upstream_with_spare_connections_goes(moongate, closing):
-    """Those that wait are closed, those that are used live on; so do they when it changes."""
-    hall = Hall()
-    closing.append(hall)
-    daemon = moongate(hall, group={"spare": 20, "spare_idle": "1h"})
-    wait_until(lambda: hall.idle == 20, "the spare connections")
-    busy = [daemon.client() for _ in range(10)]
-    for client in busy:
-        client.send(client.request("/app"))
-        client.expect_101()
-    wait_until(lambda: hall.idle == 20, "their successors")
-    reload(daemon)
-    assert hall.accepted == 30
-    reload(daemon, ("spare = 20", "spare = 5"))
-    wait_until(lambda: hall.idle == 5, "the spare connections of the changed upstream")
-    text = daemon.config.read_text()
-    daemon.config.write_text(text[:text.index("[upstream app]")])
-    reload(daemon)
-    wait_until(lambda: hall.idle == 0, "the spare connections to be closed")
-    for client in busy:
-        client.echoes(2)
-        client.end()
-    daemon.descriptors -= 20  # two of each session, which are gone
-    daemon.settle()
 
 
 # The log.

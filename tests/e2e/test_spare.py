@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from helpers.daemon import check_config, section, still_works, wait_until
+from helpers.daemon import check_config, refused, section, still_works, wait_until
 from helpers.hall import Hall
 
 
@@ -87,6 +87,19 @@ def test_U_05_the_upstream_speaks_first(moongate, hall, text):
     client.echoes(10)
     client.end()
     assert daemon.stop()["spares_died"] == 2
+
+
+def test_U_11_the_upstream_drops_every_request(moongate, hall):
+    """One spare that ends is no failure of the server's, but what takes its place is asked on a
+    connection of its own: a session is no storm of them."""
+    app = hall(drops=True)
+    daemon = spared(moongate, app, 4, group={"max_fails": "off"})
+    for n in range(1, 11):
+        client = asked(daemon)
+        refused(daemon, client, 502)
+        assert app.requests <= 2 * n
+        wait_until(lambda: app.idle == 4, "the spare connections")
+    still_works(daemon)
 
 
 def test_U_08_the_upstream_ends_idle_connections_by_itself(moongate, hall):

@@ -52,6 +52,53 @@ START_TEST(silence_counts)
 }
 END_TEST
 
+/* answer_timeout: a silent server costs its own time, not that of the others. */
+START_TEST(silence_and_the_next_server)
+{
+	servers(two, 2);
+	group()->answer_timeout_ms = 2000;
+	if (_i == 1)
+		group()->connect_timeout_ms = 0;
+	if (_i == 2)
+		t.connecting = true;
+	pair_request();
+	pass(1999);
+	ck_assert_uint_eq(t.connects, 1);
+	pass(1);
+	ck_assert_uint_eq(t.connects, 2);
+	ck_assert(!server_state_is_up(state(0)) && server_state_is_up(state(1)));
+	count_is(server_failures, 1);
+	t.up->flags &= (uint16_t)~STREAM_CONNECTING;
+	pass(1999);
+	got_nothing(t.client);
+	pair_answer();
+	got_status(101);
+	proxy_abort(t.proxy);
+	turn();
+	pair_forget();
+	ck_assert_uint_eq(state(0)->active + state(1)->active, 0);
+}
+END_TEST
+
+/* ... and of the last one there is an answer. One that has begun is not left. */
+START_TEST(silence_of_the_last_server)
+{
+	servers(two, _i == 0 ? 1 : 2);
+	group()->answer_timeout_ms = 2000;
+	group()->connect_timeout_ms = 1000; /* does not count once it is connected */
+	pair_request();
+	if (_i == 1)
+		push_text(t.up, "HTTP/1.1 101 Switching Protocols\r\nUpgr");
+	pass(1000);
+	got_nothing(t.client);
+	pass(1000);
+	over(504);
+	ck_assert_uint_eq(t.connects, 1);
+	ck_assert(!server_state_is_up(state(0)));
+	count_is(server_failures, 1);
+}
+END_TEST
+
 /* ... but not when the client took most of it. */
 START_TEST(silence_after_a_slow_client_does_not_count)
 {
@@ -223,6 +270,8 @@ END_TEST
 static void add(TCase *c)
 {
 	tcase_add_test(c, silence_counts);
+	tcase_add_loop_test(c, silence_and_the_next_server, 0, 3);
+	tcase_add_loop_test(c, silence_of_the_last_server, 0, 2);
 	tcase_add_test(c, silence_after_a_slow_client_does_not_count);
 	tcase_add_loop_test(c, places_are_given_back, 0, 4);
 	tcase_add_test(c, a_place_is_held_to_the_end);

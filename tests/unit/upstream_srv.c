@@ -172,6 +172,35 @@ START_TEST(inherited)
 }
 END_TEST
 
+/* The limit of the group in use counts, whichever group learns of the target, and when. */
+START_TEST(limits_of_targets)
+{
+	struct upstream_group *old = g;
+	upstream_group_use(old, 1000);
+	FOLLOW(5, {0, 1, 1, "a.test"});
+	struct server_state *a = server_state_ref(old->members->server[0].state);
+	ck_assert_uint_eq(atomic_load(&a->limit), 7);
+	struct upstream_group *next = upstream_group_new("chat");
+	next->service = mem_strdup("_chat._tcp.test");
+	next->is_fixed = false;
+	next->max_connections = 9;
+	/* In use before it has members. */
+	g = next;
+	upstream_group_use(next, 1000);
+	ck_assert_uint_eq(atomic_load(&a->limit), 7);
+	FOLLOW(6, {0, 1, 1, "a.test"});
+	ck_assert_uint_eq(atomic_load(&a->limit), 9);
+	/* A session that began with the old group hears of news. */
+	g = old;
+	FOLLOW(7, {0, 1, 1, "a.test"}, {0, 1, 1, "b.test"});
+	ck_assert_uint_eq(old->members->n, 2);
+	ck_assert_uint_eq(atomic_load(&a->limit), 9);
+	ck_assert_uint_eq(atomic_load(&old->members->server[1].state->limit), SERVER_LIMIT_UNKNOWN);
+	server_state_unref(a);
+	upstream_group_unref(next);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("upstream/srv");
@@ -185,6 +214,7 @@ int main(void)
 	tcase_add_test(t, nothing_to_follow);
 	tcase_add_test(t, inherited);
 	tcase_add_test(t, given_up);
+	tcase_add_test(t, limits_of_targets);
 	tcase_add_test(t, many);
 	suite_add_tcase(s, t);
 	SRunner *runner = srunner_create(s);

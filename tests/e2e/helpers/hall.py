@@ -15,11 +15,13 @@ class Hall:
     """Accepts upgrades and echoes; each message of a connection must begin with the same byte.
 
     patience: a connection is closed when no request has come in so many seconds.
+    drops: a connection is closed when its request has come.
     accepted, now, most, requests: connections so far, at present, at most at a time; and requests.
     """
 
-    def __init__(self, address=("127.0.0.1", 0), patience=None):
+    def __init__(self, address=("127.0.0.1", 0), patience=None, drops=False):
         self.patience = patience
+        self.drops = drops
         self.sock = socket.create_server(address, backlog=4096)
         self.sock.setblocking(False)
         self.address = self.sock.getsockname()
@@ -131,6 +133,9 @@ class Hall:
             if peer.head is None and b"\r\n\r\n" in peer.buf:
                 peer.read_request()
                 self.requests += 1
+                if self.drops:
+                    self._end(peer)
+                    return
                 peer.sock.send(peer.answer())
             while peer.head is not None and peer in self.peers:
                 f, used = parse_frame(peer.buf)
