@@ -65,8 +65,26 @@ static int l_gc(lua_State *L)
 	return 0;
 }
 
+static void open_types(lua_State *L)
+{
+	static const char *const names[16] = {[WS_CONTINUATION] = "continuation",
+	        [WS_TEXT] = "text",
+	        [WS_BINARY] = "binary",
+	        [WS_CLOSE] = "close",
+	        [WS_PING] = "ping",
+	        [WS_PONG] = "pong"};
+	struct lua_vm *vm = lua_vm_of(L);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (!names[i])
+			continue;
+		lua_pushstring(L, names[i]);
+		vm->frame_types[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+}
+
 void lua_frames_open(lua_State *L)
 {
+	open_types(L);
 	if (luaL_newmetatable(L, meta_name)) {
 		lua_pushcfunction(L, l_gc);
 		lua_setfield(L, -2, "__gc");
@@ -99,27 +117,9 @@ int lua_frames_fail(lua_State *L, const struct lua_frames *f, const char *prefix
 	return 3;
 }
 
-void lua_frames_push_type(lua_State *L, uint8_t opcode)
+void lua_frames_push_type(lua_State *L, const struct lua_frames *f, uint8_t opcode)
 {
-	switch (opcode) {
-	case WS_TEXT:
-		lua_pushliteral(L, "text");
-		break;
-	case WS_BINARY:
-		lua_pushliteral(L, "binary");
-		break;
-	case WS_CLOSE:
-		lua_pushliteral(L, "close");
-		break;
-	case WS_PING:
-		lua_pushliteral(L, "ping");
-		break;
-	case WS_PONG:
-		lua_pushliteral(L, "pong");
-		break;
-	default:
-		lua_pushliteral(L, "continuation");
-	}
+	lua_rawgeti(L, LUA_REGISTRYINDEX, f->request->vm->frame_types[opcode]);
 }
 
 int lua_frames_push_close(lua_State *L, struct slice payload)
@@ -232,12 +232,13 @@ static bool has_additions(const struct lua_frames *f)
 	return f->is_message || f->auto_pong || f->auto_close || f->checks_utf8;
 }
 
-static int push_plain(lua_State *L, const struct look *k, struct slice payload)
+static int push_plain(
+        lua_State *L, const struct lua_frames *f, const struct look *k, struct slice payload)
 {
 	if (k->opcode == WS_CLOSE)
 		return lua_frames_push_close(L, payload);
 	lua_pushlstring(L, (const char *)payload.at, payload.len);
-	lua_frames_push_type(L, k->opcode);
+	lua_frames_push_type(L, f, k->opcode);
 	if (k->fin)
 		lua_pushnil(L);
 	else
@@ -271,7 +272,7 @@ static int push_frame(lua_State *L, struct lua_frames *f, const struct look *k, 
 		if (!lua_frames_judge(L, f, &in, &n))
 			n = 0;
 	} else {
-		n = push_plain(L, k, v);
+		n = push_plain(L, f, k, v);
 	}
 	if (f->in)
 		lua_input_take(f->in, k->want);

@@ -88,6 +88,6 @@ void lua_frames_refuse(struct lua_frames *f, uint16_t code);
 /* Pushes nil, nil and why, and makes that fatal where it is. */
 int lua_frames_fail(lua_State *L, const struct lua_frames *f, const char *prefix, const char *why);
 /* `text`, `binary` ... */
-void lua_frames_push_type(lua_State *L, uint8_t opcode);
+void lua_frames_push_type(lua_State *L, const struct lua_frames *f, uint8_t opcode);
 /* close: reason, "close", code. */
 int lua_frames_push_close(lua_State *L, struct slice payload);

@@ -67,10 +67,11 @@ static int judge_close(lua_State *L, struct lua_frames *f, struct slice payload)
 	return lua_frames_push_close(L, payload);
 }
 
-static int push_data(lua_State *L, uint8_t opcode, struct slice payload, bool fin)
+static int push_data(
+        lua_State *L, const struct lua_frames *f, uint8_t opcode, struct slice payload, bool fin)
 {
 	lua_pushlstring(L, (const char *)payload.at, payload.len);
-	lua_frames_push_type(L, opcode);
+	lua_frames_push_type(L, f, opcode);
 	if (fin)
 		lua_pushnil(L);
 	else
@@ -85,7 +86,7 @@ static bool judge_control(lua_State *L, struct lua_frames *f, const struct lua_f
 		return false;
 	}
 	*n = in->opcode == WS_CLOSE ? judge_close(L, f, in->payload)
-	                            : push_data(L, in->opcode, in->payload, true);
+	                            : push_data(L, f, in->opcode, in->payload, true);
 	return true;
 }
 
@@ -151,7 +152,7 @@ static int push_message(lua_State *L, struct lua_frames *f)
 	if (!lua_vm_make_room(f->request->vm, m->len)) {
 		n = refuse(L, f, 1009, "no memory");
 	} else {
-		n = push_data(L, m->opcode, slice_of(m->bytes, m->len), true);
+		n = push_data(L, f, m->opcode, slice_of(m->bytes, m->len), true);
 	}
 	end_message(f);
 	return n;
@@ -184,7 +185,7 @@ static bool judge_data(lua_State *L, struct lua_frames *f, const struct lua_fram
 		return true;
 	}
 	if (!f->is_message || is_alone) {
-		*n = push_data(L, in->opcode, in->payload, in->fin);
+		*n = push_data(L, f, in->opcode, in->payload, in->fin);
 		if (in->fin)
 			end_message(f);
 		return true;

@@ -74,23 +74,23 @@ struct lua_frames *resty_frames_of(lua_State *L, int at)
 	return f;
 }
 
-/* `fatal` and `sock`, in this order. */
+/* `fatal` and `sock`, in this order. For every message, so it pops nothing. */
 static void look(lua_State *L, struct object *o)
 {
 	*o = (struct object){.is_client = lua_toboolean(L, lua_upvalueindex(UP_IS_CLIENT))};
-	if (lua_istable(L, 1)) {
+	if (lua_type(L, 1) == LUA_TTABLE) {
 		lua_rawgeti(L, 1, RESTY_OBJECT_SLOT);
 		o->frames = lua_frames_at(L, -1);
-		lua_pop(L, 1);
 	}
 	o->is_own = o->frames;
-	o->is_fatal = is_set(L, o, UP_FATAL);
+	get(L, o, UP_FATAL);
+	o->is_fatal = lua_toboolean(L, -1);
 	if (o->is_fatal)
 		return;
 	get(L, o, UP_SOCK);
-	o->has_sock = lua_toboolean(L, -1);
 	if (!o->frames || o->frames->sock != lua_topointer(L, -1))
 		o->frames = resty_frames_of(L, -1);
+	o->has_sock = o->frames || lua_toboolean(L, -1);
 	if (o->frames)
 		lua_frames_need(L, o->frames);
 }
@@ -187,7 +187,8 @@ static bool may_send(lua_State *L, struct object *o, int *n)
 
 static bool is_masked(lua_State *L, const struct object *o)
 {
-	return is_set(L, o, UP_MASK) != o->is_client;
+	get(L, o, UP_MASK);
+	return lua_toboolean(L, -1) != o->is_client;
 }
 
 /* By protocol.send_frame(); the socket is on top of the stack. */
@@ -240,6 +241,15 @@ static int send_payload(
 	return n;
 }
 
+static struct slice text_at(lua_State *L, int at)
+{
+	size_t len;
+	if (lua_type(L, at) != LUA_TSTRING)
+		return args_text(L, at);
+	const char *text = lua_tolstring(L, at, &len);
+	return slice_of(text, len);
+}
+
 static int send_data(lua_State *L, int opcode)
 {
 	struct object o;
@@ -247,7 +257,7 @@ static int send_data(lua_State *L, int opcode)
 	lua_settop(L, 2);
 	if (!may_send(L, &o, &n))
 		return n;
-	return send_payload(L, &o, true, opcode, args_text(L, 2), SLICE(""));
+	return send_payload(L, &o, true, opcode, text_at(L, 2), SLICE(""));
 }
 
 static int l_send_text(lua_State *L)
@@ -284,7 +294,7 @@ static int l_send_frame(lua_State *L)
 		return n;
 	lua_Integer opcode = luaL_checkinteger(L, 3);
 	luaL_argcheck(L, opcode >= 0 && opcode <= UINT8_MAX, 3, "invalid value");
-	return send_payload(L, &o, lua_toboolean(L, 2), (int)opcode, args_text(L, 4), SLICE(""));
+	return send_payload(L, &o, lua_toboolean(L, 2), (int)opcode, text_at(L, 4), SLICE(""));
 }
 
 /* ---- closing ---- */
