@@ -360,12 +360,14 @@ const char *lua_client_take_raw(struct lua_client *c)
 {
 	if (c->is_raw)
 		return "duplicate call";
-	if (c->is_http10 && c->answer_state == LUA_ANSWER_NONE)
-		return "http 1.0 buffering";
+	if (c->has_body_socket)
+		return "duplicate call";
 	if (c->request && c->body && !c->is_body_done)
 		return "pending request body reading in some other thread";
-	if (!lua_client_send_head(c))
-		return "closed";
+	if (c->is_http10 && c->answer_state != LUA_ANSWER_NONE)
+		return "http 1.0 buffering";
+	if (c->answer_state == LUA_ANSWER_NONE)
+		c->answer_state = LUA_ANSWER_HEAD_SENT;
 	c->is_raw = true;
 	c->may_keep_alive = false;
 	return NULL;

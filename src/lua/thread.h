@@ -60,8 +60,9 @@ struct lua_vm;
 struct lua_wait;
 struct lua_worker;
 
+enum { LUA_WAIT_ON = -1 };
 struct lua_wait_ops {
-	/* NULL when it is never given a timeout. */
+	/* NULL when it is never given a timeout. LUA_WAIT_ON: it has moved deadline_ms instead. */
 	int (*expire)(struct lua_wait *w);
 	void (*cancel)(struct lua_wait *w);
 };
