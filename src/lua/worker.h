@@ -56,7 +56,8 @@ struct lua_worker {
 		uint8_t *bytes; /* LUA_OUT_SIZE */
 	} out;
 	struct lua_counters counters;
-	unsigned workers; /* of the process */
+	unsigned workers;      /* of the process */
+	uint64_t run_since_ms; /* when Lua was last given the worker, on the clock below */
 	/* For the control thread: since when (monotonic ms; 0 = no Lua runs), and in what. */
 	_Atomic uint64_t busy_since_ms;
 	_Atomic(const char *) busy_with;
