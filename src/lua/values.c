@@ -69,51 +69,60 @@ static void append_number(lua_State *L, struct lua_worker *lw, int at)
 	lua_pop(L, 1);
 }
 
-struct gathering {
-	struct lua_worker *worker;
-	int arg; /* as errors name it */
-	bool is_nil_bad;
+/* How values in arrays are taken. */
+struct taking {
+	int arg;        /* whose fault it is */
+	bool is_strict; /* numbers and strings only */
 };
 
-static void append_value(lua_State *L, const struct gathering *g, int at, int depth);
+static void append_value(
+        lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth);
 
 /* The largest key. All are to be whole numbers, and where a nil is refused none may be missing. */
-static int array_size(lua_State *L, const struct gathering *g, int at)
+static int array_size(lua_State *L, const struct taking *how, int at)
 {
 	int n = 0, max = 0;
 	lua_pushnil(L);
 	while (lua_next(L, at)) {
 		lua_Number key = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
 		if (key < 1 || key != (lua_Number)(int)key)
-			luaL_argerror(L, g->arg, "non-array table found");
+			luaL_argerror(L, how->arg, "non-array table found");
 		max = (int)key > max ? (int)key : max;
 		n++;
 		lua_pop(L, 1);
 	}
-	if (n != max && (g->is_nil_bad || max > HOLES_MAX))
-		luaL_argerror(L, g->arg, "bad data type nil found");
+	if (n != max && (how->is_strict || max > HOLES_MAX))
+		luaL_argerror(L, how->arg, "bad data type nil found");
 	return max;
 }
 
-static void append_array(lua_State *L, const struct gathering *g, int at, int depth)
+static void append_array(
+        lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth)
 {
+	int arg = how->arg;
 	if (depth > DEPTH_MAX || !lua_checkstack(L, 8))
-		luaL_argerror(L, g->arg, "array table nested too deeply");
-	int n = array_size(L, g, at);
+		luaL_argerror(L, arg, "array table nested too deeply");
+	int n = array_size(L, how, at);
 	for (int i = 1; i <= n; i++) {
 		lua_rawgeti(L, at, i);
-		append_value(L, g, lua_gettop(L), depth + 1);
+		append_value(L, lw, how, lua_gettop(L), depth + 1);
 		lua_pop(L, 1);
 	}
 }
 
-static void append_value(lua_State *L, const struct gathering *g, int at, int depth)
+static void append_value(
+        lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth)
 {
-	struct lua_worker *lw = g->worker;
+	int type = lua_type(L, at), arg = how->arg;
 	char why[120];
 	size_t len;
 	const char *text;
-	switch (lua_type(L, at)) {
+	if (how->is_strict && depth > 0 && type != LUA_TSTRING && type != LUA_TNUMBER &&
+	        type != LUA_TTABLE) {
+		snprintf(why, sizeof why, "bad data type %s found", lua_typename(L, type));
+		luaL_argerror(L, arg, why);
+	}
+	switch (type) {
 	case LUA_TSTRING:
 		text = lua_tolstring(L, at, &len);
 		append(L, lw, text, len);
@@ -128,7 +137,7 @@ static void append_value(lua_State *L, const struct gathering *g, int at, int de
 		append_text(L, lw, lua_toboolean(L, at) ? "true" : "false");
 		return;
 	case LUA_TTABLE:
-		append_array(L, g, at, depth);
+		append_array(L, lw, how, at, depth);
 		return;
 	case LUA_TLIGHTUSERDATA:
 		if (!lua_touserdata(L, at)) {
@@ -142,7 +151,7 @@ static void append_value(lua_State *L, const struct gathering *g, int at, int de
 	snprintf(why, sizeof why,
 	        "string, number, boolean, nil, ngx.null, or array table expected, but got %s",
 	        luaL_typename(L, at));
-	luaL_argerror(L, g->arg, why);
+	luaL_argerror(L, arg, why);
 }
 
 static struct lua_worker *begin(lua_State *L)
@@ -157,17 +166,12 @@ static struct lua_worker *begin(lua_State *L)
 	return lw;
 }
 
-static struct slice gather(lua_State *L, int first, int last, bool is_nil_bad)
-{
-	struct gathering g = {.worker = begin(L), .is_nil_bad = is_nil_bad};
-	for (g.arg = first; g.arg <= last; g.arg++)
-		append_value(L, &g, g.arg, 0);
-	return slice_of(g.worker->scratch.at, g.worker->scratch.len);
-}
-
 struct slice lua_gather(lua_State *L, int first, int last)
 {
-	return gather(L, first, last, false);
+	struct lua_worker *lw = begin(L);
+	for (int i = first; i <= last; i++)
+		append_value(L, lw, &(struct taking){.arg = i}, i, 0);
+	return slice_of(lw->scratch.at, lw->scratch.len);
 }
 
 struct slice lua_gather_array(lua_State *L, int arg)
@@ -176,8 +180,11 @@ struct slice lua_gather_array(lua_State *L, int arg)
 	int type = lua_type(L, arg);
 	if (type == LUA_TSTRING)
 		return lua_check_slice(L, arg);
-	if (type == LUA_TNUMBER || type == LUA_TTABLE || type == LUA_TNIL || type == LUA_TBOOLEAN)
-		return gather(L, arg, arg, true);
+	if (type == LUA_TNUMBER || type == LUA_TTABLE || type == LUA_TNIL || type == LUA_TBOOLEAN) {
+		struct lua_worker *lw = begin(L);
+		append_value(L, lw, &(struct taking){arg, true}, arg, 0);
+		return slice_of(lw->scratch.at, lw->scratch.len);
+	}
 	snprintf(why, sizeof why, "string, number, boolean, nil, or array table expected, got %s",
 	        luaL_typename(L, arg));
 	luaL_argerror(L, arg, why);
