@@ -55,6 +55,7 @@ struct lua_client {
 	bool has_body_begun; /* bytes of the request's body were taken */
 	bool is_body_done;   /* all of them were */
 	bool is_body_timed_out;
+	bool has_no_type;     /* the script wants no Content-Type */
 	bool is_failed;       /* its answer cannot become whole */
 	bool is_length_known; /* the answer's Content-Length is the script's */
 	uint64_t length_left; /* of it */
@@ -98,6 +99,6 @@ bool lua_client_send_raw(struct lua_client *c, const struct slice *v, size_t n);
 /* A close frame, once, if one may be sent: for whoever ends a WebSocket. */
 void lua_client_send_close(struct lua_client *c, uint16_t code, const char *reason);
 
-/* The script takes the connection over, ngx.req.socket(true): sends the head first, if none was.
- * NULL; or why not. */
+/* The script takes the connection over, ngx.req.socket(true); what it sends follows what it has
+ * said so far, were it a head or nothing. NULL; or why not. */
 const char *lua_client_take_raw(struct lua_client *c);
