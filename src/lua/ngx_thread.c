@@ -25,24 +25,17 @@ static int l_spawn(lua_State *L)
 	return lua_thread_spawn(L, t, args);
 }
 
-/* It never was a light thread. One that is over is marked. */
-static bool is_plain(lua_State *co)
-{
-	const struct lua_thread *t = lua_getexdata2(co);
-	return t ? t->kind != LUA_LIGHT : lua_getexdata(co) != &lua_thread_over;
-}
-
 /* The light thread that L is a parent of; raises for all others. NULL: it has been waited for, or
  * killed. */
 static struct lua_thread *check_child(lua_State *L, int arg)
 {
 	lua_State *co = lua_tothread(L, arg);
 	luaL_argcheck(L, co, arg, "lua thread expected");
-	struct lua_thread *t = lua_getexdata2(co);
-	if (is_plain(co))
-		luaL_error(L, "attempt to wait on a coroutine that is not a user thread");
-	if (!t)
+	struct lua_thread *t = lua_thread_at(co);
+	if (lua_thread_is_gone(co))
 		return NULL;
+	if (!t || t->kind != LUA_LIGHT)
+		luaL_error(L, "attempt to wait on a coroutine that is not a user thread");
 	if (t->spawner != L)
 		luaL_error(L, "only the parent coroutine can wait on the thread");
 	return t;
@@ -110,11 +103,11 @@ static int l_kill(lua_State *L)
 	lua_State *co = lua_tothread(L, 1);
 	lua_request_in(L, LUA_PHASES_YIELD);
 	luaL_argcheck(L, co, 1, "lua thread expected");
-	struct lua_thread *t = lua_getexdata2(co);
-	if (is_plain(co))
-		return fail(L, "not user thread");
-	if (!t)
+	struct lua_thread *t = lua_thread_at(co);
+	if (lua_thread_is_gone(co))
 		return fail(L, "already waited or killed");
+	if (!t || t->kind != LUA_LIGHT)
+		return fail(L, "not user thread");
 	/* A parent that its child has resumed would end itself. */
 	if (t->spawner != L || is_below(L, t))
 		return fail(L, "killer not parent");
@@ -123,8 +116,6 @@ static int l_kill(lua_State *L)
 		return fail(L, "already terminated");
 	}
 	lua_thread_kill(t);
-	lua_resetthread(lua_vm_of(L)->L, co); /* which gives it the exdata of the first, too */
-	lua_setexdata(co, (void *)(uintptr_t)&lua_thread_over);
 	lua_pushinteger(L, 1);
 	return 1;
 }

@@ -12,11 +12,6 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 64 };
-
-/* By the worker's number; 0 = it has not begun. */
-static atomic_int pids[WORKERS_MAX];
-
 static struct lua_worker *worker_of(lua_State *L)
 {
 	return lua_vm_of(L)->worker;
@@ -36,15 +31,14 @@ static int l_pid(lua_State *L)
 
 static int l_pids(lua_State *L)
 {
-	unsigned n = worker_of(L)->workers;
-	int found = 0;
-	lua_createtable(L, (int)n, 0);
-	for (unsigned i = 0; i < n && i < WORKERS_MAX; i++) {
-		int pid = atomic_load_explicit(&pids[i], memory_order_relaxed);
-		if (pid == 0)
+	int n = 0;
+	lua_newtable(L);
+	for (int i = 0; i < LUA_WORKERS_MAX; i++) {
+		int tid = atomic_load(&lua_worker_tid[i]);
+		if (tid == 0)
 			continue;
-		lua_pushinteger(L, pid);
-		lua_rawseti(L, -2, ++found);
+		lua_pushinteger(L, tid);
+		lua_rawseti(L, -2, ++n);
 	}
 	return 1;
 }
@@ -83,9 +77,6 @@ void ngx_worker_open(lua_State *L)
 	        {"pids", l_pids}, {"count", l_count}, {"id", l_id}, {NULL, NULL}};
 	static const luaL_Reg process_functions[] = {
 	        {"type", l_type}, {"get_master_pid", l_master_pid}, {NULL, NULL}};
-	const struct worker *w = worker_of(L)->worker;
-	if (w && w->index < WORKERS_MAX) /* VMs are made on their workers' threads */
-		atomic_store_explicit(&pids[w->index], gettid(), memory_order_relaxed);
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);
 	lua_setfield(L, -2, "worker");

@@ -23,14 +23,14 @@ enum op {
 
 enum { STATE_SIZE = 1024 }; /* of a new coroutine, about */
 
-const char lua_thread_over;
-
 static const char no_yield[] = "attempt to yield across C-call boundary";
 
 static struct lua_worker *worker_of(const struct lua_thread *t)
 {
 	return t->request->vm->worker;
 }
+
+struct lua_thread lua_thread_gone = {.kind = LUA_LIGHT, .state = LUA_DEAD};
 
 /* ---- life ---- */
 
@@ -109,8 +109,8 @@ void lua_thread_free(struct lua_thread *t)
 		timer_clear(&vm->worker->worker->wheel, &t->wait.timer);
 	list_remove(&t->node);
 	list_remove(&t->ready);
-	lua_setexdata(t->L, t->kind == LUA_LIGHT ? (void *)(uintptr_t)&lua_thread_over : NULL);
-	lua_setexdata2(t->L, NULL);
+	lua_setexdata(t->L, NULL);
+	lua_setexdata2(t->L, t->kind == LUA_LIGHT ? &lua_thread_gone : NULL);
 	if (t->anchor != LUA_NOREF)
 		give_state(vm, t->L, t->anchor, t->kind == LUA_ENTRY && !t->is_known);
 	if (r->entry == t)
