@@ -210,7 +210,7 @@ static size_t on_bytes(struct session *s, uint8_t *buf, size_t len)
 		}
 		return len;
 	}
-	if (c->session && c->request && lua_input_is_over(&c->in)) {
+	if (c->session && c->request && !c->in.reader && lua_input_is_over(&c->in)) {
 		c->in.is_paused = true;
 		handler_pause(s, true);
 	}

@@ -61,6 +61,7 @@ struct lua_client {
 	bool is_length_known; /* the answer's Content-Length is the script's */
 	uint64_t length_left; /* of it */
 	size_t unread;        /* after the end: bytes of the present read that were not used */
+	size_t sending;       /* bytes whose sender waits for room */
 	struct upstream_group *group; /* access: chosen by ngx.var.upstream; not referenced */
 	char *server;                 /* access: ngx.var.upstream_server */
 	uint64_t start_ms;            /* wall clock */

@@ -67,8 +67,9 @@ void lua_vm_leave(struct lua_vm *vm, int status);
 void lua_say_why(struct slice text, const char *path, char why[LUA_WHY_MAX]);
 
 void lua_vm_preload(lua_State *L, const char *name, lua_CFunction open);
-/* Pushes a new instance of the script's function, with globals of its own. */
-void lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s);
+/* Pushes a new instance of the script's function, with globals of its own. False: an error
+ * instead. */
+bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s);
 
 /* libraries.c: everything that scripts find. */
 void lua_libraries_open(lua_State *L);

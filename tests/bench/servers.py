@@ -134,6 +134,13 @@ tls_key = {folder}/bench.key
 # The same with connections to the upstream that are made before a session needs them.
 SPARES = MOONGATE.replace("{upstream}\n", "{upstream}\nspare = 64\n")
 
+# Both to an upstream that speaks TLS, and an upstream that does or does not: Moongate's own echo.
+WSS = MOONGATE.replace("ws://", "wss://").replace(
+    "{upstream}\n", "{upstream}\ntls_ca = {folder}/bench.pem\ntls_server_name = localhost\n")
+WSS_SPARES = WSS.replace("[route", "spare = 64\n\n[route")
+HALL = MOONGATE.replace("[upstream bench]\nserver = ws://127.0.0.1:{upstream}\n", "").replace(
+    "upstream = bench", "echo = on")
+
 # The same with an access log.
 ACCESS = MOONGATE.replace("log_level", "access_log = {folder}/{name}.access\nlog_level")
 
@@ -386,8 +393,10 @@ def kinds(root, base, folder):
             program = shutil.copy(program, f"{folder}/{name}")
             both(found, name, program, MOONGATE, ("-c", "{path}"), SECURE)
             if name == "moongate":
-                for other, text in (("access", ACCESS), ("policies", POLICIES), ("spares", SPARES)):
+                for other, text in (("access", ACCESS), ("policies", POLICIES), ("spares", SPARES),
+                                    ("wss", WSS), ("wss-spares", WSS_SPARES)):
                     found.append(Kind(other, program, text, ("-c", "{path}"), tls=""))
+                both(found, "hall", program, HALL, ("-c", "{path}"), SECURE)
                 moongate = program
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
