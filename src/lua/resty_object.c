@@ -186,6 +186,7 @@ static int send_by_lua(
         lua_State *L, const struct object *o, bool fin, int opcode, struct slice a, struct slice b)
 {
 	int sock = lua_gettop(L);
+	bool masked = is_masked(L, o);
 	lua_getfield(L, lua_upvalueindex(UP_PROTOCOL), "send_frame");
 	lua_pushvalue(L, sock);
 	lua_pushboolean(L, fin);
@@ -194,7 +195,7 @@ static int send_by_lua(
 	lua_pushlstring(L, (const char *)b.at, b.len);
 	lua_concat(L, 2);
 	get(L, o, UP_MAX_SEND);
-	lua_pushboolean(L, is_masked(L, o));
+	lua_pushboolean(L, masked);
 	lua_call(L, 6, 2);
 	if (!lua_toboolean(L, -2))
 		make_fatal(L, o);
