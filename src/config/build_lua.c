@@ -128,7 +128,8 @@ void build_lua(struct draft *d)
 	add_scripts(d, h);
 	if (!lua_handlers_read(h, why))
 		problem_error(&d->problems, whole(d), "%s", why);
-	if (was && d->problems.errors == 0 && lua_handlers_equal(was, h)) {
+	if (was && d->problems.errors == 0 && lua_handlers_equal(was, h) &&
+	        !lua_handlers_is_stale(was)) {
 		lua_handlers_unref(h);
 		h = lua_handlers_ref(was);
 	} else if (d->problems.errors == 0) {

@@ -348,7 +348,7 @@ bool lua_client_send_raw(struct lua_client *c, const struct slice *v, size_t n)
 void lua_client_send_close(struct lua_client *c, uint16_t code, const char *reason)
 {
 	uint8_t frame[WS_CONTROL_FRAME_MAX];
-	if (!c->is_websocket || c->is_close_sent || c->is_mid_frame || !c->session)
+	if (!c->is_websocket || c->is_close_sent || c->has_closed || c->is_mid_frame || !c->session)
 		return;
 	struct slice v = slice_of(frame, ws_close_write(frame, code, reason, false));
 	lua_client_send_raw(c, &v, 1);

@@ -51,6 +51,7 @@ struct lua_client {
 	bool is_websocket;   /* frames are sent by resty.websocket.server: at the end, and
 	                        when the daemon stops, it is told by a close frame */
 	bool is_close_sent;  /* nothing may follow */
+	bool has_closed;     /* the script has sent a close frame itself */
 	bool is_mid_frame;   /* a frame was sent in part: no close frame fits in */
 	bool has_body_begun; /* bytes of the request's body were taken */
 	bool is_body_done;   /* all of them were */
@@ -60,6 +61,7 @@ struct lua_client {
 	bool is_length_known; /* the answer's Content-Length is the script's */
 	uint64_t length_left; /* of it */
 	size_t unread;        /* after the end: bytes of the present read that were not used */
+	size_t sending;       /* bytes whose sender waits for room */
 	struct upstream_group *group; /* access: chosen by ngx.var.upstream; not referenced */
 	char *server;                 /* access: ngx.var.upstream_server */
 	uint64_t start_ms;            /* wall clock */

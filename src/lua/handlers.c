@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "lua/ngx_shared.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
@@ -12,11 +13,19 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { SCRIPT_MAX = 16 * 1024 * 1024 };
+
+/* A file that require has read. */
+struct module {
+	struct module *next;
+	uint64_t hash; /* of its contents; 0: it could not be read */
+	char path[];
+};
 
 struct lua_handlers {
 	atomic_uint refs;
@@ -30,6 +39,8 @@ struct lua_handlers {
 		struct shared_dict *dict;
 	} * dict;
 	unsigned dict_n;
+	pthread_mutex_t lock; /* over the modules, which workers add */
+	struct module *modules;
 };
 
 void lua_settings_fini(struct lua_settings *s)
@@ -48,6 +59,7 @@ struct lua_handlers *lua_handlers_new(struct lua_settings *s)
 {
 	struct lua_handlers *h = mem_new(sizeof *h);
 	atomic_init(&h->refs, 1);
+	pthread_mutex_init(&h->lock, NULL);
 	h->settings = *s;
 	*s = (struct lua_settings){.init = NULL};
 	return h;
@@ -99,6 +111,12 @@ void lua_handlers_unref(struct lua_handlers *h)
 		mem_free(h->dict[i].name);
 	}
 	mem_free(h->dict);
+	while (h->modules) {
+		struct module *m = h->modules;
+		h->modules = m->next;
+		mem_free(m);
+	}
+	pthread_mutex_destroy(&h->lock);
 	mem_free(h->group);
 	lua_settings_fini(&h->settings);
 	mem_free(h);
@@ -238,6 +256,46 @@ bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX])
 	lua_vm_unref(vm);
 	lua_worker_fini(&bare);
 	return vm != NULL;
+}
+
+/* ---- modules ---- */
+
+static uint64_t hash_of(const char *path)
+{
+	static const uint8_t key[SIPHASH_KEY_LEN];
+	char why[LUA_WHY_MAX];
+	size_t len;
+	char *text = read_file(path, &len, why);
+	uint64_t hash = text ? siphash(key, text, len) | 1 : 0;
+	mem_free(text);
+	return hash;
+}
+
+void lua_handlers_add_module(struct lua_handlers *h, const char *path)
+{
+	size_t len = strlen(path) + 1;
+	pthread_mutex_lock(&h->lock);
+	struct module *m = h->modules;
+	while (m && strcmp(m->path, path) != 0)
+		m = m->next;
+	if (!m) {
+		m = mem_new(sizeof *m + len);
+		memcpy(m->path, path, len);
+		m->hash = hash_of(path);
+		m->next = h->modules;
+		h->modules = m;
+	}
+	pthread_mutex_unlock(&h->lock);
+}
+
+bool lua_handlers_is_stale(struct lua_handlers *h)
+{
+	pthread_mutex_lock(&h->lock);
+	struct module *m = h->modules;
+	while (m && m->hash == hash_of(m->path))
+		m = m->next;
+	pthread_mutex_unlock(&h->lock);
+	return m != NULL;
 }
 
 /* ---- what it holds ---- */

@@ -78,6 +78,11 @@ bool lua_handlers_read(struct lua_handlers *h, char why[LUA_WHY_MAX]);
  * `file:line: what`. */
 bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX]);
 
+/* A module's file was read by require: a later configuration is the same only while the file is.
+ * Any thread. */
+void lua_handlers_add_module(struct lua_handlers *h, const char *path);
+/* Whether one of those files has changed since. */
+bool lua_handlers_is_stale(struct lua_handlers *h);
 bool lua_handlers_is_empty(const struct lua_handlers *h);
 /* Settings and the contents of every file are the same. */
 bool lua_handlers_equal(const struct lua_handlers *a, const struct lua_handlers *b);

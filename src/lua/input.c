@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { FIRST_SIZE = 512 };
+enum { FIRST_SIZE = 512, AHEAD = 4 };
 
 static size_t kept_len(const struct lua_input *in)
 {
@@ -31,6 +31,9 @@ static bool reserve(struct lua_input *in, size_t more)
 	} else {
 		size_t size = in->size ? in->size * (size_t)2 : FIRST_SIZE;
 		size = size < want ? want : size;
+		/* Not all at once: it was only announced. */
+		if (in->want > size)
+			size = in->want < AHEAD * size ? in->want : AHEAD * size;
 		uint8_t *kept = size <= UINT32_MAX ? mem_try(size) : NULL;
 		if (!kept)
 			return false;

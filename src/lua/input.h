@@ -29,6 +29,7 @@ struct lua_input {
 	void (*more)(struct lua_input *in);
 	/* Called by lua_input_take() once there is room again, if is_paused. */
 	void (*resume)(struct lua_input *in);
+	uint32_t want;  /* so many bytes the reader waits for, if it knows: room is made ahead */
 	bool is_paused; /* the owner has stopped its stream, because too much was kept */
 	int error;      /* errno, once the connection has failed; 0 else */
 	bool is_eof;    /* no more will come (also after an error) */

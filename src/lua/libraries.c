@@ -5,6 +5,7 @@
 
 #include "lua/compat.h"
 #include "lua/ngx.h"
+#include "lua/resty.h"
 #include "lua/thread.h"
 #include "lua/vm.h"
 
@@ -40,4 +41,5 @@ void lua_libraries_open(lua_State *L)
 {
 	lua_coroutine_open(L);
 	open_ngx(L);
+	resty_open(L);
 }

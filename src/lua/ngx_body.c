@@ -85,8 +85,7 @@ static int l_read_body(lua_State *L)
 		return lua_thread_exit(L);
 	}
 	struct lua_wait *w = lua_wait_begin(L, &wait_ops, c);
-	c->in.reader = w;
-	c->in.more = on_more;
+	lua_input_await(&c->in, w, on_more);
 	return lua_wait(L, w, c->request->settings->body_timeout_ms);
 }
 

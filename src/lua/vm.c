@@ -18,7 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS_PER_SLAB = 64, REQUESTS_PER_SLAB = 64 };
+enum {
+	THREADS_PER_SLAB = 64,
+	REQUESTS_PER_SLAB = 64,
+	BIG = 4096, /* from here on it is worth a look at the process' memory */
+};
 
 /* ---- memory ---- */
 
@@ -60,7 +64,8 @@ struct lua_vm *lua_vm_of(lua_State *L)
 bool lua_vm_has_room(lua_State *L, size_t bytes)
 {
 	struct lua_vm *vm = lua_vm_of(L);
-	bool has_room = !is_over(vm, bytes) && budget_has(bytes);
+	bool is_big = bytes >= BIG;
+	bool has_room = !is_over(vm, bytes) && (!is_big || budget_has(bytes));
 	vm->is_exhausted |= !has_room;
 	return has_room;
 }
@@ -201,7 +206,7 @@ static bool load_scripts(struct lua_vm *vm, char why[LUA_WHY_MAX])
 	return true;
 }
 
-void lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s)
+bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s)
 {
 	unsigned depth = vm->depth;
 	vm->depth = 0;
@@ -212,8 +217,10 @@ void lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_scrip
 		lua_setmetatable(to, -2);
 		lua_setfenv(to, -2);
 	}
-	lua_call(to, 0, 1);
+	/* Nothing in it can fail, but for a hook that some script has left behind. */
+	int status = lua_pcall(to, 0, 1, 0);
 	vm->depth = depth;
+	return status == 0;
 }
 
 /* ---- globals ---- */
@@ -254,6 +261,36 @@ static void guard_globals(lua_State *L)
 	lua_pop(L, 1);
 }
 
+/* Around the loader of modules in Lua: which files they were matters at a reload. */
+static int l_load_module(lua_State *L)
+{
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "searchpath");
+	lua_pushvalue(L, 1);
+	lua_getfield(L, -3, "path");
+	if (lua_isfunction(L, -3) && lua_isstring(L, -1)) {
+		lua_call(L, 2, 1);
+		if (lua_isstring(L, -1))
+			lua_handlers_add_module(lua_vm_of(L)->set, lua_tostring(L, -1));
+	}
+	lua_settop(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
+static void watch_modules(lua_State *L)
+{
+	enum { LUA_LOADER = 2 };
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "loaders");
+	lua_rawgeti(L, -1, LUA_LOADER);
+	lua_pushcclosure(L, l_load_module, 1);
+	lua_rawseti(L, -2, LUA_LOADER);
+	lua_pop(L, 2);
+}
+
 /* `;;` in a path is the default. */
 static void set_path(lua_State *L, const char *field, const char *path)
 {
@@ -281,6 +318,7 @@ static int open_all(lua_State *L)
 	ngx_time_set_clock(L, lua_worker_wall_ms, vm->worker);
 	set_path(L, "path", s->package_path);
 	set_path(L, "cpath", s->package_cpath);
+	watch_modules(L);
 	make_globals(vm);
 	return 0;
 }

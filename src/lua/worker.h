@@ -60,7 +60,8 @@ struct lua_worker {
 	uint8_t *datagram;       /* room for one, once it was needed */
 	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */
 	struct lua_counters counters;
-	unsigned workers; /* of the process */
+	unsigned workers;      /* of the process */
+	uint64_t run_since_ms; /* when Lua was last given the worker, on the clock below */
 	/* For the control thread: since when (monotonic ms; 0 = no Lua runs), and in what. */
 	_Atomic uint64_t busy_since_ms;
 	_Atomic(const char *) busy_with;

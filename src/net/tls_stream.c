@@ -62,7 +62,8 @@ static void fail(struct tls *t)
 		snprintf(words, sizeof words, "%s", own);
 	else if (t->depth >= 0)
 		certificate_words(t, words);
-	t->why = mem_strdup(words);
+	if (!t->why)
+		t->why = mem_strdup(words);
 	t->flags |= TLS_DEAD;
 	counter_inc(&t->stream->worker->counters.tls_errors);
 	tls_wire_flush(t);

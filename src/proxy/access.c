@@ -291,7 +291,7 @@ static void put_tls(const struct session *s, struct record *r)
 	put_slice(s, r, ACCESS_tls_server_name, t->server_name);
 	put_slice(s, r, ACCESS_tls_client_subject, t->subject);
 	put_slice(s, r, ACCESS_tls_client_issuer, t->issuer);
-	put_slice(s, r, ACCESS_tls_client_sha256, t->fingerprint);
+	put_slice(s, r, ACCESS_tls_client_digest, t->fingerprint);
 }
 
 static void put_who(const struct session *s, struct record *r)

@@ -36,7 +36,7 @@ struct session;
 	X(tls_server_name)    \
 	X(tls_client_subject) \
 	X(tls_client_issuer)  \
-	X(tls_client_sha256)  \
+	X(tls_client_digest)  \
 	X(status)             \
 	X(handshake_ms)       \
 	X(connect_ms)         \

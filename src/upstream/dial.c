@@ -273,7 +273,7 @@ static const char *identity_of(const struct upstream_server *server, char text[A
 static struct stream *secure(struct dial *d, struct stream *s)
 {
 	char text[ADDRESS_TEXT_MAX];
-	if (!s || !d->server->is_secure || stream_is_tls(s))
+	if (!s || !d->server->is_secure || d->stays_clear || stream_is_tls(s))
 		return s;
 	if (d->in_clear)
 		d->in_clear(d, s);

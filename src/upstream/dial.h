@@ -36,6 +36,7 @@ struct dial {
 	const struct upstream_server *server;
 	dial_fn fn;
 	dial_clear_fn in_clear; /* NULL = nothing; the embedder may set it after dial_start() */
+	bool stays_clear;       /* the same: dial_next() begins no TLS */
 	struct resolving *resolving;
 	struct address *found; /* of a name; owned */
 	size_t found_n, next;

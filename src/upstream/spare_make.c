@@ -161,7 +161,10 @@ void spare_make_start(struct spare_make *m, struct list *list, spare_make_fn fn,
 	m->owner = owner;
 	list_append(list, &m->node);
 	worker_timer(m->worker, &m->timer, m->worker->now_ms + (limit ? limit : CONNECT_MS));
-	switch (dial_start(&m->dial, m->worker, m->group, m->server, on_dialled)) {
+	enum dial_start start = dial_start(&m->dial, m->worker, m->group, m->server, on_dialled);
+	/* What says who the client is goes in front of TLS, which then begins with its session. */
+	m->dial.stays_clear = m->group->proxy_protocol != PROXY_HEADER_OFF;
+	switch (start) {
 	case DIAL_READY:
 		next_address(m);
 		break;

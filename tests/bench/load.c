@@ -52,6 +52,7 @@ static struct {
 	size_t size;
 	uint64_t messages; /* 0: measure for `seconds` */
 	double seconds, warmup;
+	unsigned pause_ms; /* before each handshake but the first */
 	bool gated, tls, resume;
 } opt = {.path = "/", .connections = 100, .depth = 1, .size = 20, .seconds = 1, .warmup = 0.2};
 
@@ -242,7 +243,9 @@ static void client_end(struct client *c)
 	run.open--;
 	if (opt.mode == HANDSHAKES) {
 		finished(c->opened_at, now);
-		if (may_begin(now))
+		if (opt.pause_ms)
+			usleep(opt.pause_ms * 1000);
+		if (may_begin(now_ns()))
 			client_open(c);
 	}
 }
@@ -532,6 +535,9 @@ static void set_option(int letter, const char *value)
 	case 'c':
 		opt.connections = parse_count(value, "connections");
 		break;
+	case 'P':
+		opt.pause_ms = parse_count(value, "pause");
+		break;
 	case 'd':
 		opt.depth = parse_count(value, "depth");
 		break;
@@ -575,6 +581,8 @@ static void read_options(int argc, char **argv)
 	        {"messages", required_argument, NULL, 'n'},    /* in all; instead of seconds */
 	        {"seconds", required_argument, NULL, 't'},
 	        {"warmup", required_argument, NULL, 'w'}, /* seconds */
+	        {"pause", required_argument, NULL,
+	                'P'}, /* ms between handshakes of a lone client */
 	        {"gated", no_argument, NULL, 'g'},
 	        {"tls", no_argument, NULL, 'T'},
 	        {"resume", no_argument, NULL, 'r'}, /* of TLS sessions */

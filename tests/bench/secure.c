@@ -6,14 +6,16 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdlib.h>
 
 struct secure {
 	SSL *ssl;
-	bool is_counted;
+	bool is_counted, owes;
+	int error; /* of the socket, which tells it once */
 };
 
-static SSL_CTX *context;
+static SSL_CTX *context, *server;
 static SSL_SESSION *session;
 static bool resumes;
 static unsigned long handshakes, resumed;
@@ -26,6 +28,14 @@ static int on_session(SSL *ssl, SSL_SESSION *s)
 	return 1;
 }
 
+static void set_up(SSL_CTX *c)
+{
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
+	SSL_CTX_set_options(c, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+	                            SSL_MODE_RELEASE_BUFFERS);
+}
+
 void secure_init(bool resume)
 {
 	resumes = resume;
@@ -33,22 +43,43 @@ void secure_init(bool resume)
 	if (!context || !SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256"))
 		die("OpenSSL gives no context");
 	SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
-	SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
-	                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-	                                  SSL_MODE_RELEASE_BUFFERS);
+	set_up(context);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	if (resume)
 		SSL_CTX_sess_set_new_cb(context, on_session);
 }
 
-struct secure *secure_new(int fd)
+void secure_serve(const char *certificate, const char *key)
+{
+	server = SSL_CTX_new(TLS_server_method());
+	if (!server || !SSL_CTX_use_certificate_file(server, certificate, SSL_FILETYPE_PEM) ||
+	        !SSL_CTX_use_PrivateKey_file(server, key, SSL_FILETYPE_PEM))
+		die("OpenSSL takes no such certificate");
+	set_up(server);
+}
+
+static struct secure *make(SSL_CTX *c, int fd)
 {
 	struct secure *s = must_alloc(sizeof(*s));
 
-	s->ssl = SSL_new(context);
+	s->ssl = SSL_new(c);
 	if (!s->ssl || !SSL_set_fd(s->ssl, fd))
 		die("OpenSSL gives no connection");
+	return s;
+}
+
+struct secure *secure_accept(int fd)
+{
+	struct secure *s = make(server, fd);
+
+	SSL_set_accept_state(s->ssl);
+	return s;
+}
+
+struct secure *secure_new(int fd)
+{
+	struct secure *s = make(context, fd);
+
 	SSL_set_tlsext_host_name(s->ssl, "localhost");
 	if (resumes && session)
 		SSL_set_session(s->ssl, session);
@@ -77,6 +108,11 @@ static ssize_t failed(struct secure *s)
 {
 	int error = SSL_get_error(s->ssl, 0);
 
+	if (s->error) {
+		errno = s->error;
+		return -1;
+	}
+
 	if (error == SSL_ERROR_ZERO_RETURN)
 		return 0;
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
@@ -89,6 +125,14 @@ static ssize_t failed(struct secure *s)
 	return -1;
 }
 
+/* What came before is told first. */
+static void keep_error(struct secure *s, bool has_failed)
+{
+	if (has_failed && errno != 0 && errno != EAGAIN &&
+	        SSL_get_error(s->ssl, 0) == SSL_ERROR_SYSCALL)
+		s->error = errno;
+}
+
 ssize_t secure_send(struct secure *s, const void *at, size_t len)
 {
 	size_t n = 0, done;
@@ -99,6 +143,8 @@ ssize_t secure_send(struct secure *s, const void *at, size_t len)
 			break;
 		n += done;
 	}
+	keep_error(s, n < len);
+	s->owes = n < len && SSL_want_write(s->ssl);
 	count(s);
 	return n > 0 ? (ssize_t)n : failed(s);
 }
@@ -113,6 +159,7 @@ ssize_t secure_recv(struct secure *s, void *to, size_t size)
 			break;
 		n += got;
 	}
+	keep_error(s, n < size);
 	count(s);
 	return n > 0 ? (ssize_t)n : failed(s);
 }
@@ -120,6 +167,11 @@ ssize_t secure_recv(struct secure *s, void *to, size_t size)
 bool secure_wants_write(const struct secure *s)
 {
 	return SSL_want_write(s->ssl);
+}
+
+bool secure_owes(const struct secure *s)
+{
+	return s->owes;
 }
 
 bool secure_has_more(const struct secure *s)

@@ -302,7 +302,7 @@ def test_K_05_same_twice(write, port, second):
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1:9000", "ws://", "ws://:80", "ws://127.0.0.1:0", "ws://127.0.0.1:65536", "http://127.0.0.1:80",
-                                    "wss://127.0.0.1:80", "ws://127.0.0.1:80/path", "ws://a b:80", "ws://unix:", "ws://[::1", "ws://user@a:80", ""])
+                                    "wss:127.0.0.1:80", "ws://127.0.0.1:80/path", "ws://a b:80", "ws://unix:", "ws://[::1", "ws://user@a:80", ""])
 def test_K_05_servers(write, server):
     refused(write(GOOD.replace("ws://127.0.0.1:19000", server)), "server", line=8)
 

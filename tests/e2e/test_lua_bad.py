@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Scripts that are wrong, and what they may not bring down."""
 
+import contextlib
 import subprocess
+import threading
 
 import pytest
 
 from helpers.daemon import BINARY, still_works
+from helpers.peer import RawClient
 from helpers.reloads import reload
 
 
@@ -104,6 +107,17 @@ def test_a_reload_leaves_those_that_run_alone(lua, tmp_path):
     other.send(other.get("/h"))
     assert other.read_body(other.expect_answer(200)) == b"new 2\n"
     assert client.read_body(head) == b"end of the old\n"
+
+
+def test_a_module_that_changes_makes_a_new_vm(lua, tmp_path):
+    d = lua("ngx.say(require('m').v)", files={"m.lua": "return {v = 1}"})
+    for v in (1, 2, 2):
+        (tmp_path / "m.lua").write_text(f"return {{v = {v}}}")
+        reload(d)
+        client = d.client()
+        client.send(client.get("/h"))
+        assert client.read_body(client.expect_answer(200)) == b"%d\n" % v
+        client.close()
 
 
 def test_an_unchanged_reload_keeps_the_vm(lua):
@@ -217,3 +231,64 @@ def test_arguments_that_make_no_sense(lua):
     fine = {c for c, o in zip(calls, out) if o == "ok"}
     assert fine <= {"ngx.req.raw_header(1, 2)"}, fine
     still_works(d)
+
+
+@pytest.mark.parametrize("at", range(1, 90, 3))
+def test_R_02_any_allocation_may_fail(lua, at):
+    """Whatever cannot be had ends its own request at most."""
+    d = lua("""
+        ngx.req.read_body()
+        local t = ngx.thread.spawn(function () return coroutine.wrap(function () ngx.sleep(0) return 1 end)() end)
+        ngx.thread.wait(t)
+        ngx.req.set_header("X-A", "1")
+        ngx.header.x_b = {"1", "2", "3"}
+        ngx.timer.at(0, function () end)
+        ngx.say(#ngx.req.get_body_data(), ngx.req.get_headers().x_a)
+    """, access="ngx.sleep(0)", log="ngx.log(ngx.INFO, ngx.var.uri)", faults=f"alloc:{at}:ENOMEM", may_fail=True)
+    if d is None:
+        return
+    for _ in range(2):
+        client = d.client()
+        body = "x" * 3000
+        client.send(client.get("/h", method="POST", add=[f"Content-Length: {len(body)}"]) + body[:1000])
+        client.send(body[1000:])
+        try:
+            head = client.read_head()
+            assert head.status in (200, 500, 503), head.raw
+            if head.status == 200:
+                assert client.read_body(head) == b"30001\n"
+        except (AssertionError, ConnectionResetError) as e:
+            assert "the end after" in str(e) or isinstance(e, ConnectionResetError), e
+        client.close()
+    with contextlib.suppress(AssertionError, OSError):
+        d.client().open("/echo").echoes(3)  # it may be this one's turn
+    d.client().open("/echo").echoes(3)
+
+
+def test_reloads_while_two_workers_serve(lua, tmp_path, many):
+    d = lua("ngx.sleep(0.001) ngx.shared.d:incr('n', 1, 0) ngx.say(version)", init="version = 0",
+            process={"workers": 2}, extra="[shared_dict d]\nsize = 1m\n")
+    stop = threading.Event()
+    seen = set()
+
+    def ask():
+        while not stop.is_set():
+            with RawClient(d.address) as client:
+                client.send(client.get("/h") * 3)
+                for _ in range(3):
+                    seen.add(int(client.read_body(client.expect_answer(200))))
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    n = max(many(300), 5)
+    for i in range(1, n + 1):
+        (tmp_path / "init.lua").write_text(f"version = {i}")
+        reload(d)
+    stop.set()
+    for asker in askers:
+        asker.join()
+    client = d.client()
+    client.send(client.get("/h"))
+    assert client.read_body(client.expect_answer(200)) == b"%d\n" % n
+    assert len(seen) > 1

@@ -11,9 +11,9 @@ import subprocess
 import pytest
 
 from helpers import polite
-from helpers.daemon import check_config, refused, section, wait_until
+from helpers.daemon import SANITIZED, check_config, refused, section, wait_until
 from helpers.frames import CLOSE, TEXT, close_payload
-from helpers.peer import LIMIT, RawClient
+from helpers.peer import LIMIT, RawClient, UpstreamPeer
 from helpers.polite import ChromiumClient, NodeClient, PythonClient
 from helpers.reloads import counts, refuse, reload
 from helpers.tls import Authority, Pipe, SecureClient, SecureUpstream, openssl, server_context
@@ -268,7 +268,7 @@ def test_T_05_many_handshakes(moongate, site, ca, handshakes):
             session = first.session
     rounds(handshakes, context, session)
     daemon.settle()
-    assert daemon.memory() < before + (4 << 20)
+    assert SANITIZED or daemon.memory() < before + (4 << 20)
     assert daemon.stop()["tls_resumed"] >= handshakes
 
 
@@ -322,7 +322,7 @@ def test_T_08_many_names(moongate, site, ca, handshakes):
     before = daemon.memory()
     rounds(handshakes, "n")
     daemon.settle()
-    assert daemon.memory() < before + (4 << 20)
+    assert SANITIZED or daemon.memory() < before + (4 << 20)
 
 
 def test_T_10_request_with_finished(moongate, site, ca):
@@ -701,7 +701,7 @@ def test_client_certificates(both, secure, ca, tmp_path):
         daemon.end_of(client)
     daemon.stop()
     first, second = (json.loads(line) for line in log.read_text().splitlines())
-    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_sha256"] == digest
+    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_digest"] == digest
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
 
@@ -722,6 +722,21 @@ def test_client_certificates_choose_routes(moongate, site, secure, ca):
         client = secure(daemon, ca.client_context(show=pair) if pair else ca.client_context())
         client.send(client.get("/who"))
         assert client.expect_answer(200).get("X-Route") == route
+
+
+def test_scripts_learn_of_it(moongate, site, secure, ca, tmp_path):
+    names = ("scheme", "https", "ssl_protocol", "ssl_cipher", "ssl_server_name", "ssl_client_s_dn", "ssl_client_i_dn",
+             "ssl_client_verify")
+    script = tmp_path / "vars.lua"
+    script.write_text("ngx.print(" + ', ", ", '.join(f"ngx.var.{name}" for name in names) + ")\n")
+    daemon = moongate(listener={**site.keys, "tls_client_ca": ca.certificate, "tls_verify_client": "optional"},
+                      process={"allow_root_handlers": "yes"},
+                      extra=section("route", "lua", {"path": "/vars", "handler": script}))
+    for pair, rest in ((ca.make("alice", file="alice4"), "CN=alice, CN=Test ca, SUCCESS"), (None, ", , NONE")):
+        client = secure(daemon, ca.client_context(**({"show": pair} if pair else {})))
+        client.send(client.get("/vars"))
+        said = client.read_body(client.expect_answer(200)).decode()
+        assert re.fullmatch(rf"https, on, TLSv1.3, TLS_\w+, localhost, {re.escape(rest)}", said), said
 
 
 def test_client_certificates_wanted(moongate, site, secure, ca, tmp_path):
@@ -1005,3 +1020,100 @@ def test_faults(moongate, site, ca, fault):
                 client.binary(polite.pattern(size))
                 client.expect_binary(polite.pattern(size))
             client.end()
+
+
+# ---- spare connections ----
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_spares_are_secured_ahead(moongate, ca, apps, version):
+    """No client has come: the handshakes are done. What a server says of tickets does not end one."""
+    app = apps()
+    app.context.minimum_version = app.context.maximum_version = version
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
+    peers = [app.accept(), app.accept()]
+    for k in range(4):
+        peer = peers[k]
+        client = daemon.client()
+        client.send(client.request("/app"))
+        peer.read_request()
+        peer.send(peer.answer())
+        client.expect_101()
+        peers.append(app.accept())  # its successor
+        peer.send(peer.make(TEXT, b"to it"))
+        client.expect_text("to it")
+    totals = daemon.stop()
+    assert totals["spares_used"] == 4 and totals["spares_died"] == 0
+
+
+def test_U_05_a_spare_that_is_closed_or_speaks_over_tls(moongate, ca, apps):
+    app = apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
+    first, second = app.accept(), app.accept()
+    first.send(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    second.sock.unwrap()
+    for _ in range(2):
+        app.accept()
+    client = daemon.client()
+    client.send(client.request("/app"))
+    peer = app.peers[2]
+    peer.read_request()
+    peer.send(peer.answer())
+    client.expect_101()
+    assert daemon.stop()["spares_died"] == 2
+
+
+def test_a_spare_for_the_proxy_protocol_is_secured_when_it_is_used(moongate, ca, apps):
+    app = apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "proxy_protocol": "v1",
+                                  "spare": 1, "spare_idle": "1h"})
+    with app.sock.accept()[0] as sock:
+        sock.settimeout(LIMIT)
+        client = daemon.client()
+        client.send(client.request("/app"))
+        line = b""
+        while not line.endswith(b"\r\n"):
+            line += sock.recv(1)
+        assert line.startswith(b"PROXY TCP4 127.0.0.1 ")
+        peer = UpstreamPeer(app.context.wrap_socket(sock, server_side=True))
+        peer.read_request()
+        peer.send(peer.answer())
+        client.expect_101()
+        peer.close()
+    assert daemon.stop()["spares_used"] == 1
+
+
+def test_U_14_a_spare_finds_the_bad_certificate(moongate, apps, ca):
+    app = apps(Authority(ca.folder / "foreign").make("app", "DNS:localhost"))
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 1, "max_fails": 1,
+                                  "fail_timeout": "1h"})
+    with pytest.raises((ssl.SSLError, OSError)):
+        app.accept().sock.recv(1)
+    assert "certificate" in daemon.wait_line("spare_failed")["reason"]
+    daemon.wait_line("server_down")
+
+
+def test_U_06_aborted_then_next_over_tls(moongate, ca, site, port, many):
+    """The upstream is an echo of the same daemon, behind TLS."""
+    number = port()
+    hall = section("listener", "hall", {"bind": f"127.0.0.1:{number}", **site.keys})
+    hall += section("route", "hall", {"listener": "hall", "echo": "on"})
+    daemon = moongate("unused", extra=hall, group={"server": f"wss://localhost:{number}", "tls_ca": ca.certificate,
+                                                   "spare": 4, "spare_idle": "1h"})
+    for n in range(many(10000)):
+        first = daemon.client()
+        text = first.request("/app")
+        first.send(text[: len(text) // 2] if n % 4 == 0 else text)
+        if n % 4 >= 2:
+            first.text("A" * (n % 500 + 1))
+        if n % 4 == 3:
+            first.expect_101()
+        first.reset()
+        second = daemon.client()
+        second.send(second.request("/app"))
+        second.expect_101()
+        second.text("B%d" % n)
+        second.expect_text("B%d" % n)
+        second.end()
+    # Both ends of its spares are the daemon's, so descriptors are told of by the stop alone.
+    assert daemon.stop()["spares_used"] > 0

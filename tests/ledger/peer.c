@@ -22,6 +22,7 @@ static const struct peer_owner *owner;
 static struct peer *peers;
 static unsigned count;
 static int epoll;
+static bool is_secure;
 static uint8_t input[INPUT], wanted[INPUT];
 
 _Noreturn void peer_wrong(const struct peer *p, const char *format, ...)
@@ -60,6 +61,8 @@ struct peer *peer_new(int fd, enum role role)
 
 	p->fd = fd;
 	p->role = role;
+	if (is_secure)
+		p->tls = role == CLIENT ? secure_new(fd) : secure_accept(fd);
 	p->in_head = true;
 	p->next = peers;
 	peers = p;
@@ -109,6 +112,8 @@ static void free_gone(void)
 		*at = p->next;
 		count--;
 		owner->on_gone(p);
+		if (p->tls)
+			secure_free(p->tls);
 		head_free(&p->head);
 		free(p->out);
 		free(p);
@@ -341,6 +346,7 @@ static size_t sendable(const struct peer *p)
 static void flush(struct peer *p)
 {
 	uint32_t dribble = p->entry ? mine(p)->dribble : 0;
+	bool is_waiting = false;
 	size_t len;
 
 	if (p->send_failed || now_ns() < p->flush_ns)
@@ -349,15 +355,17 @@ static void flush(struct peer *p)
 	while (!p->blocked && (len = sendable(p)) != 0) {
 		ssize_t n;
 
-		if (dribble && len > dribble)
+		if (dribble && len > dribble && !(p->tls && secure_owes(p->tls)))
 			len = 1 + draw_below(&p->draw, dribble);
-		n = send(p->fd, p->out + p->out_at, len, MSG_NOSIGNAL);
+		n = p->tls ? secure_send(p->tls, p->out + p->out_at, len)
+		           : send(p->fd, p->out + p->out_at, len, MSG_NOSIGNAL);
 
 		if (n < 0 && errno != EAGAIN) {
 			send_broke(p);
 			return;
 		}
 		p->blocked = n < (ssize_t)len;
+		is_waiting = p->blocked && p->tls && !secure_wants_write(p->tls);
 		if (n > 0)
 			p->out_at += (size_t)n;
 		if (dribble) {
@@ -365,6 +373,8 @@ static void flush(struct peer *p)
 			break;
 		}
 	}
+	if (is_waiting)
+		p->blocked = false; /* for the other side's part of a handshake, not for room */
 	if (p->out_at == p->out_len && !p->faulting) {
 		free(p->out);
 		p->out = NULL;
@@ -576,7 +586,8 @@ static size_t read_size(const struct peer *p)
 
 static void on_readable(struct peer *p)
 {
-	ssize_t n = recv(p->fd, input, read_size(p), 0);
+	ssize_t n = p->tls ? secure_recv(p->tls, input, read_size(p))
+	                   : recv(p->fd, input, read_size(p), 0);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -595,9 +606,24 @@ static void on_readable(struct peer *p)
 
 /* The loop */
 
+static void init_tls(void)
+{
+	const char *folder = getenv("LEDGER_TLS");
+	char certificate[256], key[256];
+
+	if (!folder)
+		return;
+	is_secure = true;
+	snprintf(certificate, sizeof(certificate), "%s/tls.pem", folder);
+	snprintf(key, sizeof(key), "%s/tls.key", folder);
+	secure_init(true);
+	secure_serve(certificate, key);
+}
+
 void peers_init(const struct peer_owner *o)
 {
 	owner = o;
+	init_tls();
 	raise_descriptor_limit();
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
@@ -646,6 +672,9 @@ void peers_turn(void)
 	for (int i = 0; i < n; i++)
 		on_event(events[i].data.ptr, events[i].events);
 	for (struct peer *p = peers; p; p = p->next) {
+		/* What TLS has read already no event will tell of. */
+		if (!p->gone && !p->stalled && p->tls && secure_has_more(p->tls))
+			on_readable(p);
 		if (!p->gone && p->wake_ns && now >= p->wake_ns) {
 			p->wake_ns = 0;
 			owner->on_wake(p);

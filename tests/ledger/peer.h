@@ -7,12 +7,14 @@
  *
  * A process has one loop for all its peers; its owner does the handshakes. */
 
+#include "../bench/secure.h"
 #include "../bench/util.h"
 #include "script.h"
 
 struct peer {
 	struct peer *next;
 	int fd;
+	struct secure *tls; /* NULL = none */
 	uint32_t watched;
 	enum role role;
 	bool in_head;  /* a head is awaited, not frames */
@@ -56,6 +58,7 @@ struct peer_owner {
 
 enum { MS = 1000000 }; /* nanoseconds */
 
+/* LEDGER_TLS in the environment, a folder with tls.pem and tls.key: all of them speak TLS. */
 void peers_init(const struct peer_owner *owner);
 void peers_listen(int listener);
 /* Waits for events, or a short while, and serves all peers. */

@@ -134,7 +134,8 @@ START_TEST(k01_too_large)
 	refuse("t.conf", "t.conf:5: NUL byte");
 	put("t.conf", "");
 	refuse("t.conf", "t.conf: no listener: want [listener NAME] with bind = ADDRESS:PORT\n"
-	                 "t.conf: no route: want [route NAME] with upstream = NAME, handler = PATH, respond = "
+	                 "t.conf: no route: want [route NAME] with upstream = NAME, handler = "
+	                 "PATH, respond = "
 	                 "STATUS or echo = on");
 }
 END_TEST

@@ -51,8 +51,8 @@ class Keys:
         if extension is not None:
             (self.folder / f"{name}.ext").write_text(extension + "\n")
             self.call(["openssl", "x509", "-req", "-in", self.folder / f"{name}.csr", "-CA", self.folder / "ca.pem",
-                       "-CAkey", self.folder / "ca.key", "-days", "30", "-extfile", self.folder / f"{name}.ext",
-                       "-out", cert])
+                       "-CAkey", self.folder / "ca.key", "-days", "30",
+                       "-extfile", self.folder / f"{name}.ext", "-out", cert])
         key.chmod(0o644)
         return cert, key
 
@@ -167,7 +167,8 @@ class Nginx(Server):
 
     @staticmethod
     def look():
-        for path, package in [(Path(NGINX), "nginx"), (LUA_MODULES / "ngx_http_lua_module.so", "libnginx-mod-http-lua"),
+        for path, package in [(Path(NGINX), "nginx"),
+                              (LUA_MODULES / "ngx_http_lua_module.so", "libnginx-mod-http-lua"),
                               (LIBRARY, "lua-nginx-websocket")]:
             if not path.exists():
                 raise Missing(f"{path} is not there; install {package} (`make deps-test`)")
@@ -201,7 +202,7 @@ resolver {self.stage.names.text} ipv6=off;
 lua_package_path "{lua}/?.lua;;";
 lua_socket_log_errors off;
 lua_ssl_trusted_certificate {self.keys.ca[0]};
-init_by_lua_file {lua}/init.lua;
+init_by_lua_file {lua}/oracle.lua;
 init_worker_by_lua_file {lua}/init_worker.lua;
 server {{
 listen 127.0.0.1:{self.address[1]};

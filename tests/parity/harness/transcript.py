@@ -30,7 +30,8 @@ from .peers import WS_KEY
 
 LONG = 400
 REQUEST = re.compile(rb"^([A-Z]+) \S+ HTTP/1\.[01]\r$", re.M)
-PAGE = re.compile(rb"<html>\r\n<head><title>(\d{3}) [^<]*</title></head>\r\n<body>\r\n<center><h1>\1 [^<]*</h1></center>\r\n"
+PAGE = re.compile(rb"<html>\r\n<head><title>(\d{3}) [^<]*</title></head>\r\n"
+                  rb"<body>\r\n<center><h1>\1 [^<]*</h1></center>\r\n"
                   rb"(<hr><center>[^<]*</center>\r\n)?</body>\r\n</html>\r\n")
 UNLIKE = {b"date", b"server"}
 HANDSHAKE = ["HTTP/1.1 101 Switching Protocols", "Connection: upgrade",

@@ -1,13 +1,5 @@
 -- SPDX-License-Identifier: BSD-2-Clause
--- One name for the library on both sides; and what the init phase sees, for cases to tell.
-for _, name in ipairs { "protocol", "server", "client" } do
-    if not pcall(require, "resty.websocket." .. name) then
-        package.preload["resty.websocket." .. name] = function()
-            return require("nginx.websocket." .. name)
-        end
-    end
-end
-
+-- What the init phase sees, for cases to tell.
 local t = require "parity"
 seen_in_init = { phase = ngx.get_phase() }
 

@@ -56,11 +56,12 @@ local function placeless(err)
 end
 t.placeless = placeless
 
--- The words for arguments of a wrong kind or number are nobody's contract.
+-- The words for arguments of a wrong kind or number are nobody's contract. (That a function is not there
+-- at all has other words.)
 local ARGUMENTS = {
-    "expected", "expecting %d", "expecting one", "expecting at least", "arguments?, but", "argument only", "cannot convert",
-    "^attempt to compare", "^attempt to perform", "^attempt to index", "^attempt to get length", "^attempt to concatenate",
-    "bad data type", "not a semaphore instance", "^attempt to call a", "^attempt to call field", "^attempt to call local", "^attempt to call method", "should be a table",
+    "expected", "expecting %d", "expecting one", "expecting at least", "arguments?, but", "argument only",
+    "cannot convert", "bad data type", "not a semaphore instance", "should be a table", "^attempt to compare",
+    "^attempt to perform", "^attempt to get length", "^attempt to concatenate",
 }
 
 -- What the oracle says where it does not know its phase, in the words that it has else.
@@ -68,7 +69,9 @@ local VAGUE = {
     ["no request found"] = true, ["no request object found"] = true, ["no request"] = true,
     ["API disabled in the current context"] = true,
 }
-local CONTEXTS = { init = "init_by_lua*", init_worker = "init_worker_by_lua*", log = "log_by_lua*", timer = "ngx.timer" }
+local CONTEXTS = {
+    init = "init_by_lua*", init_worker = "init_worker_by_lua*", log = "log_by_lua*", timer = "ngx.timer",
+}
 
 local function outcome(ok, ...)
     if ok then

@@ -12,8 +12,6 @@ for change, drop in (({"Connection": "close"}, ["Sec-WebSocket-Key"]),
     client()
     upgrade(drop=drop, change=change)
     end()
-client()
-upgrade(version="1.0", drop=["Upgrade"])
 ]=]
 local server = require "resty.websocket.server"
 local t = require "parity"

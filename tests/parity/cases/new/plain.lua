@@ -6,5 +6,5 @@ open()
 local server = require "resty.websocket.server"
 local t = require "parity"
 local wb, err = server:new()
-t.tell(wb, type(wb), err, type(wb.sock), wb.fatal, wb.send_masked)
+t.tell(wb, type(wb), err, wb.sock ~= nil, wb.fatal, wb.send_masked)
 t.tell(wb, ngx.status, ngx.headers_sent)

@@ -21,5 +21,4 @@ end
 local other = package.loaded["parity.websocket"]
 t.try(other.send_text, other, "x")
 t.try(other.recv_frame, other)
-t.try(other.set_timeout, other, 5)
 t.say(other.fatal)

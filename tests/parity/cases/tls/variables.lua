@@ -6,4 +6,4 @@ get()
 ]=]
 local t = require "parity"
 t.say(ngx.var.scheme, ngx.var.https, ngx.var.ssl_protocol:match("^TLSv1.[23]$") ~= nil, ngx.var.ssl_server_name, ngx.var.ssl_client_verify)
-t.say(ngx.var.ssl_cipher:match("^[%w_-]+$") ~= nil, ngx.var.ssl_session_reused)
+t.say(ngx.var.ssl_cipher:match("^[%w_-]+$") ~= nil)
