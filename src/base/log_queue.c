@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CACHE_LINE = 64, LINE_USUAL = 896 };
+
 struct log_queue *log_queue_new(size_t size)
 {
 	struct log_queue *q;
@@ -42,6 +44,14 @@ size_t log_queue_bytes(const struct log_queue *q)
 	uint64_t taken = atomic_load(&q->taken);
 
 	return (size_t)(atomic_load(&q->put) - taken);
+}
+
+void log_queue_expect(const struct log_queue *q)
+{
+	uint64_t at = atomic_load_explicit(&q->put, memory_order_relaxed);
+
+	for (unsigned i = 0; i < LINE_USUAL; i += CACHE_LINE)
+		__builtin_prefetch(q->ring + ((at + i) & (q->size - 1)), 1);
 }
 
 bool log_queue_put(struct log_queue *q, const char *line, size_t len)

@@ -30,6 +30,9 @@ void log_queue_free(struct log_queue *q);
 /* A whole line, its line feed included. False when it does not fit. The putting
  * thread. */
 bool log_queue_put(struct log_queue *q, const char *line, size_t len);
+/* A line is to be put soon: brings its place nearer, which was last touched a whole ring ago. The
+ * putting thread. */
+void log_queue_expect(const struct log_queue *q);
 /* Any thread; for the putting and the taking one the answer holds until they act. */
 size_t log_queue_bytes(const struct log_queue *q);
 /* Moves the first len bytes, which must be there, to out. The taking thread. */

@@ -730,6 +730,12 @@ bool log_access_is_on(void)
 	return atomic_load_explicit(&access_on, memory_order_relaxed);
 }
 
+void log_access_expect(void)
+{
+	if (own[ACCESS])
+		log_queue_expect(own[ACCESS]);
+}
+
 void log_access_put(const char *record, size_t len)
 {
 	int saved = errno;

@@ -411,6 +411,7 @@ static void begin(const struct session *s, struct record *r, const char *event)
 {
 	const struct access_settings *set = &s->proxy->access;
 	char now[25];
+	log_access_expect();
 	clock_iso(now);
 	record_begin(r, s->proxy->access_record, ACCESS_RECORD_MAX, set->format,
 	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_time) ? now : NULL,
