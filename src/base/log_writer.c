@@ -24,6 +24,7 @@ enum {
 	 * load they then share a write, and nobody has to wake it. */
 	GATHER_MS = 2,
 	ACCESS_GATHER_MS = 50, /* nobody watches that one line by line */
+	PIECE = 64 * 1024,     /* of a file is written at once; the longest record fits */
 	TELL_MS = 1000,        /* between two lines that tell of lost records */
 	ACCESS_QUEUE_SIZE = 4 * LOG_QUEUE_SIZE,
 };
@@ -221,15 +222,43 @@ static void flush_batch(struct channel *c)
 	c->len = 0;
 }
 
-/* Moves what a queue holds now, whole lines, to the batch. Returns how much. The lock is held. */
-static size_t gather(struct channel *c, struct log_queue *q)
+static void copy_lines(struct channel *c, struct log_queue *q, size_t len)
 {
-	size_t len = log_queue_bytes(q);
-
 	if (len > c->queue_size - c->len)
 		flush_batch(c);
 	log_queue_take(q, c->batch + c->len, len);
 	c->len += len;
+}
+
+/* Much of it goes to a file from where it lies, by the piece, so that there is soon room again.
+ * Only a line that lies in two pieces is copied. Returns what is left. */
+static size_t write_from_queue(struct channel *c, struct log_queue *q, size_t len)
+{
+	const char *at;
+
+	while (len >= PIECE && c->target.kind == LOG_TARGET_FILE) {
+		size_t n = log_queue_look(q, PIECE, &at);
+
+		if (n > 0) {
+			flush_batch(c);
+			write_out(c, at, n);
+			log_queue_drop(q, n);
+		} else {
+			n = log_queue_first(q);
+			copy_lines(c, q, n);
+		}
+		len -= n;
+	}
+	return len;
+}
+
+/* Writes what a queue holds now, whole lines, or moves it to the batch. Returns how much. The lock
+ * is held. */
+static size_t gather(struct channel *c, struct log_queue *q)
+{
+	size_t len = log_queue_bytes(q);
+
+	copy_lines(c, q, write_from_queue(c, q, len));
 	return len;
 }
 
