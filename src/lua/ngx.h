@@ -33,6 +33,7 @@ void ngx_worker_open(lua_State *L);
 void ngx_ssl_client_open(lua_State *L);
 void ngx_config_open(lua_State *L);
 void ngx_socket_tcp_open(lua_State *L);
+void ngx_socket_udp_open(lua_State *L); /* after ngx_socket_tcp_open() */
 void ngx_socket_req_open(lua_State *L); /* after ngx_req_open() */
 
 /* What fields of ngx do, as functions of (ngx, key[, value]). */
