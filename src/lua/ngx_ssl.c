@@ -14,18 +14,38 @@
 /* A value is a pointer in a userdata. The addresses of these are the keys of their metatables in
  * the registry. */
 static const char chain_key, pkey_key;
+/* And of a table: scripts hold a cdata, as on ngx_lua, by which it finds the userdata. */
+static const char known_key;
+
+/* Replaces a cdata by what is known for it; nil for others. */
+static void push_holder_of(lua_State *L, int at)
+{
+	lua_pushvalue(L, at);
+	if (lua_isuserdata(L, at) || lua_isnil(L, at))
+		return;
+	lua_pushlightuserdata(L, (void *)&known_key);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+	if (!lua_istable(L, -1))
+		return;
+	lua_insert(L, -2);
+	lua_rawget(L, -2);
+	lua_remove(L, -2);
+}
 
 static void *holder_at(lua_State *L, int at, const char *key)
 {
-	void **held = lua_touserdata(L, at);
+	int top = lua_gettop(L);
 
-	if (!held || !lua_getmetatable(L, at))
-		return NULL;
-	lua_pushlightuserdata(L, (void *)key);
-	lua_rawget(L, LUA_REGISTRYINDEX);
-	bool ours = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
-	lua_pop(L, 2);
-	return ours ? *held : NULL;
+	push_holder_of(L, at);
+	void **held = lua_touserdata(L, -1);
+	bool is_ours = held && lua_getmetatable(L, -1);
+	if (is_ours) {
+		lua_pushlightuserdata(L, (void *)key);
+		lua_rawget(L, LUA_REGISTRYINDEX);
+		is_ours = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
+	}
+	lua_settop(L, top);
+	return is_ours ? *held : NULL;
 }
 
 STACK_OF(X509) * ngx_ssl_chain_at(lua_State *L, int at)
@@ -255,8 +275,58 @@ static void set_meta(lua_State *L, const char *key, lua_CFunction gc)
 	lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
+/* `known` keeps the userdata as long as its cdata is there. */
+static const char cdata_source[] = "local known, pointer, f = ...\n"
+                                   "local cast = require('ffi').cast\n"
+                                   "return function (...)\n"
+                                   "  local holder, err = f(...)\n"
+                                   "  if not holder then return nil, err end\n"
+                                   "  local value = cast('void *', pointer(holder))\n"
+                                   "  known[value] = holder\n"
+                                   "  return value\n"
+                                   "end\n";
+
+static int pointer_of(lua_State *L)
+{
+	void *const *held = lua_touserdata(L, 1);
+
+	lua_pushlightuserdata(L, *held);
+	return 1;
+}
+
+static void push_known(lua_State *L)
+{
+	lua_pushlightuserdata(L, (void *)&known_key);
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_insert(L, -3); /* below its key */
+	lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+/* The module is on top of the stack. */
+static void make_cdata(lua_State *L, const char *const *names)
+{
+	push_known(L);
+	for (; *names; names++) {
+		if (luaL_loadbuffer(L, cdata_source, sizeof(cdata_source) - 1, "=ngx.ssl"))
+			lua_error(L);
+		lua_pushvalue(L, -2);
+		lua_pushcfunction(L, pointer_of);
+		lua_getfield(L, -5, *names);
+		lua_call(L, 3, 1);
+		lua_setfield(L, -3, *names);
+	}
+	lua_pop(L, 1);
+}
+
 int ngx_ssl_module(lua_State *L)
 {
+	static const char *const values[] = {"parse_pem_cert", "parse_pem_priv_key",
+	        "parse_der_cert", "parse_der_priv_key", NULL};
 	static const luaL_Reg functions[] = {
 	        {"parse_pem_cert", parse_pem_cert},
 	        {"parse_pem_priv_key", parse_pem_priv_key},
@@ -281,6 +351,7 @@ int ngx_ssl_module(lua_State *L)
 	set_meta(L, &pkey_key, key_gc);
 	lua_createtable(L, 0, 24);
 	luaL_setfuncs(L, functions, 0);
+	make_cdata(L, values);
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
 		lua_pushinteger(L, versions[i].version);
 		lua_setfield(L, -2, versions[i].name);
