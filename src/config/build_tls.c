@@ -339,12 +339,6 @@ static void check_client(struct draft *d, const struct draft_upstream *u)
 		warn(d, u->section, verify,
 		        "whoever answers is believed to be the server: traffic can be read and "
 		        "changed on the way");
-	/* The PROXY header goes in front of TLS, and who the client will be is not known ahead. */
-	const struct reader_entry *spare = reader_find(u->section, "spare");
-	if (spare && u->spare > 0 && u->proxy_protocol != PROXY_HEADER_OFF)
-		draft_error(d, u->section, spare,
-		        "a wss server cannot have both: its PROXY header goes before TLS, when "
-		        "nobody has come yet; want proxy_protocol = off, or no spare");
 	check_names(d, u);
 }
 

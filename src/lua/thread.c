@@ -236,7 +236,11 @@ static void on_timer(struct timer *timer)
 		worker_timer(worker, timer, w->deadline_ms);
 		return;
 	}
-	lua_wake(w, w->ops->expire(w));
+	int n = w->ops->expire(w);
+	if (n == LUA_WAIT_ON)
+		worker_timer(worker, timer, w->deadline_ms);
+	else
+		lua_wake(w, n);
 }
 
 /* ---- switches: what a coroutine yields for ---- */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/client.h"
+#include "lua/ngx_socket_tcp.h"
 #include "lua/ngx_timer.h"
 #include "lua/output.h"
 #include "lua/request.h"
@@ -31,6 +32,7 @@ void lua_worker_init(struct lua_worker *lw, struct worker *w)
 	list_init(&lw->vms);
 	list_init(&lw->ready);
 	list_init(&lw->later);
+	list_init(&lw->lingering);
 	timer_init(&lw->next_turn, on_next_turn);
 }
 
@@ -50,6 +52,7 @@ struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
 	if (w->index < LUA_WORKERS_MAX)
 		atomic_store(&lua_worker_tid[w->index], gettid());
 	lw->out.bytes = mem_new(LUA_OUT_SIZE);
+	lw->pools = keepalive_new(w);
 	w->layer[WORKER_LUA] = lw;
 	handler_set_ops(w->layer[WORKER_PROXY], &lua_handler_ops);
 	return lw;
@@ -152,6 +155,7 @@ void lua_worker_stop(struct lua_worker *lw)
 		list_entry(it, struct lua_vm, node)->is_leaving = true;
 	if (lw->vm)
 		ngx_timer_leave(lw->vm);
+	keepalive_stop(lw->pools);
 }
 
 void lua_worker_end(struct lua_worker *lw)
@@ -164,6 +168,9 @@ void lua_worker_end(struct lua_worker *lw)
 	ngx_timer_abort(lw);
 	lua_handlers_unref(lw->set);
 	lw->set = NULL;
+	lua_linger_end(lw);
+	keepalive_stop(lw->pools);
+	worker_free_retired(lw->worker);
 }
 
 void lua_worker_free(struct lua_worker *lw)
@@ -173,6 +180,7 @@ void lua_worker_free(struct lua_worker *lw)
 	handler_set_ops(lw->worker->layer[WORKER_PROXY], NULL);
 	lw->worker->layer[WORKER_LUA] = NULL;
 	lua_worker_fini(lw);
+	keepalive_free(lw->pools);
 	mem_free(lw);
 }
 

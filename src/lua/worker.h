@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+struct keepalive;
 struct lua_output;
 struct lua_thread;
 struct lua_vm;
@@ -59,6 +60,8 @@ struct lua_worker {
 		size_t len;
 		uint8_t *bytes; /* LUA_OUT_SIZE */
 	} out;
+	struct keepalive *pools; /* of connections that scripts have given back */
+	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */
 	struct lua_counters counters;
 	unsigned workers;      /* of the process */
 	uint64_t run_since_ms; /* when Lua was last given the worker, on the clock below */

@@ -722,7 +722,7 @@ def test_log_keys(moongate, tmp_path):
     reload(daemon, ("log_rate = off", "log_rate = off\nlog_level = debug"))
     client = daemon.client().open("/echo")
     client.end()
-    daemon.wait_line("state")
+    daemon.wait_line("state", to="ended")
     edit(daemon, ("log_level = debug", f"log = {target}"))
     daemon.signal(signal.SIGHUP)
     wait_until(lambda: target.exists() and " reloaded " in target.read_text(), "the line of the reload in the new log")

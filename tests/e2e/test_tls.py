@@ -504,7 +504,6 @@ def test_upstream_files(tmp_path, ca, site):
              "tls_client_key = .*: private key: it does not belong"),
             (f"{server}\ntls_verify = off\ntls_ca = {ca.certificate}", "does nothing: want tls_verify = on too"),
             ("server = ws://localhost:2\ntls_verify = off", "does nothing: want a server = wss://HOST too"),
-            (f"{server}\nspare = 2\nproxy_protocol = v2", "spare = 2: a wss server cannot have both"),
             ("server = wss://unix:/x", "want tls_server_name = NAME too|Want tls_server_name = NAME too")):
         status, said = check(tmp_path, upstream=upstream)
         assert status != 0 and re.search(words, said), said
@@ -723,6 +722,21 @@ def test_client_certificates_choose_routes(moongate, site, secure, ca):
         client = secure(daemon, ca.client_context(show=pair) if pair else ca.client_context())
         client.send(client.get("/who"))
         assert client.expect_answer(200).get("X-Route") == route
+
+
+def test_scripts_learn_of_it(moongate, site, secure, ca, tmp_path):
+    names = ("scheme", "https", "ssl_protocol", "ssl_cipher", "ssl_server_name", "ssl_client_s_dn", "ssl_client_i_dn",
+             "ssl_client_verify")
+    script = tmp_path / "vars.lua"
+    script.write_text("ngx.print(" + ', ", ", '.join(f"ngx.var.{name}" for name in names) + ")\n")
+    daemon = moongate(listener={**site.keys, "tls_client_ca": ca.certificate, "tls_verify_client": "optional"},
+                      process={"allow_root_handlers": "yes"},
+                      extra=section("route", "lua", {"path": "/vars", "handler": script}))
+    for pair, rest in ((ca.make("alice", file="alice4"), "CN=alice, CN=Test ca, SUCCESS"), (None, ", , NONE")):
+        client = secure(daemon, ca.client_context(**({"show": pair} if pair else {})))
+        client.send(client.get("/vars"))
+        said = client.read_body(client.expect_answer(200)).decode()
+        assert re.fullmatch(rf"https, on, TLSv1.3, TLS_\w+, localhost, {re.escape(rest)}", said), said
 
 
 def test_client_certificates_wanted(moongate, site, secure, ca, tmp_path):
