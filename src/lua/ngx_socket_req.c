@@ -51,10 +51,10 @@ static int push_body(lua_State *L, struct lua_client *c)
 {
 	if (c->has_body_socket)
 		return ngx_socket_fail(L, "duplicate call");
-	if (c->is_raw)
-		return ngx_socket_fail(L, "raw request socket acquired");
 	if (c->body)
 		return ngx_socket_fail(L, "request body already exists");
+	if (c->is_raw)
+		return ngx_socket_fail(L, "raw request socket acquired");
 	if (!lua_body_of(c))
 		return ngx_socket_fail(L, "no memory");
 	if (c->is_body_done) {
