@@ -1140,6 +1140,7 @@ def test_U_05_a_spare_that_has_begun_a_record(moongate, ca, apps):
     peer.close_frame(1000)
     peer.sock.unwrap().close()
     client.expect_close(1000)
+    client.close()
     assert daemon.stop()["spares_died"] == 1
 
 
