@@ -348,7 +348,7 @@ bool lua_client_send_raw(struct lua_client *c, const struct slice *v, size_t n)
 void lua_client_send_close(struct lua_client *c, uint16_t code, const char *reason)
 {
 	uint8_t frame[WS_CONTROL_FRAME_MAX];
-	if (!c->is_websocket || c->is_close_sent || c->is_mid_frame || !c->session)
+	if (!c->is_websocket || c->is_close_sent || c->has_closed || c->is_mid_frame || !c->session)
 		return;
 	struct slice v = slice_of(frame, ws_close_write(frame, code, reason, false));
 	lua_client_send_raw(c, &v, 1);
@@ -360,12 +360,14 @@ const char *lua_client_take_raw(struct lua_client *c)
 {
 	if (c->is_raw)
 		return "duplicate call";
-	if (c->is_http10 && c->answer_state == LUA_ANSWER_NONE)
-		return "http 1.0 buffering";
+	if (c->has_body_socket)
+		return "duplicate call";
 	if (c->request && c->body && !c->is_body_done)
 		return "pending request body reading in some other thread";
-	if (!lua_client_send_head(c))
-		return "closed";
+	if (c->is_http10 && c->answer_state != LUA_ANSWER_NONE)
+		return "http 1.0 buffering";
+	if (c->answer_state == LUA_ANSWER_NONE)
+		c->answer_state = LUA_ANSWER_HEAD_SENT;
 	c->is_raw = true;
 	c->may_keep_alive = false;
 	return NULL;

@@ -322,10 +322,8 @@ static void end_upgraded(struct lua_client *c, enum lua_outcome outcome, int sta
 		finish(c, HANDLER_DROP);
 		return;
 	}
-	if (outcome == LUA_FAILED)
-		lua_client_send_close(c, CLOSE_FAILED, "handler failed");
-	else if (!is_strict)
-		lua_client_send_close(c, CLOSE_NORMAL, "");
+	if (!is_strict)
+		lua_client_send_close(c, outcome == LUA_FAILED ? CLOSE_FAILED : CLOSE_NORMAL, "");
 	finish(c, c->is_mid_frame ? HANDLER_RESET : HANDLER_CLOSE);
 }
 

@@ -51,10 +51,12 @@ struct lua_client {
 	bool is_websocket;   /* frames are sent by resty.websocket.server: at the end, and
 	                        when the daemon stops, it is told by a close frame */
 	bool is_close_sent;  /* nothing may follow */
+	bool has_closed;     /* the script has sent a close frame itself */
 	bool is_mid_frame;   /* a frame was sent in part: no close frame fits in */
 	bool has_body_begun; /* bytes of the request's body were taken */
 	bool is_body_done;   /* all of them were */
 	bool is_body_timed_out;
+	bool has_body_socket; /* ngx.req.socket() reads the body */
 	bool is_failed;       /* its answer cannot become whole */
 	bool is_length_known; /* the answer's Content-Length is the script's */
 	uint64_t length_left; /* of it */
@@ -98,6 +100,6 @@ bool lua_client_send_raw(struct lua_client *c, const struct slice *v, size_t n);
 /* A close frame, once, if one may be sent: for whoever ends a WebSocket. */
 void lua_client_send_close(struct lua_client *c, uint16_t code, const char *reason);
 
-/* The script takes the connection over, ngx.req.socket(true): sends the head first, if none was.
- * NULL; or why not. */
+/* The script takes the connection over, ngx.req.socket(true); if no head was sent, it
+ * writes that itself. NULL; or why not. */
 const char *lua_client_take_raw(struct lua_client *c);

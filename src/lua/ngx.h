@@ -24,7 +24,6 @@ void ngx_log_open(lua_State *L);
 void ngx_fields_open(lua_State *L);
 void ngx_req_open(lua_State *L);
 void ngx_body_open(lua_State *L);
-void ngx_req_socket_open(lua_State *L);
 void ngx_resp_open(lua_State *L);
 void ngx_var_open(lua_State *L);
 void ngx_thread_open(lua_State *L);
@@ -32,6 +31,9 @@ void ngx_timer_open(lua_State *L);
 void ngx_semaphore_open(lua_State *L);
 void ngx_worker_open(lua_State *L);
 void ngx_config_open(lua_State *L);
+void ngx_socket_tcp_open(lua_State *L);
+void ngx_socket_udp_open(lua_State *L); /* after ngx_socket_tcp_open() */
+void ngx_socket_req_open(lua_State *L); /* after ngx_req_open() */
 
 /* What fields of ngx do, as functions of (ngx, key[, value]). */
 int ngx_resp_get_status(lua_State *L);

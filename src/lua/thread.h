@@ -60,8 +60,9 @@ struct lua_vm;
 struct lua_wait;
 struct lua_worker;
 
+enum { LUA_WAIT_ON = -1 };
 struct lua_wait_ops {
-	/* NULL when it is never given a timeout. */
+	/* NULL when it is never given a timeout. LUA_WAIT_ON: it has moved deadline_ms instead. */
 	int (*expire)(struct lua_wait *w);
 	void (*cancel)(struct lua_wait *w);
 };
@@ -73,6 +74,7 @@ struct lua_wait {
 	struct list node;     /* for the owner's queue of waiters */
 	struct timer timer;   /* lazy: it may fire early, or for a wait that is over */
 	uint64_t deadline_ms; /* 0 = none */
+	uint32_t note[2];     /* the owner's own */
 };
 
 /* The wait of the coroutine that calls. Raises when it cannot wait here. */

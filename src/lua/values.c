@@ -52,7 +52,14 @@ static void append_number(lua_State *L, struct lua_worker *lw, int at)
 	lua_pop(L, 1);
 }
 
-static void append_value(lua_State *L, struct lua_worker *lw, int arg, int at, int depth);
+/* How values in arrays are taken. */
+struct taking {
+	int arg;        /* whose fault it is */
+	bool is_strict; /* numbers and strings only */
+};
+
+static void append_value(
+        lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth);
 
 /* Keys are 1 to n, whatever their order. */
 static int array_size(lua_State *L, int arg, int at)
@@ -72,24 +79,33 @@ static int array_size(lua_State *L, int arg, int at)
 	return n;
 }
 
-static void append_array(lua_State *L, struct lua_worker *lw, int arg, int at, int depth)
+static void append_array(
+        lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth)
 {
+	int arg = how->arg;
 	if (depth > DEPTH_MAX || !lua_checkstack(L, 8))
 		luaL_argerror(L, arg, "array table nested too deeply");
 	int n = array_size(L, arg, at);
 	for (int i = 1; i <= n; i++) {
 		lua_rawgeti(L, at, i);
-		append_value(L, lw, arg, lua_gettop(L), depth + 1);
+		append_value(L, lw, how, lua_gettop(L), depth + 1);
 		lua_pop(L, 1);
 	}
 }
 
-static void append_value(lua_State *L, struct lua_worker *lw, int arg, int at, int depth)
+static void append_value(
+        lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth)
 {
+	int type = lua_type(L, at), arg = how->arg;
 	char why[120];
 	size_t len;
 	const char *text;
-	switch (lua_type(L, at)) {
+	if (how->is_strict && depth > 0 && type != LUA_TSTRING && type != LUA_TNUMBER &&
+	        type != LUA_TTABLE) {
+		snprintf(why, sizeof why, "bad data type %s found", lua_typename(L, type));
+		luaL_argerror(L, arg, why);
+	}
+	switch (type) {
 	case LUA_TSTRING:
 		text = lua_tolstring(L, at, &len);
 		append(L, lw, text, len);
@@ -104,7 +120,7 @@ static void append_value(lua_State *L, struct lua_worker *lw, int arg, int at, i
 		append_text(L, lw, lua_toboolean(L, at) ? "true" : "false");
 		return;
 	case LUA_TTABLE:
-		append_array(L, lw, arg, at, depth);
+		append_array(L, lw, how, at, depth);
 		return;
 	case LUA_TLIGHTUSERDATA:
 		if (!lua_touserdata(L, at)) {
@@ -137,7 +153,7 @@ struct slice lua_gather(lua_State *L, int first, int last)
 {
 	struct lua_worker *lw = begin(L);
 	for (int i = first; i <= last; i++)
-		append_value(L, lw, i, i, 0);
+		append_value(L, lw, &(struct taking){.arg = i}, i, 0);
 	return slice_of(lw->scratch.at, lw->scratch.len);
 }
 
@@ -147,8 +163,11 @@ struct slice lua_gather_array(lua_State *L, int arg)
 	int type = lua_type(L, arg);
 	if (type == LUA_TSTRING)
 		return lua_check_slice(L, arg);
-	if (type == LUA_TNUMBER || type == LUA_TTABLE || type == LUA_TNIL || type == LUA_TBOOLEAN)
-		return lua_gather(L, arg, arg);
+	if (type == LUA_TNUMBER || type == LUA_TTABLE || type == LUA_TNIL || type == LUA_TBOOLEAN) {
+		struct lua_worker *lw = begin(L);
+		append_value(L, lw, &(struct taking){arg, true}, arg, 0);
+		return slice_of(lw->scratch.at, lw->scratch.len);
+	}
 	snprintf(why, sizeof why, "string, number, boolean, nil, or array table expected, got %s",
 	        luaL_typename(L, arg));
 	luaL_argerror(L, arg, why);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/client.h"
+#include "lua/ngx_socket_tcp.h"
 #include "lua/ngx_timer.h"
 #include "lua/output.h"
 #include "lua/request.h"
@@ -28,6 +29,7 @@ void lua_worker_init(struct lua_worker *lw, struct worker *w)
 	list_init(&lw->vms);
 	list_init(&lw->ready);
 	list_init(&lw->later);
+	list_init(&lw->lingering);
 	timer_init(&lw->next_turn, on_next_turn);
 }
 
@@ -37,6 +39,7 @@ void lua_worker_fini(struct lua_worker *lw)
 		timer_clear(&lw->worker->wheel, &lw->next_turn);
 	mem_free(lw->out.bytes);
 	mem_free(lw->scratch.at);
+	mem_free(lw->datagram);
 }
 
 struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
@@ -45,6 +48,7 @@ struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
 	lua_worker_init(lw, w);
 	lw->workers = workers;
 	lw->out.bytes = mem_new(LUA_OUT_SIZE);
+	lw->pools = keepalive_new(w);
 	w->layer[WORKER_LUA] = lw;
 	handler_set_ops(w->layer[WORKER_PROXY], &lua_handler_ops);
 	return lw;
@@ -147,6 +151,7 @@ void lua_worker_stop(struct lua_worker *lw)
 		list_entry(it, struct lua_vm, node)->is_leaving = true;
 	if (lw->vm)
 		ngx_timer_leave(lw->vm);
+	keepalive_stop(lw->pools);
 }
 
 void lua_worker_end(struct lua_worker *lw)
@@ -159,6 +164,9 @@ void lua_worker_end(struct lua_worker *lw)
 	ngx_timer_abort(lw);
 	lua_handlers_unref(lw->set);
 	lw->set = NULL;
+	lua_linger_end(lw);
+	keepalive_stop(lw->pools);
+	worker_free_retired(lw->worker);
 }
 
 void lua_worker_free(struct lua_worker *lw)
@@ -168,6 +176,7 @@ void lua_worker_free(struct lua_worker *lw)
 	handler_set_ops(lw->worker->layer[WORKER_PROXY], NULL);
 	lw->worker->layer[WORKER_LUA] = NULL;
 	lua_worker_fini(lw);
+	keepalive_free(lw->pools);
 	mem_free(lw);
 }
 

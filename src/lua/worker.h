@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+struct keepalive;
 struct lua_output;
 struct lua_thread;
 struct lua_vm;
@@ -55,8 +56,12 @@ struct lua_worker {
 		size_t len;
 		uint8_t *bytes; /* LUA_OUT_SIZE */
 	} out;
+	struct keepalive *pools; /* of connections that scripts have given back */
+	uint8_t *datagram;       /* room for one, once it was needed */
+	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */
 	struct lua_counters counters;
-	unsigned workers; /* of the process */
+	unsigned workers;      /* of the process */
+	uint64_t run_since_ms; /* when Lua was last given the worker, on the clock below */
 	/* For the control thread: since when (monotonic ms; 0 = no Lua runs), and in what. */
 	_Atomic uint64_t busy_since_ms;
 	_Atomic(const char *) busy_with;

@@ -62,7 +62,8 @@ static void fail(struct tls *t)
 		snprintf(words, sizeof words, "%s", own);
 	else if (t->depth >= 0)
 		certificate_words(t, words);
-	t->why = mem_strdup(words);
+	if (!t->why)
+		t->why = mem_strdup(words);
 	t->flags |= TLS_DEAD;
 	counter_inc(&t->stream->worker->counters.tls_errors);
 	tls_wire_flush(t);
@@ -381,13 +382,13 @@ bool tls_may_end(struct stream *s)
 		t->flags |= TLS_END_READ;
 		return false;
 	}
-	if (t->flags & TLS_CLOSED)
-		return true;
 	if (t->client && s->flags & STREAM_SECURING) {
 		t->flags |= TLS_CUT_SHORT;
 		fail(t);
 		return false;
 	}
+	if (t->flags & TLS_CLOSED)
+		return true;
 	t->flags |= TLS_TRUNCATED;
 	return true;
 }
@@ -437,6 +438,12 @@ static void tls_settle(struct stream *s, const struct socket_options *o)
 		below->settle(s, o);
 }
 
+static bool tls_option(struct stream *s, int level, int name, int *value, bool set)
+{
+	const struct stream_ops *below = tls_on(s)->below;
+	return below->option && below->option(s, level, name, value, set);
+}
+
 static bool tls_local(struct stream *s, struct address *out)
 {
 	const struct stream_ops *below = tls_on(s)->below;
@@ -453,4 +460,5 @@ const struct stream_ops tls_ops = {
         .settle = tls_settle,
         .is_tls = true,
         .local = tls_local,
+        .option = tls_option,
 };

@@ -54,6 +54,13 @@ static void rotate(void)
 	own.made_ms = now;
 }
 
+void tls_ticket_age(uint64_t ms)
+{
+	pthread_mutex_lock(&own.lock);
+	own.made_ms -= ms;
+	pthread_mutex_unlock(&own.lock);
+}
+
 /* Copies the key of that name, or for NULL the one for new tickets. Returns its place, -1:
  * none. */
 static int find(

@@ -30,6 +30,8 @@ struct tls_ticket_keys {
 /* One key more, of TLS_TICKET_FILE bytes. */
 void tls_ticket_add(struct tls_ticket_keys *k, struct slice file);
 void tls_ticket_fini(struct tls_ticket_keys *k);
+/* The process's own keys are so much older. For tests. */
+void tls_ticket_age(uint64_t ms);
 /* Lets contexts of servers use them; the callback finds them by the SSL (tls_server.c). */
 int tls_ticket_crypt(const struct tls_ticket_keys *k, uint8_t *name, uint8_t *iv,
         EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, bool encrypt);

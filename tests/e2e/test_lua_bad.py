@@ -3,10 +3,12 @@
 
 import contextlib
 import subprocess
+import threading
 
 import pytest
 
 from helpers.daemon import BINARY, still_works
+from helpers.peer import RawClient
 from helpers.reloads import reload
 
 
@@ -261,3 +263,32 @@ def test_R_02_any_allocation_may_fail(lua, at):
     with contextlib.suppress(AssertionError, OSError):
         d.client().open("/echo").echoes(3)  # it may be this one's turn
     d.client().open("/echo").echoes(3)
+
+
+def test_reloads_while_two_workers_serve(lua, tmp_path, many):
+    d = lua("ngx.sleep(0.001) ngx.shared.d:incr('n', 1, 0) ngx.say(version)", init="version = 0",
+            process={"workers": 2}, extra="[shared_dict d]\nsize = 1m\n")
+    stop = threading.Event()
+    seen = set()
+
+    def ask():
+        while not stop.is_set():
+            with RawClient(d.address) as client:
+                client.send(client.get("/h") * 3)
+                for _ in range(3):
+                    seen.add(int(client.read_body(client.expect_answer(200))))
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    n = max(many(300), 5)
+    for i in range(1, n + 1):
+        (tmp_path / "init.lua").write_text(f"version = {i}")
+        reload(d)
+    stop.set()
+    for asker in askers:
+        asker.join()
+    client = d.client()
+    client.send(client.get("/h"))
+    assert client.read_body(client.expect_answer(200)) == b"%d\n" % n
+    assert len(seen) > 1

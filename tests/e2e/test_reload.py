@@ -264,6 +264,15 @@ def test_K_08_warning(moongate):
     assert "every user of this host may write this file" in daemon.wait_line("config_warning")["text"]
 
 
+def test_the_first_error_is_no_warning(moongate):
+    daemon = moongate()
+    daemon.config.chmod(0o666)
+    line = reload(daemon, ("workers = 1", "workers = 1\nlog_level = loud"), refused=True)
+    warning, error = (x["text"] for x in daemon.find("config_error"))
+    assert "warning: every user" in warning and "log_level" in error
+    assert line["first"] == error and line["errors"] == "1"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_as_the_running_user(daemons, port):
     """Root's rights are gone: what the user cannot read refuses the reload; ports below 1024 are
@@ -722,7 +731,7 @@ def test_log_keys(moongate, tmp_path):
     reload(daemon, ("log_rate = off", "log_rate = off\nlog_level = debug"))
     client = daemon.client().open("/echo")
     client.end()
-    daemon.wait_line("state")
+    daemon.wait_line("state", to="ended")
     edit(daemon, ("log_level = debug", f"log = {target}"))
     daemon.signal(signal.SIGHUP)
     wait_until(lambda: target.exists() and " reloaded " in target.read_text(), "the line of the reload in the new log")

@@ -61,8 +61,10 @@ static struct {
 	bool may_connect;
 } t;
 
-static struct proxy_listener listener = {
-        .name = (char[]){"fuzz"}, .refs = 1, .handshake_timeout_ms = 10000, .keepalive_timeout_ms = 60000};
+static struct proxy_listener listener = {.name = (char[]){"fuzz"},
+        .refs = 1,
+        .handshake_timeout_ms = 10000,
+        .keepalive_timeout_ms = 60000};
 
 static struct stream *connect_sim(
         struct worker *w, const struct address *to, const struct socket_options *o)

@@ -201,7 +201,8 @@ static void move(uint8_t what, const uint8_t **at, const uint8_t *end)
 		worker_turn(t.worker, 0);
 		break;
 	case 4:
-		r.has_closed = SSL_is_init_finished(r.far) && SSL_shutdown(r.far) >= 0;
+		if (!r.has_closed && SSL_is_init_finished(r.far))
+			r.has_closed = SSL_shutdown(r.far) >= 0;
 		ERR_clear_error();
 		break;
 	case 5:

@@ -354,6 +354,36 @@ START_TEST(tickets_of_the_process)
 }
 END_TEST
 
+/* After an hour there is a new key; those of the two hours before still count, and a ticket of
+ * theirs is replaced. */
+START_TEST(tickets_get_old)
+{
+	enum { HOUR = TLS_TICKET_ROTATE_S * 1000 };
+	static const struct {
+		unsigned hours, again;
+		bool is_good;
+	} row[] = {{0, 0, true}, {1, 0, true}, {2, 0, true}, {3, 0, false}, {10, 0, false},
+	        {1, 1, true}, {1, 2, false}};
+	struct identity a = identity_of("EC", "a", "DNS:a", 86400, NULL);
+	struct tls_server *t = server_with(&a);
+	int version = _i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		ck_assert(connect_with(t, "a", NULL, NULL, version));
+		SSL_SESSION *s = session_of_peer();
+		tls_ticket_age((uint64_t)row[i].hours * HOUR);
+		if (row[i].again) /* somebody else comes meanwhile */
+			ck_assert(connect_with(t, "a", NULL, NULL, version));
+		tls_ticket_age((uint64_t)row[i].again * HOUR);
+		ck_assert(connect_with(t, "a", NULL, s, version));
+		ck_assert_msg(is_resumed() == row[i].is_good, "%u and %u hours", row[i].hours,
+		        row[i].again);
+		SSL_SESSION_free(s);
+	}
+	tls_server_unref(t);
+	identity_free(&a);
+}
+END_TEST
+
 static struct tls_server *with_ticket_keys(
         const struct identity *id, const uint8_t *first, const uint8_t *second)
 {
@@ -570,6 +600,7 @@ int main(void)
 	tcase_add_test(t, T_02_versions);
 	tcase_add_test(t, protocols);
 	tcase_add_loop_test(t, tickets_of_the_process, 0, 2);
+	tcase_add_loop_test(t, tickets_get_old, 0, 2);
 	tcase_add_loop_test(t, tickets_of_nodes, 0, 2);
 	tcase_add_loop_test(t, client_certificates, 0, 2);
 	tcase_add_loop_test(t, T_06_sessions_of_others, 0, 2);
