@@ -14,38 +14,71 @@
 /* A value is a pointer in a userdata. The addresses of these are the keys of their metatables in
  * the registry. */
 static const char chain_key, pkey_key;
-/* And of a table: scripts hold a cdata, as on ngx_lua, by which it finds the userdata. */
-static const char known_key;
 
-/* Replaces a cdata by what is known for it; nil for others. */
-static void push_holder_of(lua_State *L, int at)
+/* What scripts get is a cdata, as on ngx_lua, where some libraries ask for the type. Which userdata
+ * is meant by it, a table with weak keys knows, which has the address of this as its key. */
+static const char known_key;
+enum { TYPE_CDATA = 10 }; /* lua_type() of it, for which LuaJIT's headers have no name */
+
+static const char wrap_source[] = "local known = setmetatable({}, { __mode = 'k' })\n"
+                                  "local kind = require('ffi').typeof 'struct { int unused; }'\n"
+                                  "return known, function (held)\n"
+                                  " local value = kind()\n"
+                                  " known[value] = held\n"
+                                  " return value\n"
+                                  "end\n";
+
+/* The table, and the function, if `function`, that puts a value into it. */
+static void push_known(lua_State *L, bool function)
 {
-	lua_pushvalue(L, at);
-	if (lua_isuserdata(L, at) || lua_isnil(L, at))
-		return;
 	lua_pushlightuserdata(L, (void *)&known_key);
 	lua_rawget(L, LUA_REGISTRYINDEX);
-	if (!lua_istable(L, -1))
-		return;
-	lua_insert(L, -2);
-	lua_rawget(L, -2);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		lua_createtable(L, 2, 0);
+		if (luaL_loadbuffer(L, wrap_source, sizeof(wrap_source) - 1, "=ngx.ssl"))
+			lua_error(L);
+		lua_call(L, 0, 2);
+		lua_rawseti(L, -3, 2);
+		lua_rawseti(L, -2, 1);
+		lua_pushlightuserdata(L, (void *)&known_key);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, LUA_REGISTRYINDEX);
+	}
+	lua_rawgeti(L, -1, function ? 2 : 1);
 	lua_remove(L, -2);
+}
+
+/* The userdata on top of the stack becomes the value that stands for it. */
+static int give(lua_State *L)
+{
+	ERR_clear_error();
+	push_known(L, true);
+	lua_insert(L, -2);
+	lua_call(L, 1, 1);
+	return 1;
 }
 
 static void *holder_at(lua_State *L, int at, const char *key)
 {
-	int top = lua_gettop(L);
+	void *found = NULL;
 
-	push_holder_of(L, at);
+	if (lua_type(L, at) != TYPE_CDATA)
+		return NULL;
+	lua_pushvalue(L, at);
+	push_known(L, false);
+	lua_insert(L, -2);
+	lua_rawget(L, -2);
 	void **held = lua_touserdata(L, -1);
-	bool is_ours = held && lua_getmetatable(L, -1);
-	if (is_ours) {
+	if (held && lua_getmetatable(L, -1)) {
 		lua_pushlightuserdata(L, (void *)key);
 		lua_rawget(L, LUA_REGISTRYINDEX);
-		is_ours = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
+		if (!lua_isnil(L, -1) && lua_rawequal(L, -1, -2))
+			found = *held;
+		lua_pop(L, 2);
 	}
-	lua_settop(L, top);
-	return is_ours ? *held : NULL;
+	lua_pop(L, 2);
+	return found;
 }
 
 STACK_OF(X509) * ngx_ssl_chain_at(lua_State *L, int at)
@@ -168,8 +201,7 @@ static int parse_chain(lua_State *L, STACK_OF(X509) * (*parse)(BIO *, const char
 	BIO_free(bio);
 	if (!*held)
 		return refuse(L, why);
-	ERR_clear_error();
-	return 1;
+	return give(L);
 }
 
 static int parse_pem_cert(lua_State *L)
@@ -231,8 +263,7 @@ static int parse_key(lua_State *L, bool pem, struct slice phrase)
 	if (!*held)
 		return refuse(L,
 		        pem ? "PEM_read_bio_PrivateKey() failed" : "d2i_PrivateKey_bio() failed");
-	ERR_clear_error();
-	return 1;
+	return give(L);
 }
 
 static int parse_pem_priv_key(lua_State *L)
@@ -275,58 +306,8 @@ static void set_meta(lua_State *L, const char *key, lua_CFunction gc)
 	lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
-/* `known` keeps the userdata as long as its cdata is there. */
-static const char cdata_source[] = "local known, pointer, f = ...\n"
-                                   "local cast = require('ffi').cast\n"
-                                   "return function (...)\n"
-                                   "  local holder, err = f(...)\n"
-                                   "  if not holder then return nil, err end\n"
-                                   "  local value = cast('void *', pointer(holder))\n"
-                                   "  known[value] = holder\n"
-                                   "  return value\n"
-                                   "end\n";
-
-static int pointer_of(lua_State *L)
-{
-	void *const *held = lua_touserdata(L, 1);
-
-	lua_pushlightuserdata(L, *held);
-	return 1;
-}
-
-static void push_known(lua_State *L)
-{
-	lua_pushlightuserdata(L, (void *)&known_key);
-	lua_newtable(L);
-	lua_createtable(L, 0, 1);
-	lua_pushliteral(L, "k");
-	lua_setfield(L, -2, "__mode");
-	lua_setmetatable(L, -2);
-	lua_pushvalue(L, -1);
-	lua_insert(L, -3); /* below its key */
-	lua_rawset(L, LUA_REGISTRYINDEX);
-}
-
-/* The module is on top of the stack. */
-static void make_cdata(lua_State *L, const char *const *names)
-{
-	push_known(L);
-	for (; *names; names++) {
-		if (luaL_loadbuffer(L, cdata_source, sizeof(cdata_source) - 1, "=ngx.ssl"))
-			lua_error(L);
-		lua_pushvalue(L, -2);
-		lua_pushcfunction(L, pointer_of);
-		lua_getfield(L, -5, *names);
-		lua_call(L, 3, 1);
-		lua_setfield(L, -3, *names);
-	}
-	lua_pop(L, 1);
-}
-
 int ngx_ssl_module(lua_State *L)
 {
-	static const char *const values[] = {"parse_pem_cert", "parse_pem_priv_key",
-	        "parse_der_cert", "parse_der_priv_key", NULL};
 	static const luaL_Reg functions[] = {
 	        {"parse_pem_cert", parse_pem_cert},
 	        {"parse_pem_priv_key", parse_pem_priv_key},
@@ -351,7 +332,6 @@ int ngx_ssl_module(lua_State *L)
 	set_meta(L, &pkey_key, key_gc);
 	lua_createtable(L, 0, 24);
 	luaL_setfuncs(L, functions, 0);
-	make_cdata(L, values);
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
 		lua_pushinteger(L, versions[i].version);
 		lua_setfield(L, -2, versions[i].name);
