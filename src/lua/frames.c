@@ -28,6 +28,11 @@ void lua_frames_forget(struct lua_frames *f)
 	f->socket = NULL;
 }
 
+bool lua_frames_is(const struct lua_frames *f)
+{
+	return f && f->magic == &magic;
+}
+
 struct lua_frames *lua_frames_at(lua_State *L, int at)
 {
 	struct lua_frames *f = lua_type(L, at) == LUA_TUSERDATA ? lua_touserdata(L, at) : NULL;
