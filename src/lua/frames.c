@@ -19,9 +19,10 @@ static const char meta_name[] = "moongate.frames";
 void lua_frames_forget(struct lua_frames *f)
 {
 	struct lua_socket *s = f->socket;
-	if (s->in && s->in->reader && s->in->reader->owner == f)
+	/* After its request's end the connection may be gone, and nobody waits. */
+	if (s->request && s->in && s->in->reader && s->in->reader->owner == f)
 		s->in->reader = NULL;
-	if (s->out)
+	if (s->request && s->out)
 		lua_frames_drop_writers(f);
 	lua_message_free(f->message);
 	f->message = NULL;

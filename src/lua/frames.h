@@ -63,7 +63,7 @@ void lua_frames_need(lua_State *L, const struct lua_frames *f);
 /* Nobody reads, so max_len and so on may be set. */
 static inline bool lua_frames_may_ask(const struct lua_frames *f)
 {
-	return !f->socket || !f->socket->in || !f->socket->in->reader;
+	return f->socket && f->socket->request && f->socket->in && !f->socket->in->reader;
 }
 /* Reads a frame by max_len, needs_mask ...: `return lua_frames_receive(L, f)`. The results are
  * data, typ, err, as LUA_CONTRACT.md has them. Slot 1 stays. */
