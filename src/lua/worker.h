@@ -18,6 +18,10 @@ struct lua_request;
 struct lua_thread;
 struct lua_vm;
 
+enum { LUA_WORKERS_MAX = 64 };
+/* The thread ids of workers, by number; 0 = not started. Any thread. */
+extern _Atomic int lua_worker_tid[LUA_WORKERS_MAX];
+
 #define LUA_COUNTERS(X)                                                            \
 	X(lua_requests, "runs of handlers and access scripts")                     \
 	X(lua_errors, "errors in Lua that nobody caught")                          \
@@ -59,6 +63,7 @@ struct lua_worker {
 		uint8_t *bytes; /* LUA_OUT_SIZE */
 	} out;
 	struct keepalive *pools; /* of connections that scripts have given back */
+	uint8_t *datagram;       /* room for one, once it was needed */
 	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */
 	struct lua_counters counters;
 	unsigned workers;      /* of the process */
