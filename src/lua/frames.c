@@ -15,38 +15,17 @@ static const char meta_name[] = "moongate.frames";
 
 /* ---- life ---- */
 
-static void forget(struct lua_frames *f)
+/* A script that tears a socket's table apart may let it go while somebody waits. */
+void lua_frames_forget(struct lua_frames *f)
 {
+	struct lua_socket *s = f->socket;
+	if (s->in && s->in->reader && s->in->reader->owner == f)
+		s->in->reader = NULL;
+	if (s->out)
+		lua_frames_drop_writers(f);
 	lua_message_free(f->message);
 	f->message = NULL;
-	f->request = NULL;
-	f->in = NULL;
-	f->out = NULL;
-	f->client = NULL;
-}
-
-static void on_request_end(struct lua_cleanup *c)
-{
-	forget(list_entry(c, struct lua_frames, cleanup));
-}
-
-struct lua_frames *lua_frames_new(lua_State *L, struct lua_client *c)
-{
-	struct lua_request *r = c->request;
-	struct lua_frames *f = lua_newuserdata(L, sizeof *f);
-	*f = (struct lua_frames){.magic = &magic,
-	        .in = &c->in,
-	        .out = &c->out,
-	        .client = c,
-	        .request = r,
-	        .cleanup = {.run = on_request_end},
-	        .read_timeout_ms = r->settings->read_timeout_ms,
-	        .send_timeout_ms = r->settings->send_timeout_ms,
-	        .is_strict = r->settings->is_strict};
-	lua_request_cleanup(r, &f->cleanup);
-	luaL_getmetatable(L, meta_name);
-	lua_setmetatable(L, -2);
-	return f;
+	f->socket = NULL;
 }
 
 struct lua_frames *lua_frames_at(lua_State *L, int at)
@@ -55,12 +34,37 @@ struct lua_frames *lua_frames_at(lua_State *L, int at)
 	return f && lua_objlen(L, at) == sizeof *f && f->magic == &magic ? f : NULL;
 }
 
+struct lua_frames *lua_frames_of(lua_State *L, int at)
+{
+	if (!lua_istable(L, at))
+		return NULL;
+	lua_rawgeti(L, at, LUA_FRAMES_SLOT);
+	struct lua_frames *f = lua_frames_at(L, -1);
+	lua_pop(L, 1);
+	if (f && f->socket)
+		return f;
+	struct lua_socket *s = lua_socket_at(L, at);
+	if (!s || s->frames)
+		return NULL;
+	lua_pushvalue(L, at);
+	f = lua_newuserdata(L, sizeof *f);
+	*f = (struct lua_frames){.magic = &magic, .socket = s, .sock = lua_topointer(L, -2)};
+	s->frames = f;
+	luaL_getmetatable(L, meta_name);
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -2);
+	lua_setfenv(L, -2); /* whoever has the frames has the socket */
+	lua_rawseti(L, -2, LUA_FRAMES_SLOT);
+	lua_pop(L, 1);
+	return f;
+}
+
 static int l_gc(lua_State *L)
 {
 	struct lua_frames *f = lua_frames_at(L, 1);
-	if (f && f->request) {
-		list_remove(&f->cleanup.node);
-		forget(f);
+	if (f && f->socket) {
+		f->socket->frames = NULL;
+		lua_frames_forget(f);
 	}
 	return 0;
 }
@@ -96,15 +100,22 @@ void lua_frames_open(lua_State *L)
 
 void lua_frames_need(lua_State *L, const struct lua_frames *f)
 {
-	if (f->request && f->request != lua_request_of(L))
+	const struct lua_request *r = f->socket ? f->socket->request : NULL;
+	if (r && r != lua_request_of(L))
 		luaL_error(L, "bad request");
+}
+
+bool lua_frames_is_strict(const struct lua_frames *f)
+{
+	const struct lua_request *r = f->socket ? f->socket->request : NULL;
+	return r && r->settings->is_strict;
 }
 
 /* ---- results ---- */
 
 int lua_frames_fail(lua_State *L, const struct lua_frames *f, const char *prefix, const char *why)
 {
-	bool is_busy = why && strcmp(why, "socket busy reading") == 0 && !f->is_strict;
+	bool is_busy = why && strcmp(why, "socket busy reading") == 0 && !lua_frames_is_strict(f);
 	bool is_late = why && strcmp(why, "timeout") == 0;
 	if (f->sets_fatal && !is_busy && !is_late && lua_istable(L, 1)) {
 		lua_pushliteral(L, "fatal");
@@ -119,7 +130,7 @@ int lua_frames_fail(lua_State *L, const struct lua_frames *f, const char *prefix
 
 void lua_frames_push_type(lua_State *L, const struct lua_frames *f, uint8_t opcode)
 {
-	lua_rawgeti(L, LUA_REGISTRYINDEX, f->request->vm->frame_types[opcode]);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, f->socket->request->vm->frame_types[opcode]);
 }
 
 int lua_frames_push_close(lua_State *L, struct slice payload)
@@ -218,13 +229,14 @@ static bool look_at(struct look *k, const struct lua_frames *f, const uint8_t *a
 
 static void count_frame(const struct lua_frames *f, const struct look *k, const uint8_t *payload)
 {
-	if (!f->client || !f->client->session)
+	const struct lua_client *c = f->socket->client;
+	if (!c || !c->session)
 		return;
 	if (k->opcode <= WS_BINARY)
-		handler_messages(f->client->session, k->fin, 0);
+		handler_messages(c->session, k->fin, 0);
 	else if (k->opcode == WS_CLOSE)
 		handler_close_received(
-		        f->client->session, k->len >= 2 ? (uint16_t)ws_big_endian(payload, 2) : 0);
+		        c->session, k->len >= 2 ? (uint16_t)ws_big_endian(payload, 2) : 0);
 }
 
 static bool has_additions(const struct lua_frames *f)
@@ -255,12 +267,12 @@ static int push_frame(lua_State *L, struct lua_frames *f, const struct look *k, 
 	struct slice v = slice_of(payload, (size_t)k->len);
 	int n = 0;
 	if (k->opcode == WS_CLOSE && k->len == 1) {
-		lua_input_take(f->in, k->want);
+		lua_input_take(f->socket->in, k->want);
 		lua_frames_refuse(f, 1002);
 		return lua_frames_fail(
 		        L, f, "close frame with a body must carry a 2-byte status code", NULL);
 	}
-	if (k->len > SMALL && !lua_vm_make_room(f->request->vm, (size_t)k->len)) {
+	if (k->len > SMALL && !lua_vm_make_room(f->socket->request->vm, (size_t)k->len)) {
 		lua_frames_refuse(f, 1009);
 		return lua_frames_fail(L, f, step_words[STEP_PAYLOAD], "no memory");
 	}
@@ -274,19 +286,29 @@ static int push_frame(lua_State *L, struct lua_frames *f, const struct look *k, 
 	} else {
 		n = push_plain(L, f, k, v);
 	}
-	if (f->in)
-		lua_input_take(f->in, k->want);
+	lua_input_take(f->socket->in, k->want);
 	return n;
+}
+
+/* Nothing more will come. */
+static int fail_at_end(lua_State *L, struct lua_frames *f, enum step step)
+{
+	f->socket->is_read_closed = true;
+	if (!f->socket->in->error)
+		return lua_frames_fail(L, f, step_words[step], "closed");
+	lua_push_errno(L, f->socket->in->error);
+	return lua_frames_fail(L, f, step_words[step], lua_tostring(L, -1));
 }
 
 /* What is there now. The results, or 0: more has to come. */
 static int take_frame(lua_State *L, struct lua_frames *f)
 {
+	struct lua_input *in = f->socket->in;
 	struct look k;
 	uint8_t *at;
 	size_t n;
 	for (;;) {
-		if (!lua_input_view(f->in, &at, &n))
+		if (!lua_input_view(in, &at, &n))
 			return lua_frames_fail(L, f, step_words[STEP_PAYLOAD], "no memory");
 		if (!look_at(&k, f, at, n))
 			break;
@@ -295,26 +317,22 @@ static int take_frame(lua_State *L, struct lua_frames *f)
 			return results;
 	}
 	if (k.fault) {
-		lua_input_take(f->in, k.header);
+		lua_input_take(in, k.header);
 		lua_frames_refuse(f, k.code);
 		return lua_frames_fail(L, f, k.fault, NULL);
 	}
-	if (f->in->is_eof && f->in->error) {
-		lua_push_errno(L, f->in->error);
-		return lua_frames_fail(L, f, step_words[k.step], lua_tostring(L, -1));
-	}
-	if (f->in->is_eof)
-		return lua_frames_fail(L, f, step_words[k.step], "closed");
-	f->in->want = (uint32_t)k.want; /* at most 2^31 */
+	if (in->is_eof)
+		return fail_at_end(L, f, k.step);
+	in->want = (uint32_t)k.want; /* at most 2^31 */
 	return 0;
 }
 
 /* ---- waiting for the rest ---- */
 
-static void stop_reading(struct lua_frames *f)
+static void stop_reading(struct lua_input *in)
 {
-	f->in->reader = NULL;
-	f->in->want = 0;
+	in->reader = NULL;
+	in->want = 0;
 }
 
 static void on_more(struct lua_input *in)
@@ -325,11 +343,11 @@ static void on_more(struct lua_input *in)
 	if (n == 0) {
 		/* A timeout is of one read, not of a frame. */
 		if (w->deadline_ms > 0)
-			w->deadline_ms =
-			        f->request->vm->worker->worker->now_ms + f->read_timeout_ms;
+			w->deadline_ms = f->socket->request->vm->worker->worker->now_ms +
+			                 lua_socket_read_ms(f->socket);
 		return;
 	}
-	stop_reading(f);
+	stop_reading(in);
 	lua_wake(w, n);
 }
 
@@ -339,33 +357,48 @@ static int on_expired(struct lua_wait *w)
 	struct look k;
 	uint8_t *at;
 	size_t n;
-	stop_reading(f);
-	if (!lua_input_view(f->in, &at, &n))
+	if (!f->socket)
+		return lua_frames_fail(w->L, f, step_words[STEP_FIRST], "closed");
+	struct lua_input *in = f->socket->in;
+	stop_reading(in);
+	if (!lua_input_view(in, &at, &n))
 		return lua_frames_fail(w->L, f, step_words[STEP_PAYLOAD], "no memory");
 	look_at(&k, f, at, n);
-	if (f->is_strict)
-		lua_input_take(f->in, n);
+	if (lua_frames_is_strict(f))
+		lua_input_take(in, n);
 	return lua_frames_fail(w->L, f, step_words[k.step], "timeout");
 }
 
 static void on_cancelled(struct lua_wait *w)
 {
 	struct lua_frames *f = w->owner;
-	stop_reading(f);
-	f->is_shut |= f->is_strict;
+	if (!f->socket)
+		return;
+	stop_reading(f->socket->in);
+	if (lua_frames_is_strict(f))
+		f->socket->is_read_closed = f->socket->is_write_closed = true;
+}
+
+static const char *no_read(const struct lua_frames *f)
+{
+	const struct lua_socket *s = f->socket;
+	if (!s || !s->request || s->is_read_closed)
+		return "closed";
+	if (s->is_connecting)
+		return "socket busy connecting";
+	return s->in->reader ? "socket busy reading" : NULL;
 }
 
 int lua_frames_receive(lua_State *L, struct lua_frames *f)
 {
 	static const struct lua_wait_ops ops = {.expire = on_expired, .cancel = on_cancelled};
-	if (!f->request || f->is_shut)
-		return lua_frames_fail(L, f, step_words[STEP_FIRST], "closed");
-	if (f->in->reader)
-		return lua_frames_fail(L, f, step_words[STEP_FIRST], "socket busy reading");
+	const char *why = no_read(f);
+	if (why)
+		return lua_frames_fail(L, f, step_words[STEP_FIRST], why);
 	int n = take_frame(L, f);
 	if (n)
 		return n;
 	struct lua_wait *w = lua_wait_begin(L, &ops, f);
-	lua_input_await(f->in, w, on_more);
-	return lua_wait(L, w, f->read_timeout_ms);
+	lua_input_await(f->socket->in, w, on_more);
+	return lua_wait(L, w, lua_socket_read_ms(f->socket));
 }

@@ -15,26 +15,22 @@
 #include "lua/input.h"
 #include "lua/output.h"
 #include "lua/request.h"
+#include "lua/socket.h"
 #include "ws/frame.h"
 
 #include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lua_client;
 struct lua_message;
+
+/* Where a socket's table keeps it. */
+enum { LUA_FRAMES_SLOT = 2 };
 
 struct lua_frames {
 	const void *magic;
-	struct lua_input *in;
-	struct lua_output *out;
-	struct lua_client *client;   /* whose connection it is; NULL: a cosocket */
-	struct lua_request *request; /* NULL: it has ended */
-	struct lua_cleanup cleanup;
-	const void *sock; /* the script's table for the socket, to compare */
-	uint32_t read_timeout_ms, send_timeout_ms; /* 0 = none */
-	bool is_strict;
-	bool is_shut; /* a send has run out of time, or (strict) its reader was killed */
+	struct lua_socket *socket; /* NULL: it is gone */
+	const void *sock;          /* the script's table for it, to compare */
 	/* Of the reader that waits, or has just asked. */
 	double max_len;
 	bool needs_mask; /* unmasked frames are refused */
@@ -48,15 +44,25 @@ struct lua_frames {
 	struct lua_message *message; /* what came of one that is not whole; NULL = none */
 };
 
-/* Pushes a new one for the client's connection of the running request. */
-struct lua_frames *lua_frames_new(lua_State *L, struct lua_client *c);
-/* That in slot `at`, or NULL. */
+/* That of the socket in slot `at`, made when there is none yet. NULL: no native socket. */
+struct lua_frames *lua_frames_of(lua_State *L, int at);
+/* That in slot `at` itself, or NULL. */
 struct lua_frames *lua_frames_at(lua_State *L, int at);
+/* Its socket is gone. */
+void lua_frames_forget(struct lua_frames *f);
+/* frames_send.c: nobody waits for its room any more. */
+void lua_frames_drop_writers(struct lua_frames *f);
+bool lua_frames_is_strict(const struct lua_frames *f);
 /* Once for each VM. */
 void lua_frames_open(lua_State *L);
 /* Raises `bad request` when the running request is another than the socket's. */
 void lua_frames_need(lua_State *L, const struct lua_frames *f);
 
+/* Nobody reads, so max_len and so on may be set. */
+static inline bool lua_frames_may_ask(const struct lua_frames *f)
+{
+	return !f->socket || !f->socket->in || !f->socket->in->reader;
+}
 /* Reads a frame by max_len, needs_mask ...: `return lua_frames_receive(L, f)`. The results are
  * data, typ, err, as LUA_CONTRACT.md has them. Slot 1 stays. */
 int lua_frames_receive(lua_State *L, struct lua_frames *f);

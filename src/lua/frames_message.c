@@ -149,7 +149,7 @@ static int push_message(lua_State *L, struct lua_frames *f)
 {
 	struct lua_message *m = f->message;
 	int n;
-	if (!lua_vm_make_room(f->request->vm, m->len)) {
+	if (!lua_vm_make_room(f->socket->request->vm, m->len)) {
 		n = refuse(L, f, 1009, "no memory");
 	} else {
 		n = push_data(L, f, m->opcode, slice_of(m->bytes, m->len), true);

@@ -32,6 +32,7 @@ void ngx_semaphore_open(lua_State *L);
 void ngx_worker_open(lua_State *L);
 void ngx_config_open(lua_State *L);
 void ngx_socket_tcp_open(lua_State *L);
+void ngx_socket_udp_open(lua_State *L); /* after ngx_socket_tcp_open() */
 void ngx_socket_req_open(lua_State *L); /* after ngx_req_open() */
 
 /* What fields of ngx do, as functions of (ngx, key[, value]). */

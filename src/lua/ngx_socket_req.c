@@ -36,7 +36,7 @@ void ngx_req_socket_pull(struct lua_socket *s)
 	struct lua_client *c = s->client;
 	enum lua_body_state state = LUA_BODY_DONE;
 	struct slice piece;
-	while (state == LUA_BODY_DONE && !s->in->is_eof && lua_input_len(s->in) < LUA_INPUT_MAX) {
+	while (state == LUA_BODY_DONE && !s->in->is_eof) {
 		state = lua_body_next(c, SIZE_MAX, &piece);
 		if (state == LUA_BODY_DONE)
 			feed(s->in, piece);
@@ -51,10 +51,10 @@ static int push_body(lua_State *L, struct lua_client *c)
 {
 	if (c->has_body_socket)
 		return ngx_socket_fail(L, "duplicate call");
-	if (c->is_raw)
-		return ngx_socket_fail(L, "raw request socket acquired");
 	if (c->body)
 		return ngx_socket_fail(L, "request body already exists");
+	if (c->is_raw)
+		return ngx_socket_fail(L, "raw request socket acquired");
 	if (!lua_body_of(c))
 		return ngx_socket_fail(L, "no memory");
 	if (c->is_body_done) {

@@ -16,13 +16,13 @@ int resty_client_module(lua_State *L);
 /* resty_object.c: the methods that the objects of servers and clients share, into the table on top
  * of the stack, and what goes beyond lua-resty-websocket into its metatable. */
 void resty_object_methods(lua_State *L, int is_client);
-/* The frames of a native socket in slot `at`, or NULL. */
-struct lua_frames *resty_frames_of(lua_State *L, int at);
 /* Runs Lua text with the values on top of the stack, n of them, as its arguments. */
 void resty_run(lua_State *L, const char *text, const char *name, int args, int results);
+/* (sock): its frames, for the object's slot; nil: not a native socket. */
+int resty_frames(lua_State *L);
 /* What goes beyond the library in the options of new(): (frames, opts, max_recv_len, masks). */
 int resty_options(lua_State *L);
 
 #define RESTY_VERSION "0.13"
-/* Where a socket's table keeps its frames, and an object its socket's. */
-enum { RESTY_SOCK_SLOT = 2, RESTY_OBJECT_SLOT = 1 };
+/* Where an object keeps its socket's frames. */
+enum { RESTY_OBJECT_SLOT = 1 };

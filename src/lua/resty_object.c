@@ -64,16 +64,6 @@ static void make_fatal(lua_State *L, const struct object *o)
 		lua_settable(L, 1);
 }
 
-struct lua_frames *resty_frames_of(lua_State *L, int at)
-{
-	if (!lua_istable(L, at))
-		return NULL;
-	lua_rawgeti(L, at, RESTY_SOCK_SLOT);
-	struct lua_frames *f = lua_frames_at(L, -1);
-	lua_pop(L, 1);
-	return f;
-}
-
 /* `fatal` and `sock`, in this order. For every message, so it pops nothing. */
 static void look(lua_State *L, struct object *o)
 {
@@ -89,7 +79,7 @@ static void look(lua_State *L, struct object *o)
 		return;
 	get(L, o, UP_SOCK);
 	if (!o->frames || o->frames->sock != lua_topointer(L, -1))
-		o->frames = resty_frames_of(L, -1);
+		o->frames = lua_frames_of(L, lua_gettop(L));
 	o->has_sock = o->frames || lua_toboolean(L, -1);
 	if (o->frames)
 		lua_frames_need(L, o->frames);
@@ -133,7 +123,7 @@ static int receive(lua_State *L, bool is_message)
 	struct lua_frames *f = o.frames;
 	if (!f)
 		return receive_by_lua(L, &o);
-	if (!f->request || !f->in->reader) {
+	if (lua_frames_may_ask(f)) {
 		get(L, &o, UP_MAX_RECV);
 		f->max_len = luaL_checknumber(L, -1);
 		f->needs_mask = !o.is_client;
@@ -196,6 +186,7 @@ static int send_by_lua(
         lua_State *L, const struct object *o, bool fin, int opcode, struct slice a, struct slice b)
 {
 	int sock = lua_gettop(L);
+	bool masked = is_masked(L, o);
 	lua_getfield(L, lua_upvalueindex(UP_PROTOCOL), "send_frame");
 	lua_pushvalue(L, sock);
 	lua_pushboolean(L, fin);
@@ -204,7 +195,7 @@ static int send_by_lua(
 	lua_pushlstring(L, (const char *)b.at, b.len);
 	lua_concat(L, 2);
 	get(L, o, UP_MAX_SEND);
-	lua_pushboolean(L, is_masked(L, o));
+	lua_pushboolean(L, masked);
 	lua_call(L, 6, 2);
 	if (!lua_toboolean(L, -2))
 		make_fatal(L, o);
@@ -363,6 +354,14 @@ static int l_set_timeout(lua_State *L)
 	return lua_gettop(L) - 2;
 }
 
+int resty_frames(lua_State *L)
+{
+	if (!lua_frames_of(L, 1))
+		return 0;
+	lua_rawgeti(L, 1, LUA_FRAMES_SLOT);
+	return 1;
+}
+
 static bool option(lua_State *L, const char *name)
 {
 	lua_getfield(L, 2, name);
@@ -375,7 +374,8 @@ static bool option(lua_State *L, const char *name)
 int resty_options(lua_State *L)
 {
 	struct lua_frames *f = lua_frames_at(L, 1);
-	luaL_argcheck(L, f != NULL, 1, "no frames");
+	if (!f)
+		return 0; /* of an object with a socket of the script's own */
 	f->auto_pong = option(L, "auto_pong");
 	f->auto_close = option(L, "auto_close");
 	f->checks_utf8 = option(L, "utf8");

@@ -71,16 +71,16 @@ static int l_unmask(lua_State *L)
 
 static int l_is_native(lua_State *L)
 {
-	lua_pushboolean(L, resty_frames_of(L, 1) != NULL);
+	lua_pushboolean(L, lua_frames_of(L, 1) != NULL);
 	return 1;
 }
 
 /* (sock, max_payload_len, force_masking) */
 static int l_receive(lua_State *L)
 {
-	struct lua_frames *f = resty_frames_of(L, 1);
+	struct lua_frames *f = lua_frames_of(L, 1);
 	lua_frames_need(L, f);
-	if (!f->request || !f->in->reader) {
+	if (lua_frames_may_ask(f)) {
 		f->max_len = luaL_checknumber(L, 2);
 		f->needs_mask = lua_toboolean(L, 3);
 		f->is_message = false;
@@ -93,7 +93,7 @@ static int l_receive(lua_State *L)
 /* (sock, fin, opcode, payload, masking), which were judged */
 static int l_send(lua_State *L)
 {
-	struct lua_frames *f = resty_frames_of(L, 1);
+	struct lua_frames *f = lua_frames_of(L, 1);
 	lua_frames_need(L, f);
 	lua_Integer opcode = luaL_checkinteger(L, 3);
 	luaL_argcheck(L, opcode >= 0 && opcode <= UINT8_MAX, 3, "invalid value");

@@ -117,36 +117,6 @@ static bool prepare(struct lua_client *c, const struct http_head *h)
 	       answer_protocol(c, h, is_strict);
 }
 
-/* ---- the socket ---- */
-
-static int l_settimeout(lua_State *L)
-{
-	struct lua_frames *f = resty_frames_of(L, 1);
-	lua_Number ms = lua_tonumber(L, 2);
-	if (!f || !f->request)
-		return 0;
-	const struct handler_settings *set = f->request->settings;
-	bool is_set = ms >= 1 && ms <= UINT32_MAX;
-	f->read_timeout_ms = is_set ? (uint32_t)ms : set->read_timeout_ms;
-	f->send_timeout_ms = is_set ? (uint32_t)ms : set->send_timeout_ms;
-	return 0;
-}
-
-static void push_socket(lua_State *L, struct lua_client *c)
-{
-	lua_createtable(L, 2, 0);
-	struct lua_frames *f = lua_frames_new(L, c);
-	f->sock = lua_topointer(L, -2);
-	lua_rawseti(L, -2, RESTY_SOCK_SLOT);
-	if (luaL_newmetatable(L, "moongate.request_socket")) {
-		lua_pushvalue(L, -1);
-		lua_setfield(L, -2, "__index");
-		lua_pushcfunction(L, l_settimeout);
-		lua_setfield(L, -2, "settimeout");
-	}
-	lua_setmetatable(L, -2);
-}
-
 /* ---- server:new() ---- */
 
 static const char sent[] = "response header already sent";
@@ -172,16 +142,13 @@ static int l_handshake(lua_State *L)
 		return n;
 	if (!c->session || !prepare(c, h) || !lua_client_send_head(c))
 		return fail(L, "failed to send response header: closed");
-	const char *why = lua_client_take_raw(c);
-	if (why)
-		return fail(L, why);
-	c->is_websocket = true;
-	push_socket(L, c);
-	return 1;
+	n = lua_socket_push_raw(L);
+	c->is_websocket = n == 1;
+	return n;
 }
 
 static const char source[] =
-        "local server, is_sent, read_body, handshake, options = ...\n"
+        "local server, is_sent, read_body, handshake, options, frames = ...\n"
         "local metatable = { __index = server }\n"
         "return function (_, opts)\n"
         "    local why = is_sent()\n"
@@ -193,7 +160,7 @@ static const char source[] =
         "    if not sock then\n"
         "        return nil, err\n"
         "    end\n"
-        "    local wb = { sock[2], sock = sock, max_recv_len = 65535, max_send_len = 65535 }\n"
+        "    local wb = { frames(sock), sock = sock, max_recv_len = 65535, max_send_len = 65535 }\n"
         "    if opts then\n"
         "        local max = opts.max_payload_len or 65535\n"
         "        wb.max_recv_len = opts.max_recv_len or max\n"
@@ -220,7 +187,8 @@ int resty_server_module(lua_State *L)
 	lua_pop(L, 1);
 	lua_pushcfunction(L, l_handshake);
 	lua_pushcfunction(L, resty_options);
-	resty_run(L, source, "=resty.websocket.server", 5, 1);
+	lua_pushcfunction(L, resty_frames);
+	resty_run(L, source, "=resty.websocket.server", 6, 1);
 	lua_setfield(L, -2, "new");
 	return 1;
 }

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "lua/client.h"
+#include "lua/frames.h"
 #include "lua/ngx_log.h"
 #include "lua/ngx_socket.h"
 #include "lua/vm.h"
@@ -56,6 +57,8 @@ static int l_collect(lua_State *L)
 	if (!s)
 		return 0;
 	*held = NULL;
+	if (s->frames)
+		lua_frames_forget(s->frames);
 	ngx_socket_end(s);
 	if (lw->worker)
 		worker_retire(lw->worker, &s->retired, free_socket);
@@ -116,6 +119,8 @@ void ngx_socket_end(struct lua_socket *s)
 {
 	if (s->kind == LUA_SOCKET_TCP)
 		ngx_tcp_close(s);
+	else if (s->kind == LUA_SOCKET_UDP)
+		ngx_udp_end(s);
 	else
 		ngx_req_socket_end(s);
 	list_remove(&s->cleanup.node);

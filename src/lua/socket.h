@@ -31,9 +31,10 @@
 #include <stdint.h>
 
 struct lua_client;
+struct lua_frames;
 struct lua_until;
 
-enum lua_socket_kind { LUA_SOCKET_TCP, LUA_SOCKET_RAW, LUA_SOCKET_BODY };
+enum lua_socket_kind { LUA_SOCKET_TCP, LUA_SOCKET_RAW, LUA_SOCKET_BODY, LUA_SOCKET_UDP };
 
 /* What a receive wants. */
 enum lua_read_kind { LUA_READ_LINE, LUA_READ_SIZE, LUA_READ_ALL, LUA_READ_ANY, LUA_READ_UNTIL };
@@ -55,10 +56,11 @@ struct lua_socket {
 	size_t sending;                        /* while out->writer: what send() will return */
 	size_t queued;                         /* of it, when that was looked at last */
 	uint8_t kind;                          /* enum lua_socket_kind */
-	bool is_used;         /* it was connected once: from now on it is its request's */
-	bool is_read_closed;  /* its end, or an error, was told: nothing more will be */
-	bool is_write_closed; /* a send has failed */
-	bool is_connecting;   /* TCP: connect, or the handshake, is under way */
+	bool is_used;              /* it was connected once: from now on it is its request's */
+	bool is_read_closed;       /* its end, or an error, was told: nothing more will be */
+	bool is_write_closed;      /* a send has failed */
+	bool is_connecting;        /* TCP: connect, or the handshake, is under way */
+	struct lua_frames *frames; /* resty.websocket's view of it, or NULL */
 	struct retired retired;
 };
 

@@ -74,7 +74,7 @@ struct lua_wait {
 	struct list node;     /* for the owner's queue of waiters */
 	struct timer timer;   /* lazy: it may fire early, or for a wait that is over */
 	uint64_t deadline_ms; /* 0 = none */
-	uint64_t note;        /* the owner's own */
+	uint32_t note[2];     /* the owner's own */
 };
 
 /* The wait of the coroutine that calls. Raises when it cannot wait here. */

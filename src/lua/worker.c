@@ -42,6 +42,7 @@ void lua_worker_fini(struct lua_worker *lw)
 		timer_clear(&lw->worker->wheel, &lw->next_turn);
 	mem_free(lw->out.bytes);
 	mem_free(lw->scratch.at);
+	mem_free(lw->datagram);
 }
 
 struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)

@@ -61,6 +61,7 @@ struct lua_worker {
 		uint8_t *bytes; /* LUA_OUT_SIZE */
 	} out;
 	struct keepalive *pools; /* of connections that scripts have given back */
+	uint8_t *datagram;       /* room for one, once it was needed */
 	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */
 	struct lua_counters counters;
 	unsigned workers;      /* of the process */

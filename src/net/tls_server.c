@@ -50,7 +50,8 @@ struct tls_server {
 
 /* ---- making ---- */
 
-static bool set_scope(struct tls_server *t, const struct tls_server_settings *s)
+static bool set_scope(
+        struct tls_server *t, const struct tls_server_settings *s, char why[TLS_WHY_MAX])
 {
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	bool is_good = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) &&
@@ -59,6 +60,8 @@ static bool set_scope(struct tls_server *t, const struct tls_server_settings *s)
 	               EVP_DigestUpdate(md, s->client_ca.at, s->client_ca.len) &&
 	               EVP_DigestFinal_ex(md, t->scope, NULL);
 	EVP_MD_CTX_free(md);
+	if (!is_good)
+		tls_error_take(why);
 	return is_good;
 }
 
@@ -89,7 +92,7 @@ struct tls_server *tls_server_new(const struct tls_server_settings *s, char why[
 	        .groups = mem_strdup(s->tls.groups)};
 	t->refuse_unknown = s->refuse_unknown;
 	t->verify = s->verify;
-	if (set_scope(t, s) && set_client_ca(t, s, why))
+	if (set_scope(t, s, why) && set_client_ca(t, s, why))
 		return t;
 	tls_server_unref(t);
 	return NULL;

@@ -382,13 +382,13 @@ bool tls_may_end(struct stream *s)
 		t->flags |= TLS_END_READ;
 		return false;
 	}
-	if (t->flags & TLS_CLOSED)
-		return true;
 	if (t->client && s->flags & STREAM_SECURING) {
 		t->flags |= TLS_CUT_SHORT;
 		fail(t);
 		return false;
 	}
+	if (t->flags & TLS_CLOSED)
+		return true;
 	t->flags |= TLS_TRUNCATED;
 	return true;
 }
