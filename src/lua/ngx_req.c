@@ -155,6 +155,7 @@ static int l_get_uri_args(lua_State *L)
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	int max = (int)luaL_optinteger(L, 1, ARGS_MAX);
 	max = max < 0 ? ARGS_MAX : max;
+	lua_settop(L, 2);
 	bool is_whole = uri_args_push(L, lua_client_head(c)->query, max);
 	if (lua_istable(L, 2))
 		move_into(L, 2);
