@@ -89,11 +89,14 @@ static struct script *script_of(struct lua_handlers *h, enum lua_script_kind kin
 
 static void give_scripts(struct draft *d, struct lua_handlers *h)
 {
+	struct tls_client *common = lua_handlers_settings(h)->handlers.tls;
 	for (size_t i = 0; i < d->route_n; i++) {
 		const struct draft_route *r = &d->route[i];
 		r->route->handler = script_of(h, LUA_SCRIPT_HANDLER, r->handler);
 		r->route->access = script_of(h, LUA_SCRIPT_ACCESS, r->access);
 		r->route->log = script_of(h, LUA_SCRIPT_LOG, r->log_handler);
+		if (r->route->handler || r->route->access)
+			r->route->settings.handler.tls = build_route_lua_tls(d, r, common);
 	}
 }
 
@@ -120,6 +123,7 @@ void build_lua(struct draft *d)
 	if (d->is_memory || !has_scripts(d) || !is_root_allowed(d))
 		return;
 	c->lua.prefix = prefix_of(d);
+	build_lua_tls(d, &c->lua);
 	struct lua_handlers *h = lua_handlers_new(&c->lua);
 	add_scripts(d, h);
 	if (!lua_handlers_read(h, why))

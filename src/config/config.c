@@ -112,6 +112,7 @@ void config_free(struct config *c)
 	mem_free(c->group);
 	route_table_unref(c->routes);
 	lua_settings_fini(&c->lua);
+	lua_tls_keys_fini(&c->lua_tls);
 	lua_handlers_unref(c->handlers);
 	mem_free(c->log);
 	mem_free(c->tls_key_log);

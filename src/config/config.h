@@ -6,6 +6,7 @@
  * thread. */
 
 #include "base/log.h"
+#include "config/build_lua_tls.h"
 #include "config/part.h"
 #include "lua/handlers.h"
 #include "net/listener.h"
@@ -59,6 +60,7 @@ struct config {
 	char *tls_key_log;                 /* owned; NULL = off */
 	uint64_t memory_max;               /* bytes; CONFIG_MEMORY_AUTO, CONFIG_MEMORY_OFF */
 
+	struct lua_tls_keys lua_tls;
 	struct lua_settings lua;       /* empty, once `handlers` has them */
 	struct lua_handlers *handlers; /* referenced; NULL = no scripts */
 

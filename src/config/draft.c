@@ -371,6 +371,7 @@ static void fini_route(struct draft_route *r)
 	mem_free(r->handler);
 	mem_free(r->access);
 	mem_free(r->log_handler);
+	lua_tls_keys_fini(&r->lua_tls);
 	route_settings_fini(&r->settings);
 	route_unref(r->route);
 }

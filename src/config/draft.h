@@ -127,6 +127,7 @@ struct draft_route {
 	struct draft_respond respond;
 	bool echo;
 	char *handler, *access, *log_handler; /* files; owned */
+	struct lua_tls_keys lua_tls;
 	struct route_settings settings;
 	struct route *route; /* its hosts and conditions at once, the rest once built */
 	bool is_clash_told;

@@ -82,16 +82,17 @@ bool parse_health_path(struct parse *p, void *field);    /* char *: owned */
 bool parse_proxy_protocol(struct parse *p, void *field); /* enum proxy_header_version */
 bool parse_trusted_header(struct parse *p, void *field); /* enum trust_header */
 
-bool parse_tls_client(struct parse *p, void *field);  /* struct draft_route: one more condition */
-bool parse_tls_file(struct parse *p, void *field);    /* struct draft_file */
-bool parse_tls_files(struct parse *p, void *field);   /* struct draft_files: one more */
-bool parse_tls_version(struct parse *p, void *field); /* enum tls_floor */
-bool parse_tls_ciphers(struct parse *p, void *field); /* char *: owned */
-bool parse_tls_suites(struct parse *p, void *field);  /* char *: owned */
-bool parse_tls_groups(struct parse *p, void *field);  /* char *: owned */
-bool parse_tls_unknown(struct parse *p, void *field); /* bool: refuse */
-bool parse_tls_verify(struct parse *p, void *field);  /* enum tls_verify */
-bool parse_tls_name(struct parse *p, void *field);    /* char *: owned */
+bool parse_tls_client(struct parse *p, void *field);   /* struct draft_route: one more condition */
+bool parse_tls_file(struct parse *p, void *field);     /* struct draft_file */
+bool parse_tls_files(struct parse *p, void *field);    /* struct draft_files: one more */
+bool parse_tls_version(struct parse *p, void *field);  /* enum tls_floor */
+bool parse_tls_ciphers(struct parse *p, void *field);  /* char *: owned */
+bool parse_tls_suites(struct parse *p, void *field);   /* char *: owned */
+bool parse_tls_groups(struct parse *p, void *field);   /* char *: owned */
+bool parse_tls_unknown(struct parse *p, void *field);  /* bool: refuse */
+bool parse_tls_versions(struct parse *p, void *field); /* struct tls_versions */
+bool parse_tls_verify(struct parse *p, void *field);   /* enum tls_verify */
+bool parse_tls_name(struct parse *p, void *field);     /* char *: owned */
 
 /* A path of a file, relative ones to the directory of `file`; owned by the caller. */
 char *parse_relative(const struct reader_file *file, const char *path);

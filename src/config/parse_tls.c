@@ -51,6 +51,21 @@ bool parse_tls_version(struct parse *p, void *field)
 	return true;
 }
 
+bool parse_tls_versions(struct parse *p, void *field)
+{
+	struct tls_versions *v = field;
+	char *copy = mem_strdup(p->value), *rest = copy, *word;
+	bool is_good = true;
+	*v = (struct tls_versions){.is_given = true};
+	while ((word = strtok_r(rest, " \t", &rest)) != NULL) {
+		v->has_1_2 |= strcmp(word, "TLSv1.2") == 0;
+		v->has_1_3 |= strcmp(word, "TLSv1.3") == 0;
+		is_good &= strcmp(word, "TLSv1.2") == 0 || strcmp(word, "TLSv1.3") == 0;
+	}
+	mem_free(copy);
+	return is_good && (v->has_1_2 || v->has_1_3);
+}
+
 static bool read_list(struct parse *p, char **out, const char *intermediate)
 {
 	if (p->value[0] == '\0' || strpbrk(p->value, " \t"))

@@ -72,6 +72,11 @@ static size_t put_escaped(char *to, struct slice v, bool is_name)
 	return n;
 }
 
+size_t lua_header_escape(char out[3], uint8_t byte)
+{
+	return put_escaped(out, slice_of(&byte, 1), false);
+}
+
 /* Room for so many bytes more. */
 static bool reserve(struct lua_client *c, size_t more)
 {
@@ -205,11 +210,17 @@ static void put_fields(const struct lua_client *c, struct http_writer *w, bool i
 			http_put_field(w, name, value);
 }
 
+bool lua_client_has_default_type(const struct lua_client *c)
+{
+	struct slice v;
+	return has_body(c->answered) && !c->is_untyped && !has(c, SLICE("Content-Type"), &v);
+}
+
 static void put_head(struct lua_client *c, struct http_writer *w, unsigned status)
 {
 	struct slice v;
 	http_put_status(w, status);
-	if (has_body(status) && !has(c, SLICE("Content-Type"), &v))
+	if (has_body(status) && !c->is_untyped && !has(c, SLICE("Content-Type"), &v))
 		http_put_field(w, SLICE("Content-Type"), SLICE("text/plain"));
 	if (c->is_chunked)
 		http_put_field(w, SLICE("Transfer-Encoding"), SLICE("chunked"));
@@ -348,7 +359,7 @@ bool lua_client_send_raw(struct lua_client *c, const struct slice *v, size_t n)
 void lua_client_send_close(struct lua_client *c, uint16_t code, const char *reason)
 {
 	uint8_t frame[WS_CONTROL_FRAME_MAX];
-	if (!c->is_websocket || c->is_close_sent || c->is_mid_frame || !c->session)
+	if (!c->is_websocket || c->is_close_sent || c->has_closed || c->is_mid_frame || !c->session)
 		return;
 	struct slice v = slice_of(frame, ws_close_write(frame, code, reason, false));
 	lua_client_send_raw(c, &v, 1);
@@ -360,12 +371,14 @@ const char *lua_client_take_raw(struct lua_client *c)
 {
 	if (c->is_raw)
 		return "duplicate call";
-	if (c->is_http10 && c->answer_state == LUA_ANSWER_NONE)
-		return "http 1.0 buffering";
+	if (c->has_body_socket)
+		return "duplicate call";
 	if (c->request && c->body && !c->is_body_done)
 		return "pending request body reading in some other thread";
-	if (!lua_client_send_head(c))
-		return "closed";
+	if (c->is_http10 && c->answer_state != LUA_ANSWER_NONE)
+		return "http 1.0 buffering";
+	if (c->answer_state == LUA_ANSWER_NONE)
+		c->answer_state = LUA_ANSWER_HEAD_SENT;
 	c->is_raw = true;
 	c->may_keep_alive = false;
 	return NULL;

@@ -23,6 +23,17 @@ void lua_body_free(struct lua_client *c)
 	c->body = NULL;
 }
 
+void lua_body_expect(struct lua_client *c)
+{
+	struct slice line = SLICE("HTTP/1.1 100 Continue\r\n\r\n");
+	const struct http_head *h = lua_client_head(c);
+	if (h->expects_continue && !c->has_body_begun && c->answer_state == LUA_ANSWER_NONE) {
+		lua_output_put(&c->out, &line, 1);
+		lua_output_flush(&c->out);
+	}
+	handler_want_bytes(c->session);
+}
+
 static bool keep(struct lua_body *b, struct slice content)
 {
 	if (content.len == 0)

@@ -25,6 +25,8 @@ struct lua_body {
 /* The body, from its beginning; NULL when memory is short. */
 struct lua_body *lua_body_of(struct lua_client *c);
 void lua_body_free(struct lua_client *c);
+/* It is wanted from now on: the client hears so if it has asked, and its bytes come. */
+void lua_body_expect(struct lua_client *c);
 /* Takes what has come of it. */
 enum lua_body_state lua_body_read(struct lua_client *c);
 /* The next piece of its content, which is not kept: at most `max` bytes, from what has come. Empty

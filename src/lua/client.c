@@ -16,7 +16,13 @@
 enum { CLOSE_NORMAL = 1000, CLOSE_FAILED = 1011 };
 
 /* ngx.exit() codes with a meaning of their own. */
-enum { EXIT_DROP = 444, EXIT_GONE = 499, EXIT_TIMEOUT = 408, EXIT_ERROR = -1 };
+enum {
+	EXIT_DROP = 444,
+	EXIT_GONE = 499,
+	EXIT_TIMEOUT = 408,
+	EXIT_ERROR = -1,
+	EXIT_DECLINED = -5,
+};
 
 static void on_done(struct lua_request *r, enum lua_outcome outcome);
 static void finish(struct lua_client *c, enum handler_end end);
@@ -299,15 +305,31 @@ static void finish(struct lua_client *c, enum handler_end end)
 	handler_finish(s, end, unread, skip);
 }
 
+enum {
+	STATUS_MIN = 200,
+	STATUS_OK_MAX = 299,
+	STATUS_NO_CONTENT = 204,
+	STATUS_MAX = 999,
+	STATUS_FAILED = 500
+};
+
+/* ngx.exit() of a good status only ends the request, whose status is ngx.status if that was set. */
+static bool is_plain_end(const struct lua_client *c, int status)
+{
+	return status >= STATUS_MIN && status <= STATUS_OK_MAX && status != STATUS_NO_CONTENT &&
+	       c->status;
+}
+
 static void answer_status(struct lua_client *c, int status)
 {
 	if (status == EXIT_DROP || status == EXIT_GONE || status == EXIT_TIMEOUT ||
-	        status == EXIT_ERROR) {
+	        status == EXIT_ERROR ||
+	        (c->answer_state == LUA_ANSWER_NONE && status != 0 && status < STATUS_MIN)) {
 		finish(c, HANDLER_DROP);
 		return;
 	}
-	if (c->answer_state == LUA_ANSWER_NONE && status >= 200)
-		lua_client_send_page(c, (unsigned)status);
+	if (c->answer_state == LUA_ANSWER_NONE && status >= STATUS_MIN && !is_plain_end(c, status))
+		lua_client_send_page(c, status > STATUS_MAX ? STATUS_FAILED : (unsigned)status);
 	else
 		lua_client_send_end(c);
 	finish(c, c->is_failed        ? HANDLER_RESET
@@ -322,10 +344,8 @@ static void end_upgraded(struct lua_client *c, enum lua_outcome outcome, int sta
 		finish(c, HANDLER_DROP);
 		return;
 	}
-	if (outcome == LUA_FAILED)
-		lua_client_send_close(c, CLOSE_FAILED, "handler failed");
-	else if (!is_strict)
-		lua_client_send_close(c, CLOSE_NORMAL, "");
+	if (!is_strict)
+		lua_client_send_close(c, outcome == LUA_FAILED ? CLOSE_FAILED : CLOSE_NORMAL, "");
 	finish(c, c->is_mid_frame ? HANDLER_RESET : HANDLER_CLOSE);
 }
 
@@ -371,15 +391,16 @@ static void pass(struct lua_client *c)
 
 static void end_access(struct lua_client *c, enum lua_outcome outcome, int status)
 {
-	bool is_plain = outcome == LUA_RETURNED || (outcome == LUA_EXITED && status < 200);
+	bool is_plain = outcome == LUA_RETURNED ||
+	                (outcome == LUA_EXITED && (status == 0 || status == EXIT_DECLINED));
 	if (outcome == LUA_FAILED && c->answer_state == LUA_ANSWER_NONE)
 		answer_status(c, 500);
 	else if (outcome == LUA_FAILED)
 		finish(c, HANDLER_RESET);
-	else if (is_plain && status != EXIT_ERROR && c->answer_state == LUA_ANSWER_NONE)
+	else if (is_plain && c->answer_state == LUA_ANSWER_NONE)
 		pass(c);
 	else
-		answer_status(c, status);
+		answer_status(c, outcome == LUA_EXITED ? status : 0);
 }
 
 static void on_done(struct lua_request *r, enum lua_outcome outcome)

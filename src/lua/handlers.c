@@ -7,6 +7,7 @@
 #include "lua/ngx_shared.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
+#include "net/tls_client.h"
 #include "upstream/group.h"
 
 #include <assert.h>
@@ -50,6 +51,7 @@ void lua_settings_fini(struct lua_settings *s)
 	mem_free(s->package_path);
 	mem_free(s->package_cpath);
 	mem_free(s->prefix);
+	tls_client_unref(s->handlers.tls);
 	*s = (struct lua_settings){.init = NULL};
 }
 
@@ -308,6 +310,12 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool same_handlers(struct handler_settings a, struct handler_settings b)
+{
+	a.tls = b.tls = NULL; /* known by its digest */
+	return memcmp(&a, &b, sizeof a) == 0;
+}
+
 static bool same_settings(const struct lua_settings *a, const struct lua_settings *b)
 {
 	return same_text(a->init, b->init) && same_text(a->init_worker, b->init_worker) &&
@@ -317,7 +325,8 @@ static bool same_settings(const struct lua_settings *a, const struct lua_setting
 	       a->memory_max == b->memory_max && a->stall_ms == b->stall_ms &&
 	       a->max_pending_timers == b->max_pending_timers &&
 	       a->max_running_timers == b->max_running_timers && a->is_cached == b->is_cached &&
-	       memcmp(&a->handlers, &b->handlers, sizeof a->handlers) == 0;
+	       memcmp(a->tls_digest, b->tls_digest, sizeof a->tls_digest) == 0 &&
+	       same_handlers(a->handlers, b->handlers);
 }
 
 static bool same_script(const struct lua_script *a, const struct lua_script *b)

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { FIRST_SIZE = 512 };
+enum { FIRST_SIZE = 512, AHEAD = 4 };
 
 static size_t kept_len(const struct lua_input *in)
 {
@@ -31,6 +31,9 @@ static bool reserve(struct lua_input *in, size_t more)
 	} else {
 		size_t size = in->size ? in->size * (size_t)2 : FIRST_SIZE;
 		size = size < want ? want : size;
+		/* Not all at once: it was only announced. */
+		if (in->want > size)
+			size = in->want < AHEAD * size ? in->want : AHEAD * size;
 		uint8_t *kept = size <= UINT32_MAX ? mem_try(size) : NULL;
 		if (!kept)
 			return false;
@@ -87,14 +90,14 @@ void lua_input_take(struct lua_input *in, size_t n)
 	}
 }
 
-void lua_input_wait(struct lua_input *in, struct lua_wait *w, void (*more)(struct lua_input *in))
+void lua_input_await(struct lua_input *in, struct lua_wait *w, void (*more)(struct lua_input *in))
 {
 	in->reader = w;
 	in->more = more;
-	if (!in->is_paused)
-		return;
-	in->is_paused = false;
-	in->resume(in);
+	if (in->is_paused) {
+		in->is_paused = false;
+		in->resume(in);
+	}
 }
 
 bool lua_input_serve(struct lua_input *in, uint8_t *buf, size_t len)

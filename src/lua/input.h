@@ -29,6 +29,7 @@ struct lua_input {
 	void (*more)(struct lua_input *in);
 	/* Called by lua_input_take() once there is room again, if is_paused. */
 	void (*resume)(struct lua_input *in);
+	uint32_t want;  /* so many bytes the reader waits for, if it knows: room is made ahead */
 	bool is_paused; /* the owner has stopped its stream, because too much was kept */
 	int error;      /* errno, once the connection has failed; 0 else */
 	bool is_eof;    /* no more will come (also after an error) */
@@ -45,10 +46,10 @@ static inline size_t lua_input_len(const struct lua_input *in)
 }
 static inline bool lua_input_is_over(const struct lua_input *in)
 {
-	return in->end - in->start > LUA_INPUT_MAX;
+	return !in->reader && in->end - in->start > LUA_INPUT_MAX;
 }
-/* `w` waits for bytes: `more` is called for each that come. Whatever was paused goes on. */
-void lua_input_wait(struct lua_input *in, struct lua_wait *w, void (*more)(struct lua_input *in));
+/* w waits for bytes, more than there are: `more` is called with those that come. */
+void lua_input_await(struct lua_input *in, struct lua_wait *w, void (*more)(struct lua_input *in));
 /* For the owner of the stream: bytes are served. What is left when this returns was kept; false
  * when there was no memory for that. */
 bool lua_input_serve(struct lua_input *in, uint8_t *buf, size_t len);

@@ -5,6 +5,7 @@
 
 #include "lua/compat.h"
 #include "lua/ngx.h"
+#include "lua/resty.h"
 #include "lua/thread.h"
 #include "lua/vm.h"
 
@@ -23,9 +24,10 @@ static void share(lua_State *L, const char *group, const char *name, const char 
 static void open_ngx(lua_State *L)
 {
 	static void (*const groups[])(lua_State *) = {ngx_const_open, ngx_log_open, ngx_req_open,
-	        ngx_body_open, ngx_req_socket_open, ngx_resp_open, ngx_var_open, ngx_thread_open,
-	        ngx_timer_open, ngx_semaphore_open, ngx_worker_open, ngx_config_open,
-	        ngx_string_open, ngx_time_open, ngx_re_open, ngx_shared_open};
+	        ngx_body_open, ngx_resp_open, ngx_var_open, ngx_thread_open, ngx_timer_open,
+	        ngx_semaphore_open, ngx_worker_open, ngx_config_open, ngx_string_open,
+	        ngx_time_open, ngx_ssl_client_open, ngx_re_open, ngx_shared_open,
+	        ngx_socket_tcp_open, ngx_socket_udp_open, ngx_socket_req_open};
 	lua_createtable(L, 0, 120);
 	compat_open(L);
 	for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
@@ -39,4 +41,5 @@ void lua_libraries_open(lua_State *L)
 {
 	lua_coroutine_open(L);
 	open_ngx(L);
+	resty_open(L);
 }

@@ -60,22 +60,12 @@ static void on_cancelled(struct lua_wait *w)
 
 static const struct lua_wait_ops wait_ops = {.expire = on_expired, .cancel = on_cancelled};
 
-static void send_continue(struct lua_client *c)
-{
-	struct slice line = SLICE("HTTP/1.1 100 Continue\r\n\r\n");
-	const struct http_head *h = lua_client_head(c);
-	if (!h->expects_continue || c->has_body_begun || c->answer_state != LUA_ANSWER_NONE)
-		return;
-	lua_output_put(&c->out, &line, 1);
-	lua_output_flush(&c->out);
-}
-
 static int l_read_body(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	if (c->is_raw)
 		return luaL_error(L, "raw request socket acquired");
-	if (c->in.reader)
+	if (c->in.reader || c->has_body_socket)
 		return luaL_error(L, "request body already being read");
 	if (!lua_body_of(c))
 		return luaL_error(L, "no memory");
@@ -84,8 +74,7 @@ static int l_read_body(lua_State *L)
 		return 0;
 	}
 	lua_thread_need_yield(L);
-	send_continue(c);
-	handler_want_bytes(c->session);
+	lua_body_expect(c);
 	enum lua_body_state state = lua_body_read(c);
 	if (state == LUA_BODY_DONE) {
 		c->body->is_whole = true;
@@ -96,7 +85,7 @@ static int l_read_body(lua_State *L)
 		return lua_thread_exit(L);
 	}
 	struct lua_wait *w = lua_wait_begin(L, &wait_ops, c);
-	lua_input_wait(&c->in, w, on_more);
+	lua_input_await(&c->in, w, on_more);
 	return lua_wait(L, w, c->request->settings->body_timeout_ms);
 }
 
@@ -140,7 +129,7 @@ static int l_get_body_file(lua_State *L)
 static int l_get_post_args(lua_State *L)
 {
 	const struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
-	int max = (int)luaL_optinteger(L, 1, ARGS_MAX);
+	int max = (int)ngx_req_max(L, 1, ARGS_MAX);
 	if (!c->body || !c->body->is_whole)
 		return luaL_error(L,
 		        "no request body found; maybe you should turn on lua_need_request_body?");

@@ -9,6 +9,7 @@
 #include "lua/worker.h"
 
 #include <lauxlib.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static struct lua_worker *worker_of(lua_State *L)
@@ -25,6 +26,20 @@ static int l_exiting(lua_State *L)
 static int l_pid(lua_State *L)
 {
 	lua_pushinteger(L, gettid());
+	return 1;
+}
+
+static int l_pids(lua_State *L)
+{
+	int n = 0;
+	lua_newtable(L);
+	for (int i = 0; i < LUA_WORKERS_MAX; i++) {
+		int tid = atomic_load(&lua_worker_tid[i]);
+		if (tid == 0)
+			continue;
+		lua_pushinteger(L, tid);
+		lua_rawseti(L, -2, ++n);
+	}
 	return 1;
 }
 
@@ -59,7 +74,7 @@ static int l_master_pid(lua_State *L)
 void ngx_worker_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"exiting", l_exiting}, {"pid", l_pid},
-	        {"count", l_count}, {"id", l_id}, {NULL, NULL}};
+	        {"pids", l_pids}, {"count", l_count}, {"id", l_id}, {NULL, NULL}};
 	static const luaL_Reg process_functions[] = {
 	        {"type", l_type}, {"get_master_pid", l_master_pid}, {NULL, NULL}};
 	lua_newtable(L);

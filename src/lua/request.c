@@ -2,6 +2,7 @@
 #include "lua/request.h"
 
 #include "lua/client.h"
+#include "lua/ngx_log.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
 
@@ -38,9 +39,12 @@ static struct lua_thread *prepare(struct lua_request *r, const struct lua_script
 	struct lua_thread *t;
 	r->script = s;
 	t = lua_request_entry(r);
-	if (t)
-		lua_vm_push_script(r->vm, t->L, s);
-	return t;
+	if (!t || lua_vm_push_script(r->vm, t->L, s))
+		return t;
+	lua_log_failure(t->L, "entry", "runtime error", lua_error_text(t->L));
+	t->is_known = true;
+	lua_request_end(r, LUA_FAILED);
+	return NULL;
 }
 
 void lua_request_start(struct lua_request *r, const struct lua_script *s)

@@ -30,6 +30,8 @@ static struct lua_worker *worker_of(const struct lua_thread *t)
 	return t->request->vm->worker;
 }
 
+struct lua_thread lua_thread_gone = {.kind = LUA_LIGHT, .state = LUA_DEAD};
+
 /* ---- life ---- */
 
 static void on_timer(struct timer *timer);
@@ -108,7 +110,7 @@ void lua_thread_free(struct lua_thread *t)
 	list_remove(&t->node);
 	list_remove(&t->ready);
 	lua_setexdata(t->L, NULL);
-	lua_setexdata2(t->L, NULL);
+	lua_setexdata2(t->L, t->kind == LUA_LIGHT ? &lua_thread_gone : NULL);
 	if (t->anchor != LUA_NOREF)
 		give_state(vm, t->L, t->anchor, t->kind == LUA_ENTRY && !t->is_known);
 	if (r->entry == t)
@@ -234,7 +236,11 @@ static void on_timer(struct timer *timer)
 		worker_timer(worker, timer, w->deadline_ms);
 		return;
 	}
-	lua_wake(w, w->ops->expire(w));
+	int n = w->ops->expire(w);
+	if (n == LUA_WAIT_ON)
+		worker_timer(worker, timer, w->deadline_ms);
+	else
+		lua_wake(w, n);
 }
 
 /* ---- switches: what a coroutine yields for ---- */
@@ -412,13 +418,9 @@ static uint64_t coarse_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void look_for_stall(const struct lua_thread *t, uint64_t began_ms)
+static void tell_stall(const struct lua_thread *t, uint64_t ms)
 {
-	uint64_t ms = coarse_ms() - began_ms;
-	uint32_t limit = lua_handlers_settings(t->request->vm->set)->stall_ms;
 	char where[200];
-	if (!limit || ms < limit)
-		return;
 	struct log_line l;
 	counter_inc(&worker_of(t)->counters.lua_stalls);
 	log_begin(&l, LOG_LEVEL_WARN, "lua_stall");
@@ -430,19 +432,29 @@ static void look_for_stall(const struct lua_thread *t, uint64_t began_ms)
 	log_end(&l);
 }
 
+/* Lua has come back; looks how long that took since it was last looked. */
+static void look_for_stall(const struct lua_thread *t)
+{
+	struct lua_worker *lw = worker_of(t);
+	uint32_t limit = lua_handlers_settings(t->request->vm->set)->stall_ms;
+	uint64_t now_ms = coarse_ms(), ms = now_ms - lw->run_since_ms;
+	lw->run_since_ms = now_ms;
+	if (limit && ms >= limit)
+		tell_stall(t, ms);
+}
+
 /* Runs t and whatever it switches to, until all of that waits or has ended, or it is
  * `until`'s turn. */
 static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 {
 	while (t != until && t) {
 		struct lua_vm *vm = t->request->vm;
-		uint64_t began_ms = coarse_ms();
 		t->state = LUA_RUNNING;
 		vm->worker->op = OP_YIELD;
 		lua_vm_enter(vm);
 		int status = lua_resume(t->L, n);
 		lua_vm_leave(vm, status);
-		look_for_stall(t, began_ms);
+		look_for_stall(t);
 		t = status == LUA_YIELD ? yielded(t, &n) : ended(t, status, &n);
 	}
 	if (until && t)
@@ -452,12 +464,13 @@ static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 void lua_run_ready(struct lua_worker *lw)
 {
 	lw->is_running = true;
+	lw->run_since_ms = coarse_ms();
 	while (!list_is_empty(&lw->ready)) {
 		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, ready);
 		list_remove(&t->ready);
 		atomic_store_explicit(&lw->busy_with,
 		        t->request->script ? t->request->script->path : "", memory_order_relaxed);
-		atomic_store_explicit(&lw->busy_since_ms, coarse_ms(), memory_order_relaxed);
+		atomic_store_explicit(&lw->busy_since_ms, lw->run_since_ms, memory_order_relaxed);
 		run(t, t->results, NULL);
 	}
 	atomic_store_explicit(&lw->busy_since_ms, 0, memory_order_relaxed);
@@ -478,6 +491,7 @@ void lua_thread_run_now(struct lua_thread *t, int args)
 	struct lua_worker *lw = worker_of(t);
 	bool was_running = lw->is_running;
 	lw->is_running = true;
+	lw->run_since_ms = coarse_ms();
 	run(t, args, NULL);
 	lw->is_running = was_running;
 	if (!was_running)

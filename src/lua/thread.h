@@ -60,8 +60,9 @@ struct lua_vm;
 struct lua_wait;
 struct lua_worker;
 
+enum { LUA_WAIT_ON = -1 };
 struct lua_wait_ops {
-	/* NULL when it is never given a timeout. */
+	/* NULL when it is never given a timeout. LUA_WAIT_ON: it has moved deadline_ms instead. */
 	int (*expire)(struct lua_wait *w);
 	void (*cancel)(struct lua_wait *w);
 };
@@ -73,6 +74,7 @@ struct lua_wait {
 	struct list node;     /* for the owner's queue of waiters */
 	struct timer timer;   /* lazy: it may fire early, or for a wait that is over */
 	uint64_t deadline_ms; /* 0 = none */
+	uint32_t note[2];     /* the owner's own */
 };
 
 /* The wait of the coroutine that calls. Raises when it cannot wait here. */
@@ -133,6 +135,19 @@ static inline struct lua_thread *lua_thread_of(lua_State *L)
 {
 	return lua_getexdata2(L);
 }
+/* exdata2 of a light thread that is no more, for those who hold its coroutine. */
+extern struct lua_thread lua_thread_gone;
+/* The thread whose coroutine `co` is, or NULL; of coroutines that do not run, too. */
+static inline struct lua_thread *lua_thread_at(lua_State *co)
+{
+	struct lua_thread *t = lua_getexdata2(co);
+	return t && t != &lua_thread_gone && t->L == co ? t : NULL;
+}
+static inline bool lua_thread_is_gone(lua_State *co)
+{
+	return lua_getexdata2(co) == &lua_thread_gone;
+}
+
 /* Ends the request from inside a C function: `return lua_thread_exit(L)`. No
  * pcall holds it up. */
 int lua_thread_exit(lua_State *L);

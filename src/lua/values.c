@@ -6,9 +6,11 @@
 #include "lua/worker.h"
 
 #include <lauxlib.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 
-enum { DEPTH_MAX = 100, SCRATCH_FIRST = 4096, SCRATCH_KEPT = 256 * 1024 };
+enum { DEPTH_MAX = 100, HOLES_MAX = 1000000, SCRATCH_FIRST = 4096, SCRATCH_KEPT = 256 * 1024 };
 
 struct slice lua_check_slice(lua_State *L, int arg)
 {
@@ -42,54 +44,85 @@ static void append_text(lua_State *L, struct lua_worker *lw, const char *text)
 	append(L, lw, text, strlen(text));
 }
 
+/* 14 digits, of which the last is rounded as C does it: half to even. */
+static void append_inexact(lua_State *L, struct lua_worker *lw, lua_Number number)
+{
+	char digits[40];
+	if (isnan(number))
+		append_text(L, lw, "nan");
+	else
+		append(L, lw, digits, (size_t)snprintf(digits, sizeof digits, "%.14g", number));
+}
+
 /* A number stays one in its table: it is written by a copy. */
 static void append_number(lua_State *L, struct lua_worker *lw, int at)
 {
 	size_t len;
+	lua_Number number = lua_tonumber(L, at);
+	if (number != (lua_Number)(int32_t)lua_tointeger(L, at)) {
+		append_inexact(L, lw, number);
+		return;
+	}
 	lua_pushvalue(L, at);
 	const char *text = lua_tolstring(L, -1, &len);
 	append(L, lw, text, len);
 	lua_pop(L, 1);
 }
 
-static void append_value(lua_State *L, struct lua_worker *lw, int arg, int at, int depth);
+/* How values in arrays are taken. */
+struct taking {
+	int arg;        /* whose fault it is */
+	bool is_strict; /* numbers and strings only */
+};
 
-/* Keys are 1 to n, whatever their order. */
-static int array_size(lua_State *L, int arg, int at)
+static void append_value(
+        lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth);
+
+/* The largest key. All are to be whole numbers, and where a nil is refused none may be missing. */
+static int array_size(lua_State *L, const struct taking *how, int at)
 {
 	int n = 0, max = 0;
 	lua_pushnil(L);
 	while (lua_next(L, at)) {
 		lua_Number key = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
 		if (key < 1 || key != (lua_Number)(int)key)
-			luaL_argerror(L, arg, "non-array table found");
+			luaL_argerror(L, how->arg, "non-array table found");
 		max = (int)key > max ? (int)key : max;
 		n++;
 		lua_pop(L, 1);
 	}
-	if (n != max)
-		luaL_argerror(L, arg, "bad data type nil found");
-	return n;
+	if (n != max && (how->is_strict || max > HOLES_MAX))
+		luaL_argerror(L, how->arg, "bad data type nil found");
+	return max;
 }
 
-static void append_array(lua_State *L, struct lua_worker *lw, int arg, int at, int depth)
+static void append_array(
+        lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth)
 {
+	int arg = how->arg;
 	if (depth > DEPTH_MAX || !lua_checkstack(L, 8))
 		luaL_argerror(L, arg, "array table nested too deeply");
-	int n = array_size(L, arg, at);
+	int n = array_size(L, how, at);
 	for (int i = 1; i <= n; i++) {
 		lua_rawgeti(L, at, i);
-		append_value(L, lw, arg, lua_gettop(L), depth + 1);
+		append_value(L, lw, how, lua_gettop(L), depth + 1);
 		lua_pop(L, 1);
 	}
 }
 
-static void append_value(lua_State *L, struct lua_worker *lw, int arg, int at, int depth)
+static void append_value(
+        lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth)
 {
+	int type = lua_type(L, at), arg = how->arg;
 	char why[120];
 	size_t len;
 	const char *text;
-	switch (lua_type(L, at)) {
+	if (how->is_strict && depth > 0 && type != LUA_TSTRING && type != LUA_TNUMBER &&
+	        type != LUA_TTABLE) {
+		snprintf(why, sizeof why, "bad data type %s found", lua_typename(L, type));
+		luaL_argerror(L, arg, why);
+	}
+	switch (type) {
 	case LUA_TSTRING:
 		text = lua_tolstring(L, at, &len);
 		append(L, lw, text, len);
@@ -104,7 +137,7 @@ static void append_value(lua_State *L, struct lua_worker *lw, int arg, int at, i
 		append_text(L, lw, lua_toboolean(L, at) ? "true" : "false");
 		return;
 	case LUA_TTABLE:
-		append_array(L, lw, arg, at, depth);
+		append_array(L, lw, how, at, depth);
 		return;
 	case LUA_TLIGHTUSERDATA:
 		if (!lua_touserdata(L, at)) {
@@ -137,7 +170,7 @@ struct slice lua_gather(lua_State *L, int first, int last)
 {
 	struct lua_worker *lw = begin(L);
 	for (int i = first; i <= last; i++)
-		append_value(L, lw, i, i, 0);
+		append_value(L, lw, &(struct taking){.arg = i}, i, 0);
 	return slice_of(lw->scratch.at, lw->scratch.len);
 }
 
@@ -147,8 +180,11 @@ struct slice lua_gather_array(lua_State *L, int arg)
 	int type = lua_type(L, arg);
 	if (type == LUA_TSTRING)
 		return lua_check_slice(L, arg);
-	if (type == LUA_TNUMBER || type == LUA_TTABLE || type == LUA_TNIL || type == LUA_TBOOLEAN)
-		return lua_gather(L, arg, arg);
+	if (type == LUA_TNUMBER || type == LUA_TTABLE || type == LUA_TNIL || type == LUA_TBOOLEAN) {
+		struct lua_worker *lw = begin(L);
+		append_value(L, lw, &(struct taking){arg, true}, arg, 0);
+		return slice_of(lw->scratch.at, lw->scratch.len);
+	}
 	snprintf(why, sizeof why, "string, number, boolean, nil, or array table expected, got %s",
 	        luaL_typename(L, arg));
 	luaL_argerror(L, arg, why);

@@ -18,7 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS_PER_SLAB = 64, REQUESTS_PER_SLAB = 64 };
+enum {
+	THREADS_PER_SLAB = 64,
+	REQUESTS_PER_SLAB = 64,
+	BIG = 4096, /* from here on it is worth a look at the process' memory */
+};
 
 /* ---- memory ---- */
 
@@ -60,7 +64,8 @@ struct lua_vm *lua_vm_of(lua_State *L)
 bool lua_vm_has_room(lua_State *L, size_t bytes)
 {
 	struct lua_vm *vm = lua_vm_of(L);
-	bool has_room = !is_over(vm, bytes) && budget_has(bytes);
+	bool is_big = bytes >= BIG;
+	bool has_room = !is_over(vm, bytes) && (!is_big || budget_has(bytes));
 	vm->is_exhausted |= !has_room;
 	return has_room;
 }
@@ -201,19 +206,23 @@ static bool load_scripts(struct lua_vm *vm, char why[LUA_WHY_MAX])
 	return true;
 }
 
-void lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s)
+bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s)
 {
 	unsigned depth = vm->depth;
 	vm->depth = 0;
 	lua_rawgeti(to, LUA_REGISTRYINDEX, vm->script[s->number]);
 	if (s->kind != LUA_SCRIPT_INIT) {
-		lua_newtable(to);
+		lua_createtable(to, 0, 1);
+		lua_pushvalue(to, -1);
+		lua_setfield(to, -2, "_G");
 		lua_rawgeti(to, LUA_REGISTRYINDEX, vm->env_meta);
 		lua_setmetatable(to, -2);
 		lua_setfenv(to, -2);
 	}
-	lua_call(to, 0, 1);
+	/* Nothing in it can fail, but for a hook that some script has left behind. */
+	int status = lua_pcall(to, 0, 1, 0);
 	vm->depth = depth;
+	return status == 0;
 }
 
 /* ---- globals ---- */

@@ -33,10 +33,11 @@ struct lua_vm {
 	int env_meta; /* the metatable of requests' globals */
 	int idle[64]; /* anchors of coroutines that can be used again */
 	unsigned idle_n;
-	unsigned depth;    /* of protected calls: only in them may memory be refused */
-	bool is_exhausted; /* it was: a full collection is due */
-	bool is_leaving;   /* replaced or stopping: timers are premature, new ones refused */
-	bool is_ready;     /* init has run */
+	int frame_types[16]; /* references to the names of frames' types, by opcode (frames.c) */
+	unsigned depth;      /* of protected calls: only in them may memory be refused */
+	bool is_exhausted;   /* it was: a full collection is due */
+	bool is_leaving;     /* replaced or stopping: timers are premature, new ones refused */
+	bool is_ready;       /* init has run */
 	size_t memory, memory_max,
 	        memory_calm; /* calm: what was left by the last full collection */
 	struct pool thread_pool, request_pool, client_pool;
@@ -66,8 +67,9 @@ void lua_vm_leave(struct lua_vm *vm, int status);
 void lua_say_why(struct slice text, const char *path, char why[LUA_WHY_MAX]);
 
 void lua_vm_preload(lua_State *L, const char *name, lua_CFunction open);
-/* Pushes a new instance of the script's function, with globals of its own. */
-void lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s);
+/* Pushes a new instance of the script's function, with globals of its own. False: an error
+ * instead. */
+bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s);
 
 /* libraries.c: everything that scripts find. */
 void lua_libraries_open(lua_State *L);

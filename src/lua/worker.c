@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/client.h"
+#include "lua/ngx_socket_tcp.h"
 #include "lua/ngx_timer.h"
 #include "lua/output.h"
 #include "lua/request.h"
@@ -11,9 +12,12 @@
 
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 const struct counter_info lua_counter_info[] = {LUA_COUNTERS(COUNTER_INFO)};
 const unsigned lua_counter_n = sizeof lua_counter_info / sizeof *lua_counter_info;
+
+_Atomic int lua_worker_tid[LUA_WORKERS_MAX];
 
 static void on_next_turn(struct timer *t)
 {
@@ -28,6 +32,7 @@ void lua_worker_init(struct lua_worker *lw, struct worker *w)
 	list_init(&lw->vms);
 	list_init(&lw->ready);
 	list_init(&lw->later);
+	list_init(&lw->lingering);
 	timer_init(&lw->next_turn, on_next_turn);
 }
 
@@ -37,6 +42,7 @@ void lua_worker_fini(struct lua_worker *lw)
 		timer_clear(&lw->worker->wheel, &lw->next_turn);
 	mem_free(lw->out.bytes);
 	mem_free(lw->scratch.at);
+	mem_free(lw->datagram);
 }
 
 struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
@@ -44,29 +50,45 @@ struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
 	struct lua_worker *lw = mem_new(sizeof *lw);
 	lua_worker_init(lw, w);
 	lw->workers = workers;
+	if (w->index < LUA_WORKERS_MAX)
+		atomic_store(&lua_worker_tid[w->index], gettid());
 	lw->out.bytes = mem_new(LUA_OUT_SIZE);
+	lw->pools = keepalive_new(w);
 	w->layer[WORKER_LUA] = lw;
 	handler_set_ops(w->layer[WORKER_PROXY], &lua_handler_ops);
 	return lw;
 }
 
-enum { WALL_STALE_MS = 1000 };
+enum { WALL_STALE_MS = 1000, WALL_BACK_MS = 20 };
+
+static uint64_t now_of(clockid_t id)
+{
+	struct timespec now;
+	clock_gettime(id, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The turn's time, as far as it is later than when the wall clock was read. */
+static uint64_t told_ms(const struct lua_worker *lw, uint64_t turn_ms)
+{
+	return lw->wall_ms + (turn_ms > lw->wall_at_ms ? turn_ms - lw->wall_at_ms : 0);
+}
 
 uint64_t lua_worker_wall_ms(void *owner, bool renew)
 {
 	struct lua_worker *lw = owner;
-	struct timespec now;
 	uint64_t turn_ms = lw->worker ? lw->worker->now_ms : 0;
-	if (renew || !lw->wall_ms || !turn_ms || turn_ms - lw->wall_at_ms > WALL_STALE_MS) {
-		uint64_t told_ms = lw->wall_ms + (turn_ms - lw->wall_at_ms);
-		clock_gettime(CLOCK_REALTIME, &now);
-		lw->wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-		lw->wall_at_ms = turn_ms;
-		/* Two clocks were cut to milliseconds: time must not go back for that. */
-		if (told_ms == lw->wall_ms + 1)
-			lw->wall_ms = told_ms;
+	uint64_t told = told_ms(lw, turn_ms);
+	if (renew || !lw->wall_ms || !turn_ms || turn_ms > lw->wall_at_ms + WALL_STALE_MS) {
+		lw->wall_ms = now_of(CLOCK_REALTIME);
+		lw->wall_at_ms = turn_ms ? worker_running_ms(lw->worker) : 0;
+		/* Two clocks were cut to milliseconds, and each may be adjusted a little: time must
+		 * not go back for that. */
+		if (told > lw->wall_ms && told - lw->wall_ms <= WALL_BACK_MS)
+			lw->wall_ms = told;
+		told = told_ms(lw, turn_ms);
 	}
-	return lw->wall_ms + (turn_ms - lw->wall_at_ms);
+	return told;
 }
 
 void lua_worker_turn_end(struct lua_worker *lw)
@@ -147,6 +169,7 @@ void lua_worker_stop(struct lua_worker *lw)
 		list_entry(it, struct lua_vm, node)->is_leaving = true;
 	if (lw->vm)
 		ngx_timer_leave(lw->vm);
+	keepalive_stop(lw->pools);
 }
 
 void lua_worker_end(struct lua_worker *lw)
@@ -159,6 +182,9 @@ void lua_worker_end(struct lua_worker *lw)
 	ngx_timer_abort(lw);
 	lua_handlers_unref(lw->set);
 	lw->set = NULL;
+	lua_linger_end(lw);
+	keepalive_stop(lw->pools);
+	worker_free_retired(lw->worker);
 }
 
 void lua_worker_free(struct lua_worker *lw)
@@ -168,6 +194,7 @@ void lua_worker_free(struct lua_worker *lw)
 	handler_set_ops(lw->worker->layer[WORKER_PROXY], NULL);
 	lw->worker->layer[WORKER_LUA] = NULL;
 	lua_worker_fini(lw);
+	keepalive_free(lw->pools);
 	mem_free(lw);
 }
 

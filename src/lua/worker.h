@@ -12,9 +12,14 @@
 
 #include <stdatomic.h>
 
+struct keepalive;
 struct lua_output;
 struct lua_thread;
 struct lua_vm;
+
+enum { LUA_WORKERS_MAX = 64 };
+/* The thread ids of workers, by number; 0 = not started. Any thread. */
+extern _Atomic int lua_worker_tid[LUA_WORKERS_MAX];
 
 #define LUA_COUNTERS(X)                                                            \
 	X(lua_requests, "runs of handlers and access scripts")                     \
@@ -55,8 +60,12 @@ struct lua_worker {
 		size_t len;
 		uint8_t *bytes; /* LUA_OUT_SIZE */
 	} out;
+	struct keepalive *pools; /* of connections that scripts have given back */
+	uint8_t *datagram;       /* room for one, once it was needed */
+	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */
 	struct lua_counters counters;
-	unsigned workers; /* of the process */
+	unsigned workers;      /* of the process */
+	uint64_t run_since_ms; /* when Lua was last given the worker, on the clock below */
 	/* For the control thread: since when (monotonic ms; 0 = no Lua runs), and in what. */
 	_Atomic uint64_t busy_since_ms;
 	_Atomic(const char *) busy_with;

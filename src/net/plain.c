@@ -470,12 +470,21 @@ static void plain_settle(struct stream *s, const struct socket_options *o)
 		set_care(fd_of(s), o);
 }
 
+static bool plain_option(struct stream *s, int level, int name, int *value, bool set)
+{
+	int fd = fd_of(s);
+	socklen_t len = sizeof *value;
+	return set ? setsockopt(fd, level, name, value, len) == 0
+	           : getsockopt(fd, level, name, value, &len) == 0;
+}
+
 static const struct stream_ops ops = {
         .send = plain_send,
         .shutdown = plain_shutdown,
         .wake = plain_wake,
         .release = plain_release,
         .local = plain_local,
+        .option = plain_option,
         .settle = plain_settle,
         .is_delivered = plain_is_delivered,
         .is_quiet = plain_is_quiet,

@@ -60,9 +60,11 @@ struct stream_ops {
 	void (*shutdown)(struct stream *s);
 	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
-	bool (*is_delivered)(struct stream *s);                           /* NULL: always */
-	bool (*is_quiet)(struct stream *s);                               /* NULL: always */
-	bool (*local)(struct stream *s, struct address *out);             /* NULL: nothing known */
+	bool (*is_delivered)(struct stream *s);               /* NULL: always */
+	bool (*is_quiet)(struct stream *s);                   /* NULL: always */
+	bool (*local)(struct stream *s, struct address *out); /* NULL: nothing known */
+	bool (*option)(
+	        struct stream *s, int level, int name, int *value, bool set); /* NULL: has none */
 	void (*settle)(struct stream *s, const struct socket_options *o); /* NULL: nothing to do */
 	bool is_tls; /* they are at the front of the stream's struct tls */
 };
@@ -181,6 +183,13 @@ static inline void stream_settle(struct stream *s, const struct socket_options *
 static inline bool stream_local_address(struct stream *s, struct address *out)
 {
 	return s->ops->local && s->ops->local(s, out);
+}
+
+/* An option of the socket: sets it to *value, or reads it. False when it has none or the kernel
+ * does not want to. */
+static inline bool stream_option(struct stream *s, int level, int name, int *value, bool set)
+{
+	return s->ops->option && s->ops->option(s, level, name, value, set);
 }
 
 /* For implementations. */

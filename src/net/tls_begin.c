@@ -10,6 +10,7 @@
 #include "net/worker.h"
 
 #include <assert.h>
+#include <openssl/x509v3.h>
 
 static struct tls *tls_new(struct stream *s, SSL *ssl)
 {
@@ -107,6 +108,46 @@ bool tls_connect(struct stream *s, struct tls_client *client, const char *name, 
 	t->flags |= TLS_BEGUN;
 	tls_greet(t);
 	return true;
+}
+
+bool tls_connect_as(struct stream *s, struct tls_client *client, const struct tls_wish *wish)
+{
+	struct tls *t = tls_new(s, tls_client_ssl(client));
+	if (!t)
+		return false;
+	t->client = tls_client_ref(client);
+	if (!tls_client_expect_as(t, wish)) {
+		tls_error_clear();
+		tls_free(t);
+		return false;
+	}
+	SSL_set_connect_state(t->ssl);
+	put_on(s, t);
+	t->flags |= TLS_BEGUN;
+	tls_greet(t);
+	return true;
+}
+
+struct ssl_session_st *tls_session(const struct stream *s)
+{
+	return tls_on(s) ? SSL_get1_session(tls_on(s)->ssl) : NULL;
+}
+
+long tls_verify_result(const struct stream *s)
+{
+	return tls_on(s) ? SSL_get_verify_result(tls_on(s)->ssl) : X509_V_OK;
+}
+
+bool tls_is_verified(const struct stream *s, const char *name)
+{
+	const struct tls *t = tls_on(s);
+	const X509 *peer = t ? SSL_get0_peer_certificate(t->ssl) : NULL;
+	if (!peer || !(SSL_get_verify_mode(t->ssl) & SSL_VERIFY_PEER) ||
+	        SSL_get_verify_result(t->ssl) != X509_V_OK)
+		return false;
+	return !name || X509_check_ip_asc((X509 *)peer, name, 0) == 1 ||
+	       X509_check_host((X509 *)peer, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) ==
+	               1;
 }
 
 /* ---- who speaks no TLS ---- */

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "net/tls_private.h"
+#include "net/tls_stream.h"
 
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
@@ -59,7 +60,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 {
 	const struct tls *t = tls_of(ssl);
 	struct tls_client *c = t->client;
-	if (!SSL_SESSION_is_resumable(session))
+	if (!t->key || !SSL_SESSION_is_resumable(session))
 		return 0;
 	pthread_mutex_lock(&c->lock);
 	struct known *k = find(c, t->key);
@@ -92,6 +93,8 @@ static bool set_ca(SSL_CTX *ctx, const struct tls_client_settings *s, char why[T
 	if (!s->verify)
 		return true;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, tls_on_verify);
+	if (s->depth)
+		SSL_CTX_set_verify_depth(ctx, (int)s->depth);
 	if (s->ca.len == 0 && SSL_CTX_set_default_verify_paths(ctx))
 		return true;
 	X509_STORE *store = s->ca.len > 0 ? tls_read_store(s->ca, why) : NULL;
@@ -136,7 +139,8 @@ struct tls_client *tls_client_new(const struct tls_client_settings *s, char why[
 		tls_error_clear();
 		return NULL;
 	}
-	SSL_CTX_set_alpn_protos(ctx, protocols, sizeof protocols - 1);
+	if (!s->is_mute)
+		SSL_CTX_set_alpn_protos(ctx, protocols, sizeof protocols - 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, on_session);
 	struct tls_client *c = mem_new(sizeof *c);
@@ -188,25 +192,48 @@ static bool is_address(const char *name)
 	return inet_pton(AF_INET, name, &a) == 1 || inet_pton(AF_INET6, name, &a) == 1;
 }
 
-static bool expect_name(const struct tls *t, const char *name)
+static bool expect_name(const struct tls *t, const char *name, bool verify)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
 	if (is_address(name))
-		return !t->client->verify || X509_VERIFY_PARAM_set1_ip_asc(param, name);
+		return !verify || X509_VERIFY_PARAM_set1_ip_asc(param, name);
 	if (!SSL_set_tlsext_host_name(t->ssl, name))
 		return false;
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return !t->client->verify || SSL_set1_host(t->ssl, name);
+	return !verify || SSL_set1_host(t->ssl, name);
 }
 
 bool tls_client_expect(struct tls *t)
 {
 	struct tls_client *c = t->client;
-	if (!expect_name(t, c->name ? c->name : t->name))
+	if (!expect_name(t, c->name ? c->name : t->name, c->verify))
 		return false;
 	SSL_SESSION *session = session_for(c, t->key);
 	if (session)
 		SSL_set_session(t->ssl, session);
 	SSL_SESSION_free(session);
+	return true;
+}
+
+static bool show(const struct tls *t, const struct tls_wish *wish)
+{
+	X509 *own = sk_X509_value(wish->chain, 0);
+	STACK_OF(X509) *others = sk_X509_dup(wish->chain);
+	sk_X509_shift(others);
+	bool is_good = own && others && SSL_use_cert_and_key(t->ssl, own, wish->key, others, 1);
+	sk_X509_free(others);
+	return is_good;
+}
+
+bool tls_client_expect_as(struct tls *t, const struct tls_wish *wish)
+{
+	if (!wish->verify)
+		SSL_set_verify(t->ssl, SSL_VERIFY_NONE, NULL);
+	if (wish->name && !expect_name(t, wish->name, wish->verify))
+		return false;
+	if (wish->chain && !show(t, wish))
+		return false;
+	if (wish->session)
+		SSL_set_session(t->ssl, wish->session);
 	return true;
 }

@@ -16,6 +16,8 @@ struct tls_client;
 
 struct tls_client_settings {
 	struct tls_settings tls;
+	unsigned depth;          /* CAs between it and a trusted one, at most; 0 = any */
+	bool is_mute;            /* says nothing of the protocol that will be spoken (ALPN) */
 	bool verify;             /* the server's certificate, and that it holds its name */
 	struct slice ca;         /* PEM; empty: the system's */
 	const char *name;        /* that is asked for and verified; NULL = the server's own */
@@ -36,3 +38,6 @@ SSL *tls_client_ssl(struct tls_client *c);
 /* Before the handshake: whom to expect, and the session to go on with. False when memory is
  * short. */
 bool tls_client_expect(struct tls *t);
+/* The same by wishes. False also for a certificate that its key does not fit. */
+struct tls_wish;
+bool tls_client_expect_as(struct tls *t, const struct tls_wish *wish);

@@ -17,7 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { IDLE_MESSAGES_MAX = 32 }; /* in a second: KeyUpdates, tickets, warnings */
+/* In a second: KeyUpdates, tickets, warnings. A KeyUpdate takes five steps with its answer, one or
+ * two without. */
+enum { IDLE_STEPS_MAX = 160 };
 
 /* ---- the log of secrets ---- */
 
@@ -72,21 +74,20 @@ static void on_secret(const SSL *ssl, const char *line)
 
 /* ---- contexts ---- */
 
-/* After the handshake a peer may say that keys change, offer tickets, warn; not all day. */
-static void on_message(
-        int is_sent, int version, int type, const void *buf, size_t len, SSL *ssl, void *arg)
+/* After the handshake a peer may say that keys change, offer tickets, warn; not all day. Called for
+ * each such message, and for our answer to it, but not for data. */
+static void on_step(const SSL *ssl, int where, int value)
 {
-	(void)version, (void)buf, (void)len, (void)arg;
-	if (type != (is_sent ? SSL3_RT_ALERT : SSL3_RT_HANDSHAKE))
-		return;
+	(void)value;
 	struct tls *t = tls_of(ssl);
-	if (!t || t->stream->flags & STREAM_SECURING || t->flags & TLS_SHUT)
+	if (!(where & (SSL_CB_LOOP | SSL_CB_ALERT)) || !t || t->stream->flags & STREAM_SECURING ||
+	        t->flags & TLS_SHUT)
 		return;
 	uint32_t now_s = (uint32_t)(t->stream->worker->now_ms / 1000);
 	if (now_s != t->idle_s)
 		t->idle_n = 0;
 	t->idle_s = now_s;
-	if (++t->idle_n > IDLE_MESSAGES_MAX)
+	if (++t->idle_n > IDLE_STEPS_MAX)
 		t->flags |= TLS_FLOOD;
 }
 
@@ -130,6 +131,8 @@ static bool set_algorithms(SSL_CTX *ctx, const struct tls_settings *s, char why[
 {
 	SSL_CTX_set_min_proto_version(
 	        ctx, s->min_version == TLS_FLOOR_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+	if (s->no_1_3)
+		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	if (!set_list(ctx, s->ciphers, TLS_CIPHERS, SSL_CTX_set_cipher_list,
 	            "OpenSSL knows no such ciphers", why) ||
 	        !set_list(ctx, s->ciphersuites, TLS_CIPHERSUITES, SSL_CTX_set_ciphersuites,
@@ -152,7 +155,7 @@ SSL_CTX *tls_context_new(
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_keylog_callback(ctx, on_secret);
-	SSL_CTX_set_msg_callback(ctx, on_message);
+	SSL_CTX_set_info_callback(ctx, on_step);
 	if (set_algorithms(ctx, s, why))
 		return ctx;
 	SSL_CTX_free(ctx);

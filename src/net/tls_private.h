@@ -40,8 +40,8 @@ struct tls {
 	struct queue early;        /* sent by the owner during the handshake */
 	struct tls_peer *peer;     /* owned; NULL = no certificate */
 	char *why, *name, *key;    /* owned */
-	uint32_t idle_s;           /* in this second came so many messages: */
-	uint16_t idle_n;           /* that are neither data nor of the handshake */
+	uint32_t idle_s;           /* in this second so many steps were taken */
+	uint16_t idle_n;           /* for neither data nor the handshake */
 	uint16_t flags;
 	int8_t depth; /* of the certificate that was not believed; -1 = none */
 };

@@ -440,6 +440,12 @@ static void tls_settle(struct stream *s, const struct socket_options *o)
 		below->settle(s, o);
 }
 
+static bool tls_option(struct stream *s, int level, int name, int *value, bool set)
+{
+	const struct stream_ops *below = tls_on(s)->below;
+	return below->option && below->option(s, level, name, value, set);
+}
+
 static bool tls_local(struct stream *s, struct address *out)
 {
 	const struct stream_ops *below = tls_on(s)->below;
@@ -456,4 +462,5 @@ const struct stream_ops tls_ops = {
         .settle = tls_settle,
         .is_tls = true,
         .local = tls_local,
+        .option = tls_option,
 };

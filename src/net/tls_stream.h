@@ -19,6 +19,7 @@
 
 #include "base/slice.h"
 
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,6 +35,24 @@ bool tls_accept(struct stream *s, struct tls_server *server, struct slice early)
  * is wanted, a host name or an address, and `key` under what sessions with it are remembered. False
  * when memory is short, and nothing has changed. */
 bool tls_connect(struct stream *s, struct tls_client *client, const char *name, const char *key);
+
+/* The same for one connection with wishes of its own, in place of what the context says. */
+struct tls_wish {
+	const char *name; /* that is asked for, and if `verify` is wanted in the certificate; NULL =
+	                     none */
+	bool verify;
+	struct ssl_session_st *session; /* to go on with; NULL = none */
+	struct stack_st_X509 *chain;    /* shown to a server that asks; NULL = the context's */
+	EVP_PKEY *key;
+};
+bool tls_connect_as(struct stream *s, struct tls_client *client, const struct tls_wish *wish);
+/* The session that was made; the caller frees it. NULL: none. */
+struct ssl_session_st *tls_session(const struct stream *s);
+/* Why the peer's certificate was not accepted: X509_V_ERR_..., or X509_V_OK. */
+long tls_verify_result(const struct stream *s);
+
+/* The peer's certificate was verified, and is one for that name (NULL: for any). */
+bool tls_is_verified(const struct stream *s, const char *name);
 
 /* What is known once the handshake is finished. What is not, or not given, is empty. */
 struct tls_info {

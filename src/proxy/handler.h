@@ -26,6 +26,7 @@
 
 struct proxy;
 struct session;
+struct tls_client;
 struct upstream_group;
 
 enum handler_phase { HANDLER_ACCESS, HANDLER_CONTENT, HANDLER_LOG };
@@ -38,6 +39,7 @@ struct handler_settings {
 	uint32_t buffer_size;     /* of a socket's reads */
 	uint32_t body_max;        /* largest request body that is read; more is a 413 */
 	uint32_t body_timeout_ms; /* between two reads of it */
+	struct tls_client *tls;   /* of sockets; borrowed from whoever has made the settings */
 	bool log_errors;          /* of sockets, at level error */
 	bool is_strict;           /* compat = strict */
 };

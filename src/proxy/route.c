@@ -2,6 +2,7 @@
 #include "proxy/route.h"
 
 #include "base/mem.h"
+#include "net/tls_client.h"
 #include "proxy/tokens.h"
 #include "upstream/group.h"
 
@@ -33,6 +34,7 @@ void route_unref(struct route *r)
 	}
 	mem_free(r->host);
 	mem_free(r->condition);
+	tls_client_unref(r->settings.handler.tls);
 	route_settings_fini(&r->settings);
 	route_headers_fini(&r->headers);
 	script_unref(r->handler);

@@ -179,6 +179,74 @@ handshake_rate = 1000000/s
 handshake_rate_per_address = 1000000/s
 """
 
+# Both sides of the Lua rows run this. What it may receive is what the largest row sends.
+LUA_ECHO = """\
+local server = require "resty.websocket.server"
+local wb = assert(server:new { max_payload_len = 2097152, timeout = 3600000 })
+while true do
+    local data, typ = wb:recv_frame()
+    if typ == "binary" then
+        wb:send_binary(data)
+    elseif typ == "text" then
+        wb:send_text(data)
+    elseif typ == "close" or not data then
+        return wb:send_close(1000)
+    end
+end
+"""
+
+MOONGATE_LUA = """\
+[moongate]
+workers = {workers}
+log = {folder}/{name}.log
+log_level = error
+allow_root_handlers = yes
+
+[listener bench]
+bind = 127.0.0.1:{port}
+
+[route bench]
+path = /*
+handler = {folder}/echo.lua
+"""
+
+NGINX_LUA = """\
+load_module {modules}/ndk_http_module.so;
+load_module {modules}/ngx_http_lua_module.so;
+daemon off;
+worker_processes {workers};
+worker_rlimit_nofile {descriptors};
+pid {folder}/{name}.pid;
+error_log {folder}/{name}.log crit;
+events {{
+    worker_connections {descriptors};
+    accept_mutex off;
+}}
+http {{
+    access_log off;
+    tcp_nodelay on;
+    client_body_temp_path {folder}/{name}.body;
+    proxy_temp_path {folder}/{name}.proxy;
+    fastcgi_temp_path {folder}/{name}.fastcgi;
+    uwsgi_temp_path {folder}/{name}.uwsgi;
+    scgi_temp_path {folder}/{name}.scgi;
+    lua_socket_log_errors off;
+    init_by_lua_block {{
+        for _, name in ipairs {{ "server", "protocol" }} do
+            package.preload["resty.websocket." .. name] = function ()
+                return require("nginx.websocket." .. name)
+            end
+        end
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096{reuseport};
+        location / {{
+            content_by_lua_file {folder}/echo.lua;
+        }}
+    }}
+}}
+"""
+
 NGINX = """\
 daemon off;
 worker_processes {workers};
@@ -272,9 +340,11 @@ def written(values, text):
 
 
 class Kind:
-    """How one kind of server is started: its name, program and configuration."""
+    """How one kind of server is started: its name, program and configuration. `plain`: the arguments of one
+    that has no configuration."""
 
-    def __init__(self, name, program, config=None, arguments=(), **values):
+    def __init__(self, name, program, config=None, arguments=(), plain=None, **values):
+        self.plain = plain or ("127.0.0.1:{port}", "127.0.0.1:{upstream}", "{workers}")
         self.name = name
         self.program = program
         self.config = config
@@ -283,8 +353,7 @@ class Kind:
 
     def command(self, values):
         if not self.config:
-            return [self.program, "127.0.0.1:{port}".format(**values),
-                    "127.0.0.1:{upstream}".format(**values), str(values["workers"])]
+            return [self.program] + [a.format(**values) for a in self.plain]
         values = dict(values, tls=values["tls"].format(**values))
         path = written(values, self.config)
         return [self.program] + [a.format(path=path, **values) for a in self.arguments]
@@ -296,11 +365,29 @@ def both(found, name, program, config, arguments, tls, ssl="", **values):
     found.append(Kind(f"{name}-tls", program, config, arguments, tls=tls, ssl=ssl, **values))
 
 
+LUA_MODULES = "/usr/lib/nginx/modules"
+LUA_LIBRARY = "/usr/share/lua/5.1/nginx/websocket/server.lua"
+
+
+def lua_kinds(root, folder, moongate):
+    """Those that echo by themselves: in C, by nginx's Lua module, by Moongate's."""
+    found = [Kind("raw-echo", f"{root}/build/bench/echo", plain=("127.0.0.1:{port}",))]
+    with open(f"{folder}/echo.lua", "w") as f:
+        f.write(LUA_ECHO)
+    if moongate:
+        found.append(Kind("moongate-lua", moongate, MOONGATE_LUA, ("-c", "{path}"), tls=""))
+    if nginx_binary() and os.path.exists(f"{LUA_MODULES}/ngx_http_lua_module.so") and os.path.exists(LUA_LIBRARY):
+        found.append(Kind("nginx-lua", nginx_binary(), NGINX_LUA, ("-c", "{path}", "-e", "{folder}/{name}.log"),
+                          tls="", modules=LUA_MODULES))
+    return found
+
+
 def kinds(root, base, folder):
     """All servers that this machine can run, raw-forward first. Moongate's programs are
     copied, so that a build that runs meanwhile does not change what is measured."""
     make_certificate(folder)
     found = [Kind("raw-forward", f"{root}/build/bench/raw-forward")]
+    moongate = None
     for name, program in (("moongate", f"{root}/build/moongate"), ("base", base)):
         if program and os.access(program, os.X_OK):
             program = shutil.copy(program, f"{folder}/{name}")
@@ -310,6 +397,7 @@ def kinds(root, base, folder):
                                     ("wss", WSS), ("wss-spares", WSS_SPARES)):
                     found.append(Kind(other, program, text, ("-c", "{path}"), tls=""))
                 both(found, "hall", program, HALL, ("-c", "{path}"), SECURE)
+                moongate = program
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
         for name, buffer in (("nginx", 4), ("nginx64", 64)):
@@ -319,7 +407,7 @@ def kinds(root, base, folder):
         arguments = ("-db", "-f", "{path}")
         for name, size in (("haproxy", 16384), ("haproxy64", 65536)):
             both(found, name, haproxy_binary(), HAPROXY, arguments, HAPROXY_TLS, bytes=size)
-    return found
+    return found + lua_kinds(root, folder, moongate)
 
 
 class Server(Process):

@@ -525,10 +525,17 @@ def test_C_12_time_wait_is_on_the_right_side(moongate, upstream):
         app.close()
         daemon.end_of(client)
     daemon.settle()
-    waiting = [(local, remote) for local, remote, state, _ in tcp4() if state == TIME_WAIT]
     listening, serving = daemon.address[1], upstream.address[1]
-    assert {remote for local, remote in waiting if local == listening} >= client_ports
-    assert {remote for local, remote in waiting if local == serving} >= app_ports
+
+    def waiting_now():
+        return [(local, remote) for local, remote, state, _ in tcp4() if state == TIME_WAIT]
+
+    # The kernel's list is read in parts, while others of its connections come and go.
+    wait_until(lambda: {remote for local, remote in waiting_now() if local == listening} >= client_ports,
+               "every client to be waited for")
+    wait_until(lambda: {remote for local, remote in waiting_now() if local == serving} >= app_ports,
+               "the application to wait for every upstream connection")
+    waiting = waiting_now()
     assert not [x for x in waiting if x[1] == listening and x[0] in client_ports]
     assert not [x for x in waiting if x[1] == serving and x[0] in app_ports]
     still_works(daemon)

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/build_lua_tls.h"
+
+#include "base/mem.h"
+#include "base/siphash.h"
+#include "config/draft.h"
+#include "config/file.h"
+#include "lua/handlers.h"
+
+#include <string.h>
+
+enum { PEM_MAX = 1024 * 1024 };
+
+void lua_tls_keys_fini(struct lua_tls_keys *k)
+{
+	mem_free(k->trusted);
+	mem_free(k->certificate);
+	mem_free(k->key);
+	mem_free(k->ciphers);
+	*k = (struct lua_tls_keys){.trusted = NULL};
+}
+
+/* ---- where the keys stand ---- */
+
+/* The line of that key in the route, or in [moongate]. */
+static const struct reader_entry *find(const struct draft *d, const struct draft_route *r,
+        const char *key, const struct reader_section **s)
+{
+	const struct reader_entry *e = r ? reader_find(r->section, key) : NULL;
+	*s = r ? r->section : NULL;
+	for (size_t i = 0; !e && i < d->doc.n; i++) {
+		*s = d->doc.section[i];
+		if (strcmp((*s)->kind, "moongate") == 0)
+			e = reader_find(*s, key);
+	}
+	return e;
+}
+
+static void refuse(struct draft *d, const struct draft_route *r, const char *key, const char *why)
+{
+	const struct reader_section *s;
+	const struct reader_entry *e = find(d, r, key, &s);
+	if (e)
+		draft_error(d, s, e, "%s", why);
+	else if (d->doc.n > 0)
+		draft_section_error(
+		        d, r ? r->section : d->doc.section[0], "TLS of scripts: %s", why);
+}
+
+static bool read_file(struct draft *d, const struct draft_route *r, const char *key,
+        const char *path, struct file *out)
+{
+	const char *wrong = path ? file_read(out, path, PEM_MAX) : NULL;
+	char why[160];
+	if (!wrong)
+		return true;
+	snprintf(why, sizeof why, "cannot read it: %s", wrong);
+	refuse(d, r, key, why);
+	return false;
+}
+
+/* ---- making ---- */
+
+struct files {
+	struct file trusted, certificate, key;
+};
+
+static struct slice bytes_of(const struct file *f)
+{
+	return slice_of(f->at, f->len);
+}
+
+static bool read_files(
+        struct draft *d, const struct draft_route *r, const struct lua_tls_keys *k, struct files *f)
+{
+	return read_file(d, r, "lua_ssl_trusted_certificate", k->trusted, &f->trusted) &&
+	       read_file(d, r, "lua_ssl_certificate", k->certificate, &f->certificate) &&
+	       read_file(d, r, "lua_ssl_certificate_key", k->key, &f->key);
+}
+
+/* By which key the context could not be made; trusted certificates were looked at before. */
+static const char *key_at_fault(const struct lua_tls_keys *k, const char *why)
+{
+	if (strstr(why, "no such ciphers"))
+		return "lua_ssl_ciphers";
+	return k->key && tls_why_is_key(why) ? "lua_ssl_certificate_key" : "lua_ssl_certificate";
+}
+
+static bool is_store(struct draft *d, const struct draft_route *r, const struct file *f)
+{
+	char why[TLS_WHY_MAX];
+	X509_STORE *store = f->at ? tls_read_store(bytes_of(f), why) : NULL;
+	if (f->at && !store)
+		refuse(d, r, "lua_ssl_trusted_certificate", why);
+	X509_STORE_free(store);
+	return store || !f->at;
+}
+
+static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
+        const struct lua_tls_keys *k, const struct files *f)
+{
+	char why[TLS_WHY_MAX];
+	struct tls_client_settings s = {
+	        .tls = {TLS_FLOOR_1_2, k->ciphers ? k->ciphers : TLS_CIPHERS, TLS_CIPHERSUITES,
+	                TLS_GROUPS},
+	        .verify = true,
+	        .depth = k->depth,
+	        .is_mute = true,
+	        .ca = bytes_of(&f->trusted),
+	        .chain = bytes_of(&f->certificate),
+	        .key = bytes_of(k->key ? &f->key : &f->certificate)};
+	if (k->versions.is_given) {
+		s.tls.min_version = k->versions.has_1_2 ? TLS_FLOOR_1_2 : TLS_FLOOR_1_3;
+		s.tls.no_1_3 = !k->versions.has_1_3;
+	}
+	struct tls_client *c = tls_client_new(&s, why);
+	if (!c)
+		refuse(d, r, key_at_fault(k, why), why);
+	return c;
+}
+
+static void digest(const struct lua_tls_keys *k, const struct files *f, uint64_t out[5])
+{
+	static const uint8_t key[SIPHASH_KEY_LEN];
+	const char *ciphers = k->ciphers ? k->ciphers : "";
+	out[0] = siphash(key, f->trusted.at, f->trusted.len);
+	out[1] = siphash(key, f->certificate.at, f->certificate.len);
+	out[2] = siphash(key, f->key.at, f->key.len);
+	out[3] = siphash(key, ciphers, strlen(ciphers));
+	out[4] = k->depth | (uint64_t)k->versions.is_given << 40 |
+	         (uint64_t)k->versions.has_1_2 << 41 | (uint64_t)k->versions.has_1_3 << 42;
+}
+
+static struct tls_client *make(
+        struct draft *d, const struct draft_route *r, const struct lua_tls_keys *k, uint64_t out[5])
+{
+	struct files f = {.trusted = {.at = NULL}};
+	struct tls_client *c = NULL;
+	if (read_files(d, r, k, &f) && is_store(d, r, &f.trusted)) {
+		digest(k, &f, out);
+		c = make_of(d, r, k, &f);
+	}
+	file_fini(&f.trusted);
+	file_fini(&f.certificate);
+	file_fini(&f.key);
+	return c;
+}
+
+void build_lua_tls(struct draft *d, struct lua_settings *s)
+{
+	const struct lua_tls_keys *k = &d->config->lua_tls;
+	if (k->key && !k->certificate)
+		refuse(d, NULL, "lua_ssl_certificate_key",
+		        "does nothing: want lua_ssl_certificate too");
+	s->handlers.tls = make(d, NULL, k, s->tls_digest);
+}
+
+struct tls_client *build_route_lua_tls(
+        struct draft *d, const struct draft_route *r, struct tls_client *common)
+{
+	const struct lua_tls_keys *own = &r->lua_tls;
+	struct lua_tls_keys k = d->config->lua_tls;
+	uint64_t unused[5];
+	if (!own->trusted && !own->certificate && !own->ciphers && !own->depth &&
+	        !own->versions.is_given && !own->key)
+		return common ? tls_client_ref(common) : NULL;
+	if (own->key && !own->certificate)
+		refuse(d, r, "lua_ssl_certificate_key",
+		        "does nothing: want lua_ssl_certificate too");
+	if (own->certificate) {
+		k.certificate = own->certificate;
+		k.key = own->key;
+	}
+	k.trusted = own->trusted ? own->trusted : k.trusted;
+	k.ciphers = own->ciphers ? own->ciphers : k.ciphers;
+	k.depth = own->depth ? own->depth : k.depth;
+	if (own->versions.is_given)
+		k.versions = own->versions;
+	return make(d, r, &k, unused);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* resty.websocket.server: the handshake with the client of the running request. */
+
+#include "http/key.h"
+#include "lua/base64.h"
+#include "lua/client.h"
+#include "lua/frames.h"
+#include "lua/resty.h"
+
+#include <lauxlib.h>
+#include <openssl/evp.h>
+
+static int fail(lua_State *L, const char *why)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, why);
+	return 2;
+}
+
+/* ---- the request ---- */
+
+static bool equals_nocase(const struct http_field *f, struct slice what)
+{
+	return f && slice_equal_nocase(f->value, what);
+}
+
+static bool holds_nocase(struct slice v, struct slice what)
+{
+	for (size_t i = 0; i + what.len <= v.len; i++)
+		if (slice_equal_nocase(slice_of(v.at + i, what.len), what))
+			return true;
+	return false;
+}
+
+/* Of several fields of a name the first counts. 0, or the results were pushed. */
+static int judge(lua_State *L, const struct http_head *h)
+{
+	const struct http_field *upgrade = http_find(h, HTTP_UPGRADE),
+	                        *connection = http_find(h, HTTP_CONNECTION),
+	                        *version = http_find(h, HTTP_SEC_WEBSOCKET_VERSION);
+	if (h->minor != 1)
+		return fail(L, "bad http version");
+	if (!equals_nocase(upgrade, SLICE("websocket"))) {
+		lua_pushnil(L);
+		lua_pushliteral(L, "bad \"upgrade\" request header: ");
+		lua_pushlstring(L, upgrade ? (const char *)upgrade->value.at : "nil",
+		        upgrade ? upgrade->value.len : 3);
+		lua_concat(L, 2);
+		return 2;
+	}
+	if (!connection || !holds_nocase(connection->value, SLICE("upgrade")))
+		return fail(L, "bad \"connection\" request header");
+	if (!http_find(h, HTTP_SEC_WEBSOCKET_KEY))
+		return fail(L, "bad \"sec-websocket-key\" request header");
+	if (!version || !slice_equal(version->value, SLICE("13")))
+		return fail(L, "bad \"sec-websocket-version\" request header");
+	return 0;
+}
+
+/* ---- the answer ---- */
+
+enum { SHA1_BYTES = 20 };
+
+/* For keys of any length: nobody has looked at it. */
+static bool make_accept(char out[WS_ACCEPT_LEN], struct slice key)
+{
+	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	uint8_t sum[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *md;
+	if (key.len == WS_KEY_LEN) {
+		ws_accept_value(out, key);
+		return true;
+	}
+	md = EVP_MD_CTX_new();
+	bool ok = md && EVP_DigestInit_ex(md, EVP_sha1(), NULL) &&
+	          EVP_DigestUpdate(md, key.at, key.len) &&
+	          EVP_DigestUpdate(md, guid, sizeof guid - 1) && EVP_DigestFinal_ex(md, sum, NULL);
+	EVP_MD_CTX_free(md);
+	if (ok)
+		base64_write(out, slice_of(sum, SHA1_BYTES), BASE64_PADDED);
+	return ok;
+}
+
+static bool replace(struct lua_client *c, struct slice name, struct slice value)
+{
+	lua_answer_remove(c, name);
+	return lua_answer_add(c, name, value);
+}
+
+/* The library sends back the whole first line, and so we do if we are to be like it. Otherwise what
+ * the script has chosen, or the first that was offered. */
+static bool answer_protocol(struct lua_client *c, const struct http_head *h, bool is_strict)
+{
+	const struct http_field *offered = http_find(h, HTTP_SEC_WEBSOCKET_PROTOCOL);
+	struct slice name = SLICE("Sec-WebSocket-Protocol"), found, value, first;
+	if (!offered)
+		return true;
+	if (is_strict)
+		return replace(c, name, offered->value);
+	if (lua_answer_get(c, name, 0, &found, &value))
+		return true;
+	struct slice rest = offered->value;
+	return !http_list_next(&rest, &first) || lua_answer_add(c, name, first);
+}
+
+static bool prepare(struct lua_client *c, const struct http_head *h)
+{
+	char accept[WS_ACCEPT_LEN];
+	bool is_strict = c->request->settings->is_strict;
+	if (!make_accept(accept, http_find(h, HTTP_SEC_WEBSOCKET_KEY)->value))
+		return false;
+	lua_answer_remove(c, SLICE("Content-Type"));
+	c->status = 101;
+	return replace(c, SLICE("Upgrade"), SLICE("websocket")) &&
+	       replace(c, SLICE("Sec-WebSocket-Accept"), slice_of(accept, sizeof accept)) &&
+	       answer_protocol(c, h, is_strict);
+}
+
+/* ---- server:new() ---- */
+
+static const char sent[] = "response header already sent";
+
+static int l_is_sent(lua_State *L)
+{
+	const struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
+	if (c->answer_state == LUA_ANSWER_NONE)
+		return 0;
+	lua_pushstring(L, sent);
+	return 1;
+}
+
+/* The socket, or nil and why not. */
+static int l_handshake(lua_State *L)
+{
+	struct lua_client *c = lua_client_of(L, LUA_PHASE_CONTENT);
+	if (c->answer_state != LUA_ANSWER_NONE)
+		return fail(L, sent);
+	const struct http_head *h = lua_client_head(c);
+	int n = judge(L, h);
+	if (n)
+		return n;
+	if (!c->session || !prepare(c, h) || !lua_client_send_head(c))
+		return fail(L, "failed to send response header: closed");
+	n = lua_socket_push_raw(L);
+	c->is_websocket = n == 1;
+	return n;
+}
+
+static const char source[] =
+        "local server, is_sent, read_body, handshake, options, frames = ...\n"
+        "local metatable = { __index = server }\n"
+        "return function (_, opts)\n"
+        "    local why = is_sent()\n"
+        "    if why then\n"
+        "        return nil, why\n"
+        "    end\n"
+        "    read_body()\n"
+        "    local sock, err = handshake()\n"
+        "    if not sock then\n"
+        "        return nil, err\n"
+        "    end\n"
+        "    local wb = { frames(sock), sock = sock, max_recv_len = 65535, max_send_len = 65535 }\n"
+        "    if opts then\n"
+        "        local max = opts.max_payload_len or 65535\n"
+        "        wb.max_recv_len = opts.max_recv_len or max\n"
+        "        wb.max_send_len = opts.max_send_len or max\n"
+        "        wb.send_masked = opts.send_masked\n"
+        "        if opts.timeout then\n"
+        "            sock:settimeout(opts.timeout)\n"
+        "        end\n"
+        "        options(wb[1], opts, wb.max_recv_len)\n"
+        "    end\n"
+        "    return setmetatable(wb, metatable)\n"
+        "end\n";
+
+int resty_server_module(lua_State *L)
+{
+	lua_createtable(L, 0, 11);
+	resty_object_methods(L, 0);
+	lua_pushvalue(L, -1);
+	lua_pushcfunction(L, l_is_sent);
+	lua_getglobal(L, "ngx");
+	lua_getfield(L, -1, "req");
+	lua_getfield(L, -1, "read_body");
+	lua_replace(L, -3);
+	lua_pop(L, 1);
+	lua_pushcfunction(L, l_handshake);
+	lua_pushcfunction(L, resty_options);
+	lua_pushcfunction(L, resty_frames);
+	resty_run(L, source, "=resty.websocket.server", 6, 1);
+	lua_setfield(L, -2, "new");
+	return 1;
+}
