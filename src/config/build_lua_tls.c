@@ -112,7 +112,7 @@ static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
 	        .key = bytes_of(k->key ? &f->key : &f->certificate)};
 	if (k->versions.is_given) {
 		s.tls.min_version = k->versions.has_1_2 ? TLS_FLOOR_1_2 : TLS_FLOOR_1_3;
-		s.tls.no_1_3 = !k->versions.has_1_3;
+		s.no_1_3 = !k->versions.has_1_3;
 	}
 	struct tls_client *c = tls_client_new(&s, why);
 	if (!c)

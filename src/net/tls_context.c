@@ -131,8 +131,6 @@ static bool set_algorithms(SSL_CTX *ctx, const struct tls_settings *s, char why[
 {
 	SSL_CTX_set_min_proto_version(
 	        ctx, s->min_version == TLS_FLOOR_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-	if (s->no_1_3)
-		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	if (!set_list(ctx, s->ciphers, TLS_CIPHERS, SSL_CTX_set_cipher_list,
 	            "OpenSSL knows no such ciphers", why) ||
 	        !set_list(ctx, s->ciphersuites, TLS_CIPHERSUITES, SSL_CTX_set_ciphersuites,
