@@ -40,6 +40,9 @@ int ngx_resp_get_status(lua_State *L);
 int ngx_resp_set_status(lua_State *L);
 int ngx_resp_headers_sent(lua_State *L);
 
+/* ngx.var.args = the value at that place. */
+int ngx_req_set_args(lua_State *L, int at);
+
 /* A table as ngx.req.get_headers() returns it, with room for n; and one more field for the one on
  * top of the stack. */
 void ngx_req_new_headers(lua_State *L, int n);

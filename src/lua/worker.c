@@ -12,9 +12,12 @@
 
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 const struct counter_info lua_counter_info[] = {LUA_COUNTERS(COUNTER_INFO)};
 const unsigned lua_counter_n = sizeof lua_counter_info / sizeof *lua_counter_info;
+
+_Atomic int lua_worker_tid[LUA_WORKERS_MAX];
 
 static void on_next_turn(struct timer *t)
 {
@@ -47,6 +50,8 @@ struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
 	struct lua_worker *lw = mem_new(sizeof *lw);
 	lua_worker_init(lw, w);
 	lw->workers = workers;
+	if (w->index < LUA_WORKERS_MAX)
+		atomic_store(&lua_worker_tid[w->index], gettid());
 	lw->out.bytes = mem_new(LUA_OUT_SIZE);
 	lw->pools = keepalive_new(w);
 	w->layer[WORKER_LUA] = lw;

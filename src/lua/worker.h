@@ -17,6 +17,10 @@ struct lua_output;
 struct lua_thread;
 struct lua_vm;
 
+enum { LUA_WORKERS_MAX = 64 };
+/* The thread ids of workers, by number; 0 = not started. Any thread. */
+extern _Atomic int lua_worker_tid[LUA_WORKERS_MAX];
+
 #define LUA_COUNTERS(X)                                                            \
 	X(lua_requests, "runs of handlers and access scripts")                     \
 	X(lua_errors, "errors in Lua that nobody caught")                          \

@@ -161,6 +161,15 @@ SSL_CTX *tls_context_new(
 	return NULL;
 }
 
+int tls_on_verify(int is_good, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls *t = tls_of(ssl);
+	if (!is_good && t->depth < 0)
+		t->depth = (int8_t)X509_STORE_CTX_get_error_depth(store);
+	return is_good;
+}
+
 /* ---- PEM ---- */
 
 static BIO *open_pem(struct slice pem)

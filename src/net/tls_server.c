@@ -314,16 +314,6 @@ static int on_status(SSL *ssl, void *arg)
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
-/* The depth of the first certificate that is not believed. */
-static int on_verify(int is_good, X509_STORE_CTX *store)
-{
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct tls *t = tls_of(ssl);
-	if (!is_good && t->depth < 0)
-		t->depth = (int8_t)X509_STORE_CTX_get_error_depth(store);
-	return is_good;
-}
-
 /* ---- contexts ---- */
 
 static void ask_for_certificates(const struct tls_server *t, SSL_CTX *ctx)
@@ -335,7 +325,7 @@ static void ask_for_certificates(const struct tls_server *t, SSL_CTX *ctx)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set1_cert_store(ctx, t->store);
 	SSL_CTX_set_client_CA_list(ctx, SSL_dup_CA_list(t->ca_names));
-	SSL_CTX_set_verify(ctx, mode, on_verify);
+	SSL_CTX_set_verify(ctx, mode, tls_on_verify);
 }
 
 static bool use_certificates(

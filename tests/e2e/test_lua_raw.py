@@ -121,7 +121,7 @@ def test_one_reader_and_one_writer(lua):
      "ngx.log(ngx.WARN, 'said ', select(2, pcall(s.receive, s))) end) ngx.sleep(0.01)", "bad request"),
 ])
 def test_what_is_refused(lua, script, said):
-    d = lua("ngx.status = 101 ngx.header.upgrade = 'websocket' " + script, files={"kept.lua": "return {}"})
+    d = lua("ngx.status = 101 ngx.header.upgrade = 'websocket' ngx.send_headers() " + script, files={"kept.lua": "return {}"})
     opened(d)
     d.wait_text(said)
 

@@ -378,7 +378,7 @@ POOL = PORT + """
         local line = sock:receive()
         if line ~= mark .. " " .. i then ngx.say("foreign: ", line) return end
     end
-    if ngx.var.arg_leave == "dirty" then sock:send("again\\n") ngx.sleep(0.001) end
+    if ngx.var.arg_leave == "dirty" then sock:send("again\\n") sock:receive(1) end
     ngx.say(times > 0 and "reused" or "new", " ", tostring((sock:setkeepalive(300, 5))))
 """
 

@@ -1123,6 +1123,27 @@ def test_U_05_a_spare_that_is_closed_or_speaks_over_tls(moongate, ca, apps):
     assert daemon.stop()["spares_died"] == 2
 
 
+def test_U_05_a_spare_that_has_begun_a_record(moongate, ca, apps):
+    """What OpenSSL holds of it no look at the socket shows."""
+    app = apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 1, "spare_idle": "1h"})
+    spare = app.accept()
+    with socket.socket(fileno=os.dup(spare.sock.fileno())) as below:
+        below.sendall(b"\x17\x03\x03\x01\x00" + bytes(40))
+    client = daemon.client()
+    client.send(client.request("/app"))
+    peer = app.accept_open()
+    client.expect_101()
+    assert spare.read_all() == b""
+    client.close_frame(1000)
+    peer.expect_close(1000)
+    peer.close_frame(1000)
+    peer.sock.unwrap().close()
+    client.expect_close(1000)
+    client.close()
+    assert daemon.stop()["spares_died"] == 1
+
+
 def test_a_spare_for_the_proxy_protocol_is_secured_when_it_is_used(moongate, ca, apps):
     app = apps()
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "proxy_protocol": "v1",
