@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <time.h>
 
 enum { DAY_S = 24 * 60 * 60 };
@@ -56,10 +57,18 @@ void clock_iso_of(char out[25], int64_t s, uint32_t ms)
 	digits(out + 20, 3, ms);
 }
 
+/* The text of a second serves all that asks for the time in it. */
 void clock_iso(char out[25])
 {
+	static _Thread_local char text[25];
+	static _Thread_local int64_t second = -1;
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	clock_iso_of(out, t.tv_sec, (uint32_t)(t.tv_nsec / 1000000));
+	if (t.tv_sec != second) {
+		clock_iso_of(text, t.tv_sec, 0);
+		second = t.tv_sec;
+	}
+	memcpy(out, text, sizeof(text));
+	digits(out + 20, 3, (uint64_t)t.tv_nsec / 1000000);
 }

@@ -81,6 +81,8 @@ void log_use_prepared(void);
 void log_drop_prepared(void);
 /* One record, its line feed included; without an access log, none. Any thread. */
 void log_access_put(const char *record, size_t len);
+/* A record is being built that will be put next: makes that cheaper. Any thread. */
+void log_access_expect(void);
 /* A record that could not even be made. Any thread. */
 void log_access_lose(void);
 uint64_t log_access_lost(void);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CACHE_LINE = 64, LINE_USUAL = 896 };
+
 struct log_queue *log_queue_new(size_t size)
 {
 	struct log_queue *q;
@@ -44,6 +46,14 @@ size_t log_queue_bytes(const struct log_queue *q)
 	return (size_t)(atomic_load(&q->put) - taken);
 }
 
+void log_queue_expect(const struct log_queue *q)
+{
+	uint64_t at = atomic_load_explicit(&q->put, memory_order_relaxed);
+
+	for (unsigned i = 0; i < LINE_USUAL; i += CACHE_LINE)
+		__builtin_prefetch(q->ring + ((at + i) & (q->size - 1)), 1);
+}
+
 bool log_queue_put(struct log_queue *q, const char *line, size_t len)
 {
 	uint64_t at = atomic_load_explicit(&q->put, memory_order_relaxed);
@@ -59,6 +69,13 @@ bool log_queue_put(struct log_queue *q, const char *line, size_t len)
 	return true;
 }
 
+void log_queue_drop(struct log_queue *q, size_t len)
+{
+	uint64_t at = atomic_load_explicit(&q->taken, memory_order_relaxed);
+
+	atomic_store(&q->taken, at + len);
+}
+
 void log_queue_take(struct log_queue *q, char *out, size_t len)
 {
 	uint64_t at = atomic_load_explicit(&q->taken, memory_order_relaxed);
@@ -66,5 +83,27 @@ void log_queue_take(struct log_queue *q, char *out, size_t len)
 
 	memcpy(out, q->ring + (at & (q->size - 1)), first);
 	memcpy(out + first, q->ring, len - first);
-	atomic_store(&q->taken, at + len);
+	log_queue_drop(q, len);
+}
+
+size_t log_queue_look(const struct log_queue *q, size_t len, const char **at)
+{
+	uint64_t taken = atomic_load_explicit(&q->taken, memory_order_relaxed);
+	const char *end;
+
+	*at = q->ring + (taken & (q->size - 1));
+	end = memrchr(*at, '\n', until_end(q, taken, len));
+	return end ? (size_t)(end + 1 - *at) : 0;
+}
+
+size_t log_queue_first(const struct log_queue *q)
+{
+	uint64_t taken = atomic_load_explicit(&q->taken, memory_order_relaxed);
+	size_t len = log_queue_bytes(q), first = until_end(q, taken, len);
+	const char *at = q->ring + (taken & (q->size - 1)), *end = memchr(at, '\n', first);
+
+	if (end)
+		return (size_t)(end + 1 - at);
+	end = memchr(q->ring, '\n', len - first);
+	return end ? first + (size_t)(end + 1 - q->ring) : len;
 }

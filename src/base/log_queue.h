@@ -30,7 +30,17 @@ void log_queue_free(struct log_queue *q);
 /* A whole line, its line feed included. False when it does not fit. The putting
  * thread. */
 bool log_queue_put(struct log_queue *q, const char *line, size_t len);
+/* A line is to be put soon: brings its place nearer, which was last touched a whole ring ago. The
+ * putting thread. */
+void log_queue_expect(const struct log_queue *q);
 /* Any thread; for the putting and the taking one the answer holds until they act. */
 size_t log_queue_bytes(const struct log_queue *q);
 /* Moves the first len bytes, which must be there, to out. The taking thread. */
 void log_queue_take(struct log_queue *q, char *out, size_t len);
+/* The same without moving them: as many whole lines, of the first len bytes, which must be there,
+ * as lie in one piece; *at is where. Returns their length; 0: the first line lies in two pieces.
+ * They stay until they are dropped. The taking thread. */
+size_t log_queue_look(const struct log_queue *q, size_t len, const char **at);
+/* How long the first line is, which must be there. The taking thread. */
+size_t log_queue_first(const struct log_queue *q);
+void log_queue_drop(struct log_queue *q, size_t len);

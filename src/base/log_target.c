@@ -28,9 +28,12 @@ static bool reopen_stderr(struct log_target *t)
 	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
 		return false;
 	fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
 	if (fd < 0)
 		return false;
-	*t = (struct log_target){.fd = fd, .kind = LOG_TARGET_READY};
+	bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	*t = (struct log_target){.fd = fd, .kind = is_file ? LOG_TARGET_FILE : LOG_TARGET_READY};
 	return true;
 }
 
@@ -52,9 +55,12 @@ static bool open_file(struct log_target *t, const char *path)
 	int fd =
 	        open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
 
+	struct stat st;
+
 	if (fd < 0)
 		return false;
-	*t = (struct log_target){.fd = fd, .kind = LOG_TARGET_READY};
+	bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	*t = (struct log_target){.fd = fd, .kind = is_file ? LOG_TARGET_FILE : LOG_TARGET_READY};
 	return true;
 }
 

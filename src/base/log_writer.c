@@ -20,13 +20,18 @@
 #include <unistd.h>
 
 enum {
-	/* After it was woken a writer waits so long for more lines: under load they then share
-	 * a wake-up and a write. */
+	/* After it was woken, and after each write, a writer waits so long for more lines: under
+	 * load they then share a write, and nobody has to wake it. */
 	GATHER_MS = 2,
-	ACCESS_GATHER_MS = 20, /* nobody watches that one line by line */
+	ACCESS_GATHER_MS = 50, /* nobody watches that one line by line */
+	PIECE = 64 * 1024,     /* of a file is written at once; the longest record fits */
 	TELL_MS = 1000,        /* between two lines that tell of lost records */
 	ACCESS_QUEUE_SIZE = 4 * LOG_QUEUE_SIZE,
 };
+
+/* What a writer does: it looks at everything before it waits again; or it waits for more, but not
+ * for long; or until it is woken. */
+enum writer_state { AWAKE, GATHERING, SLEEPING };
 
 /* The log and the access log: each has a target, a thread that writes to it, and a queue
  * of every thread that has something for it. */
@@ -49,8 +54,8 @@ struct channel {
 
 	pthread_mutex_t queues_lock; /* for `queues`; the writer alone unlinks */
 	struct log_queue *queues;
-	atomic_bool is_running;  /* lines go to queues */
-	atomic_bool is_sleeping; /* the writer waits for `wake` */
+	atomic_bool is_running; /* lines go to queues */
+	atomic_int state;       /* enum writer_state; back to AWAKE also by who wakes it */
 	atomic_bool is_ending;
 	atomic_bool wants_reopen;
 	_Atomic uint64_t deadline_ms; /* once ending: of all waiting for the target */
@@ -217,15 +222,44 @@ static void flush_batch(struct channel *c)
 	c->len = 0;
 }
 
-/* Moves what a queue holds now, whole lines, to the batch. The lock is held. */
-static void gather(struct channel *c, struct log_queue *q)
+static void copy_lines(struct channel *c, struct log_queue *q, size_t len)
 {
-	size_t len = log_queue_bytes(q);
-
 	if (len > c->queue_size - c->len)
 		flush_batch(c);
 	log_queue_take(q, c->batch + c->len, len);
 	c->len += len;
+}
+
+/* Much of it goes to a file from where it lies, by the piece, so that there is soon room again.
+ * Only a line that lies in two pieces is copied. Returns what is left. */
+static size_t write_from_queue(struct channel *c, struct log_queue *q, size_t len)
+{
+	const char *at;
+
+	while (len >= PIECE && c->target.kind == LOG_TARGET_FILE) {
+		size_t n = log_queue_look(q, PIECE, &at);
+
+		if (n > 0) {
+			flush_batch(c);
+			write_out(c, at, n);
+			log_queue_drop(q, n);
+		} else {
+			n = log_queue_first(q);
+			copy_lines(c, q, n);
+		}
+		len -= n;
+	}
+	return len;
+}
+
+/* Writes what a queue holds now, whole lines, or moves it to the batch. Returns how much. The lock
+ * is held. */
+static size_t gather(struct channel *c, struct log_queue *q)
+{
+	size_t len = log_queue_bytes(q);
+
+	copy_lines(c, q, write_from_queue(c, q, len));
+	return len;
 }
 
 static void gather_count(struct channel *c, const struct log_rate_count *count)
@@ -279,23 +313,25 @@ static void unlink_queue(struct channel *c, struct log_queue *q)
 	log_queue_free(q);
 }
 
-/* Writes what is queued and drops the queues whose threads are gone. */
-static void drain(struct channel *c)
+/* Writes what is queued and drops the queues whose threads are gone. False: there was nothing. */
+static bool drain(struct channel *c)
 {
 	struct log_queue *next;
+	size_t len = 0;
 
 	pthread_mutex_lock(&c->lock);
 	for (struct log_queue *q = first_queue(c); q; q = next) {
 		bool is_last = atomic_load(&q->closed);
 
 		next = q->next;
-		gather(c, q);
+		len += gather(c, q);
 		gather_counts(c, q, is_last);
 		if (is_last && log_queue_bytes(q) == 0)
 			unlink_queue(c, q);
 	}
 	flush_batch(c);
 	pthread_mutex_unlock(&c->lock);
+	return len > 0;
 }
 
 /* ---- the thread that writes ---- */
@@ -343,14 +379,31 @@ static void tell_loss(struct channel *c)
 	c->told_ms = clock_ms();
 }
 
+static bool has_orders(struct channel *c)
+{
+	return atomic_load(&c->is_ending) || atomic_load(&c->wants_reopen);
+}
+
 static bool has_work(struct channel *c)
 {
-	if (atomic_load(&c->is_ending) || atomic_load(&c->wants_reopen))
-		return true;
 	for (struct log_queue *q = first_queue(c); q; q = q->next)
 		if (log_queue_bytes(q) > 0 || atomic_load(&q->closed))
 			return true;
-	return false;
+	return has_orders(c);
+}
+
+/* The next lines may have no room if the writer waits for more of them. */
+static bool is_pressing(const struct log_queue *q)
+{
+	return log_queue_bytes(q) > q->size / 2;
+}
+
+static bool has_pressing_work(struct channel *c)
+{
+	for (struct log_queue *q = first_queue(c); q; q = q->next)
+		if (is_pressing(q))
+			return true;
+	return has_orders(c);
 }
 
 /* How long it may sleep: until there is something to tell; -1 = for ever. */
@@ -370,23 +423,40 @@ static int sleep_ms(struct channel *c)
 	return due > now ? (int)(due - now) : 0;
 }
 
-static void sleep_until_woken(struct channel *c)
+static void wait_for_wake(struct channel *c, int ms)
 {
 	struct pollfd p = {.fd = c->wake, .events = POLLIN};
 	uint64_t count;
 
-	atomic_store(&c->is_sleeping, true);
-	if (!has_work(c) && poll(&p, 1, sleep_ms(c)) > 0 &&
-	        read(c->wake, &count, sizeof(count)) > 0 && !atomic_load(&c->is_ending))
-		poll(NULL, 0, c->gather_ms);
-	atomic_store(&c->is_sleeping, false);
+	while (poll(&p, 1, ms) > 0 && read(c->wake, &count, sizeof(count)) < 0 && errno == EINTR)
+		continue;
 }
 
-static void wake_writer(struct channel *c)
+static void sleep_until_woken(struct channel *c)
+{
+	atomic_store(&c->state, SLEEPING);
+	if (!has_work(c))
+		wait_for_wake(c, sleep_ms(c));
+	atomic_store(&c->state, AWAKE);
+}
+
+static void wait_for_more(struct channel *c)
+{
+	atomic_store(&c->state, GATHERING);
+	if (!has_pressing_work(c))
+		wait_for_wake(c, c->gather_ms);
+	atomic_store(&c->state, AWAKE);
+}
+
+/* What it is woken for has been put where the writer looks once it is awake, and again when it has
+ * said that it will wait. */
+static void wake_writer(struct channel *c, bool is_pressing)
 {
 	const uint64_t one = 1;
+	int from = atomic_load(&c->state);
 
-	if (!atomic_load(&c->is_sleeping) || !atomic_exchange(&c->is_sleeping, false))
+	if (from == AWAKE || (from == GATHERING && !is_pressing) ||
+	        !atomic_compare_exchange_strong(&c->state, &from, AWAKE))
 		return;
 	while (write(c->wake, &one, sizeof(one)) < 0 && errno == EINTR)
 		continue;
@@ -395,7 +465,7 @@ static void wake_writer(struct channel *c)
 static void *run(void *arg)
 {
 	struct channel *c = arg;
-	bool is_last;
+	bool is_last, has_written;
 
 	pthread_setname_np(pthread_self(), c->thread_name);
 	if (c != &channels[LOG])
@@ -404,10 +474,12 @@ static void *run(void *arg)
 		is_last = atomic_load(&c->is_ending);
 		if (atomic_exchange(&c->wants_reopen, false))
 			reopen(c);
-		drain(c);
+		has_written = drain(c);
 		tell_loss(c);
-		if (!is_last)
+		if (!is_last && !has_written)
 			sleep_until_woken(c);
+		if (!is_last)
+			wait_for_more(c);
 	} while (!is_last);
 	if (c != &channels[LOG])
 		log_thread_fini();
@@ -455,7 +527,7 @@ static void stop(struct channel *c)
 		return;
 	atomic_store(&c->deadline_ms, clock_ms() + LOG_TARGET_WAIT_MS);
 	atomic_store(&c->is_ending, true);
-	wake_writer(c);
+	wake_writer(c, true);
 	pthread_join(c->thread, NULL);
 	atomic_store(&c->is_running, false);
 	drain(c);
@@ -496,7 +568,7 @@ void log_reopen(void)
 
 		atomic_store(&c->wants_reopen, true);
 		if (atomic_load(&c->is_running))
-			wake_writer(c);
+			wake_writer(c, true);
 		else if (atomic_exchange(&c->wants_reopen, false))
 			reopen(c);
 	}
@@ -526,7 +598,7 @@ static void take_queue(struct channel *c, struct log_queue **q)
 	atomic_store(&(*q)->closed, true);
 	*q = NULL;
 	if (atomic_load(&c->is_running))
-		wake_writer(c);
+		wake_writer(c, false);
 	else
 		drain(c);
 }
@@ -569,7 +641,7 @@ static void put(int which, const char *line, size_t len)
 	} else if (own[which]) {
 		if (!log_queue_put(own[which], line, len))
 			atomic_fetch_add(&c->lost, 1);
-		wake_writer(c);
+		wake_writer(c, is_pressing(own[which]));
 	} else if (has_none[which]) {
 		atomic_fetch_add(&c->lost, 1);
 	} else {
@@ -597,7 +669,7 @@ bool log_writer_may(enum log_level level, const char *event)
 	if (verdict == LOG_RATE_FIRST) {
 		int saved = errno;
 
-		wake_writer(&channels[LOG]);
+		wake_writer(&channels[LOG], false);
 		errno = saved;
 	}
 	return verdict == LOG_RATE_PASS;
@@ -687,6 +759,12 @@ bool log_access_is_on(void)
 	return atomic_load_explicit(&access_on, memory_order_relaxed);
 }
 
+void log_access_expect(void)
+{
+	if (own[ACCESS])
+		log_queue_expect(own[ACCESS]);
+}
+
 void log_access_put(const char *record, size_t len)
 {
 	int saved = errno;
@@ -705,5 +783,5 @@ void log_access_lose(void)
 {
 	atomic_fetch_add(&channels[ACCESS].lost, 1);
 	if (atomic_load(&channels[ACCESS].is_running))
-		wake_writer(&channels[ACCESS]);
+		wake_writer(&channels[ACCESS], false);
 }

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 
-enum { NUMBER_MAX = 20 };
+enum { NUMBER_MAX = 20, WORD = 8 };
 
 #define EACH UINT64_C(0x0101010101010101)
 
@@ -68,30 +68,59 @@ static bool is_bare(uint8_t c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* Where the top bit of a byte is set, it or one behind it is zero. */
-static uint64_t zeros(uint64_t v)
+/* Its top bits, but for zero ones, tell that there is a byte that is not bare. A carry or
+ * a borrow comes only from such a byte. */
+static inline uint64_t odd_in(uint64_t v)
 {
-	return (v - EACH) & ~v;
+	return v | (v + EACH) | (v - 0x20 * EACH) | ((v ^ '"' * EACH) - EACH) |
+	       ((v ^ '\\' * EACH) - EACH);
 }
 
-/* Eight bytes, all of them bare. */
-static bool are_bare(const uint8_t *at)
+static inline uint64_t copy_word(char *to, const uint8_t *at)
 {
 	uint64_t v;
-	memcpy(&v, at, sizeof(v));
-	uint64_t odd = v | (v - 0x20 * EACH) | zeros(v ^ 0x7f * EACH) | zeros(v ^ '"' * EACH) |
-	               zeros(v ^ '\\' * EACH);
+	memcpy(&v, at, WORD);
+	memcpy(to, &v, WORD);
+	return odd_in(v);
+}
+
+/* Less than a word, in two parts that may overlap. */
+static inline uint64_t copy_part(char *to, const uint8_t *at, size_t len)
+{
+	uint64_t odd = 0;
+	if (len >= WORD / 2) {
+		uint32_t first, last;
+		memcpy(&first, at, sizeof(first));
+		memcpy(&last, at + len - sizeof(last), sizeof(last));
+		memcpy(to, &first, sizeof(first));
+		memcpy(to + len - sizeof(last), &last, sizeof(last));
+		return odd_in(first | (uint64_t)last << 32);
+	}
+	for (size_t i = 0; i < len; i++) {
+		to[i] = (char)at[i];
+		odd |= odd_in(at[i] | '0' * (EACH << 8));
+	}
+	return odd;
+}
+
+/* False: it is not bare, and what was copied is worth nothing. */
+static inline bool copy_bare(char *to, const uint8_t *at, size_t len)
+{
+	uint64_t odd;
+	if (len < WORD) {
+		odd = copy_part(to, at, len);
+	} else {
+		odd = copy_word(to + len - WORD, at + len - WORD);
+		for (size_t i = 0; i < len - WORD; i += WORD)
+			odd |= copy_word(to + i, at + i);
+	}
 	return !(odd & 0x80 * EACH);
 }
 
-static size_t bare_front(struct slice s)
+static size_t bare_front(const uint8_t *at, size_t len)
 {
 	size_t n = 0;
-	while (s.len - n >= 8 && are_bare(s.at + n))
-		n += 8;
-	if (s.len >= 8 && s.len - n < 8 && are_bare(s.at + s.len - 8))
-		return s.len;
-	while (n < s.len && is_bare(s.at[n]))
+	while (n < len && is_bare(at[n]))
 		n++;
 	return n;
 }
@@ -113,7 +142,7 @@ static void put_json(struct record *r, struct slice value)
 {
 	put(r, "\"", 1);
 	for (size_t i = 0; i < value.len && !r->overflow;) {
-		size_t n = bare_front(slice_of(value.at + i, value.len - i));
+		size_t n = bare_front(value.at + i, value.len - i);
 
 		put(r, (const char *)value.at + i, n);
 		i += n;
@@ -142,24 +171,20 @@ static void put_quoted(struct record *r, struct slice value)
 /* ---- both ---- */
 
 /* Room for so many bytes more; NULL: there is not. */
-static char *room(struct record *r, size_t len)
+static inline char *room(struct record *r, size_t len)
 {
-	r->overflow = r->overflow || len > r->max - r->len;
-	return r->overflow ? NULL : r->at + r->len;
+	if (r->overflow || len > r->max - r->len) {
+		r->overflow = true;
+		return NULL;
+	}
+	return r->at + r->len;
 }
 
-/* Returns its end. Without a comma behind the brace. */
-static inline char *write_key(const struct record *r, char *at, const struct record_key *key)
+/* Returns its end. */
+static inline char *write_key(enum record_format format, char *at, const struct record_key *key)
 {
-	if (r->format == RECORD_TEXT) {
-		memcpy(at, key->text, sizeof(key->text));
-		return at + key->len + 2;
-	}
-	bool is_first = r->len == 1;
-	memcpy(at - is_first, key->json, sizeof(key->json));
-	if (is_first)
-		at[-1] = '{';
-	return at - is_first + key->len + 4;
+	memcpy(at, key->written[format], RECORD_KEY_ROOM);
+	return at + key->len + (format == RECORD_JSON ? 4 : 2);
 }
 
 static void put_key(struct record *r, const struct record_key *key)
@@ -167,7 +192,7 @@ static void put_key(struct record *r, const struct record_key *key)
 	char *at = room(r, key->len + 4);
 
 	if (at)
-		r->len = (size_t)(write_key(r, at, key) - r->at);
+		r->len = (size_t)(write_key(r->format, at, key) - r->at);
 }
 
 void record_begin(struct record *r, char *buf, size_t max, enum record_format format,
@@ -182,34 +207,32 @@ void record_begin(struct record *r, char *buf, size_t max, enum record_format fo
 	}
 	static const struct record_key time_key = RECORD_KEY("time"),
 	                               event_key = RECORD_KEY("event");
-	put(r, "{", 1);
 	if (time)
 		record_text(r, &time_key, time);
 	if (event)
 		record_text(r, &event_key, event);
 }
 
-/* Most values are bare: key, quotes and all in one go. */
-static void put_bare_json(struct record *r, const struct record_key *key, struct slice value)
+/* Most values are bare: key, quotes and all in one go. False: this one is not. */
+static bool put_bare_json(struct record *r, const struct record_key *key, struct slice value)
 {
 	char *at = room(r, key->len + 4 + value.len + 2);
 
 	if (!at)
-		return;
-	at = write_key(r, at, key);
+		return true;
+	at = write_key(RECORD_JSON, at, key);
 	*at++ = '"';
-	if (value.len > 0)
-		memcpy(at, value.at, value.len);
+	if (!copy_bare(at, value.at, value.len))
+		return false;
 	at[value.len] = '"';
 	r->len = (size_t)(at - r->at) + value.len + 1;
+	return true;
 }
 
-void record_slice(struct record *r, const struct record_key *key, struct slice value)
+/* Apart, so that the way of a bare value needs no registers saved. */
+static __attribute__((noinline)) void put_other(
+        struct record *r, const struct record_key *key, struct slice value)
 {
-	if (r->format == RECORD_JSON && bare_front(value) == value.len) {
-		put_bare_json(r, key, value);
-		return;
-	}
 	put_key(r, key);
 	if (r->format == RECORD_JSON)
 		put_json(r, value);
@@ -219,35 +242,68 @@ void record_slice(struct record *r, const struct record_key *key, struct slice v
 		put(r, (const char *)value.at, value.len);
 }
 
+void record_slice(struct record *r, const struct record_key *key, struct slice value)
+{
+	if (r->format != RECORD_JSON || !put_bare_json(r, key, value))
+		put_other(r, key, value);
+}
+
 void record_text(struct record *r, const struct record_key *key, const char *value)
 {
 	record_slice(r, key, slice_str(value));
 }
 
-void record_num(struct record *r, const struct record_key *key, uint64_t value)
+/* Returns its end. */
+static char *write_digits(char *at, uint64_t value)
 {
 	char digits[NUMBER_MAX];
 	size_t n = sizeof(digits);
-	char *at = room(r, key->len + 4 + sizeof(digits));
+
+	for (; value > 0; value /= 10)
+		digits[--n] = (char)('0' + value % 10);
+	memcpy(at, digits + n, sizeof(digits) - n);
+	return at + sizeof(digits) - n;
+}
+
+static inline char *write_number(char *at, uint64_t value)
+{
+	if (value >= 100)
+		return write_digits(at, value);
+	if (value >= 10) /* most are less */
+		*at++ = (char)('0' + value / 10);
+	*at = (char)('0' + value % 10);
+	return at + 1;
+}
+
+void record_num(struct record *r, const struct record_key *key, uint64_t value)
+{
+	record_nums(r, key, &value, 1, 1);
+}
+
+void record_nums(struct record *r, const struct record_key *keys, const uint64_t *values,
+        unsigned n, uint64_t wanted)
+{
+	char *at = room(r, n * (size_t)(RECORD_KEY_ROOM + NUMBER_MAX));
+	enum record_format format = r->format;
 
 	if (!at)
 		return;
-	at = write_key(r, at, key);
-	if (value < 10) { /* most are */
-		*at++ = (char)('0' + value);
-	} else {
-		for (; value > 0; value /= 10)
-			digits[--n] = (char)('0' + value % 10);
-		memcpy(at, digits + n, sizeof(digits) - n);
-		at += sizeof(digits) - n;
-	}
+	for (; n > 0; n--, keys++, values++, wanted >>= 1)
+		if (wanted & 1)
+			at = write_number(write_key(format, at, keys), *values);
 	r->len = (size_t)(at - r->at);
 }
 
 bool record_end(struct record *r)
 {
-	if (r->format == RECORD_JSON)
+	if (r->format == RECORD_JSON) {
+		/* Each key has its comma in front of it: the first one's becomes the brace. */
+		if (r->len > 0)
+			r->at[0] = '{';
+		else
+			put(r, "{", 1);
 		put(r, "}", 1);
+	}
 	put(r, "\n", 1);
 	return !r->overflow;
 }

@@ -19,12 +19,15 @@ enum record_format { RECORD_JSON, RECORD_TEXT };
 /* A key as each format writes it; of fixed size, so that it is copied by two moves. */
 enum { RECORD_KEY_MAX = 20, RECORD_KEY_ROOM = RECORD_KEY_MAX + 4 };
 struct record_key {
-	size_t len; /* of the name */
-	char text[RECORD_KEY_ROOM], json[RECORD_KEY_ROOM];
+	size_t len;                       /* of the name */
+	char written[2][RECORD_KEY_ROOM]; /* by enum record_format */
 };
-#define RECORD_KEY(name)                                         \
-	{                                                        \
-		sizeof(name) - 1, " " name "=", ",\"" name "\":" \
+#define RECORD_KEY(name)                               \
+	{                                              \
+		sizeof(name) - 1,                      \
+		{                                      \
+			",\"" name "\":", " " name "=" \
+		}                                      \
 	}
 
 struct record {
@@ -42,5 +45,8 @@ void record_begin(struct record *r, char *buf, size_t max, enum record_format fo
 void record_slice(struct record *r, const struct record_key *key, struct slice value);
 void record_text(struct record *r, const struct record_key *key, const char *value);
 void record_num(struct record *r, const struct record_key *key, uint64_t value);
+/* Of n keys those whose bit, counted from the least, is set in `wanted`; n <= 64. */
+void record_nums(struct record *r, const struct record_key *keys, const uint64_t *values,
+        unsigned n, uint64_t wanted);
 /* Ends the line with a line feed. False: it did not fit and is worth nothing. */
 bool record_end(struct record *r);

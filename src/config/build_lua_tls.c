@@ -78,6 +78,24 @@ static bool read_files(
 	       read_file(d, r, "lua_ssl_certificate_key", k->key, &f->key);
 }
 
+/* By which key the context could not be made; trusted certificates were looked at before. */
+static const char *key_at_fault(const struct lua_tls_keys *k, const char *why)
+{
+	if (strstr(why, "no such ciphers"))
+		return "lua_ssl_ciphers";
+	return k->key && tls_why_is_key(why) ? "lua_ssl_certificate_key" : "lua_ssl_certificate";
+}
+
+static bool is_store(struct draft *d, const struct draft_route *r, const struct file *f)
+{
+	char why[TLS_WHY_MAX];
+	X509_STORE *store = f->at ? tls_read_store(bytes_of(f), why) : NULL;
+	if (f->at && !store)
+		refuse(d, r, "lua_ssl_trusted_certificate", why);
+	X509_STORE_free(store);
+	return store || !f->at;
+}
+
 static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
         const struct lua_tls_keys *k, const struct files *f)
 {
@@ -97,11 +115,7 @@ static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
 	}
 	struct tls_client *c = tls_client_new(&s, why);
 	if (!c)
-		refuse(d, r,
-		        k->certificate ? "lua_ssl_certificate"
-		        : k->ciphers   ? "lua_ssl_ciphers"
-		                       : "lua_ssl_trusted_certificate",
-		        why);
+		refuse(d, r, key_at_fault(k, why), why);
 	return c;
 }
 
@@ -122,7 +136,7 @@ static struct tls_client *make(
 {
 	struct files f = {.trusted = {.at = NULL}};
 	struct tls_client *c = NULL;
-	if (read_files(d, r, k, &f)) {
+	if (read_files(d, r, k, &f) && is_store(d, r, &f.trusted)) {
 		digest(k, &f, out);
 		c = make_of(d, r, k, &f);
 	}

@@ -38,6 +38,16 @@ static void warn(struct draft *d, const struct reader_section *s, const struct r
 	        draft_title(s, title), e->key, problem_quote(e->value, value), text);
 }
 
+/* About the section as a whole where no key is at fault. */
+static void complain(struct draft *d, const struct reader_section *s, const struct reader_entry *e,
+        const char *why)
+{
+	if (e)
+		draft_error(d, s, e, "%s", why);
+	else
+		draft_section_error(d, s, "TLS: %s", why);
+}
+
 /* A secret that is none. */
 static void warn_open(struct draft *d, const struct reader_section *s,
         const struct draft_file *from, const struct file *f)
@@ -105,9 +115,10 @@ static bool add_pair(struct draft *d, const struct draft_listener *l, struct tls
 	               (key == chain || read_file(d, l->section, key, KEY_MAX, &key_file));
 	if (is_good) {
 		const struct file *secret = key == chain ? &chain_file : &key_file;
-		warn_open(d, l->section, key, secret);
 		is_good = tls_server_add(t, bytes_of(&chain_file), bytes_of(secret), why);
-		if (!is_good)
+		if (is_good)
+			warn_open(d, l->section, key, secret);
+		else
 			draft_error(d, l->section, tls_why_is_key(why) ? key->entry : chain->entry,
 			        "%s", why);
 	}
@@ -216,7 +227,7 @@ static struct tls_server *new_server(struct draft *d, const struct draft_listene
 	struct tls_server *t = tls_server_new(&s, why);
 	file_fini(&ca);
 	if (!t)
-		draft_error(d, l->section, l->tls.client_ca.entry, "%s", why);
+		complain(d, l->section, l->tls.client_ca.entry, why);
 	return t;
 }
 
@@ -261,19 +272,26 @@ static bool read_pair(
 	const struct draft_file *key_from = u->tls.key.path ? &u->tls.key : chain_from;
 	if (!chain_from->path)
 		return true;
-	if (!read_file(d, u->section, chain_from, PEM_MAX, chain) ||
-	        !read_file(d, u->section, key_from, PEM_MAX, key))
-		return false;
-	warn_open(d, u->section, key_from, key);
-	return true;
+	return read_file(d, u->section, chain_from, PEM_MAX, chain) &&
+	       read_file(d, u->section, key_from, PEM_MAX, key);
 }
 
-static const struct reader_entry *entry_at_fault(const struct draft_upstream *u, const char *why)
+static bool is_ca_at_fault(const struct tls_client_settings *s)
 {
-	if (u->tls.certificate.path)
-		return u->tls.key.path && tls_why_is_key(why) ? u->tls.key.entry
-		                                              : u->tls.certificate.entry;
-	return u->tls.ca.entry;
+	char why[TLS_WHY_MAX];
+	struct tls_client_settings alone = *s;
+	alone.chain = alone.key = SLICE("");
+	struct tls_client *t = tls_client_new(&alone, why);
+	tls_client_unref(t);
+	return !t;
+}
+
+static const struct reader_entry *entry_at_fault(
+        const struct draft_upstream *u, const struct tls_client_settings *s, const char *why)
+{
+	if (!u->tls.certificate.path || (u->tls.ca.path && is_ca_at_fault(s)))
+		return u->tls.ca.entry;
+	return u->tls.key.path && tls_why_is_key(why) ? u->tls.key.entry : u->tls.certificate.entry;
 }
 
 static void make_client(struct draft *d, struct draft_upstream *u)
@@ -291,16 +309,17 @@ static void make_client(struct draft *d, struct draft_upstream *u)
 	        .name = u->tls.name,
 	        .chain = bytes_of(&chain),
 	        .key = bytes_of(&key)};
-	if (is_read) {
+	if (is_read)
 		u->group->tls = tls_client_new(&s, why);
-		const struct reader_entry *e = entry_at_fault(u, why);
-		if (!u->group->tls && e)
-			draft_error(d, u->section, e, "%s", why);
-		else if (!u->group->tls)
-			draft_section_error(d, u->section, "TLS: %s", why);
-		else if (tls_client_left(u->group->tls, &left, &has_begun))
+	if (u->group->tls) {
+		if (tls_client_left(u->group->tls, &left, &has_begun))
 			judge_time(d, u->section, u->tls.certificate.entry,
 			        carry_is_news(d, PART_UPSTREAM, &u->part), left, has_begun);
+		if (chain.at)
+			warn_open(d, u->section,
+			        u->tls.key.path ? &u->tls.key : &u->tls.certificate, &key);
+	} else if (is_read) {
+		complain(d, u->section, entry_at_fault(u, &s, why), why);
 	}
 	file_fini(&ca);
 	file_fini(&chain);

@@ -20,6 +20,7 @@ static struct config *finish(struct draft *d, struct sources *files, const char 
 	}
 	errors->n = d->problems.errors;
 	errors->text = problems_text(&d->problems);
+	errors->first = d->problems.first_error;
 	draft_fini(d);
 	sources_fini(files);
 	if (errors->n == 0)

@@ -80,6 +80,7 @@ struct config {
 struct config_errors {
 	char *text; /* lines joined by \n; NULL = none */
 	size_t n;
+	size_t first; /* where in the text the first error begins, behind warnings */
 };
 
 /* Reads and checks everything that can be checked without opening sockets. NULL with

@@ -100,9 +100,13 @@ char *problems_text(struct problems *p)
 	if (!out)
 		abort();
 	qsort(p->at, p->n, sizeof p->at[0], by_place);
+	bool has_error = false;
 	for (size_t i = 0; i < p->n; i++) {
 		if (i > 0)
 			fputc('\n', out);
+		if (!has_error && !p->at[i].is_warning)
+			p->first_error = (size_t)ftello(out);
+		has_error = has_error || !p->at[i].is_warning;
 		print_one(out, &p->at[i]);
 	}
 	if (p->errors + p->warnings > p->n)

@@ -27,6 +27,7 @@ struct problems {
 	struct problem at[PROBLEMS_MAX];
 	size_t n;
 	size_t errors, warnings; /* found, kept or not */
+	size_t first_error;      /* where in the text it begins, once that is made */
 };
 
 void problems_init(struct problems *p);

@@ -6,36 +6,7 @@
 #include "net/tls_context.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-
-static bool failed(char why[LOGS_WHY_MAX], const char *key, const char *value)
-{
-	char words[LOG_ERRNO_MAX];
-
-	snprintf(why, LOGS_WHY_MAX, "[moongate] %s = %s: %s", key, value,
-	        log_errno_words(errno, words));
-	return false;
-}
-
-bool logs_open(const struct config *c, char why[LOGS_WHY_MAX])
-{
-	log_set_rate(c->log_rate);
-	if (!log_open(c->log, c->log_level))
-		return failed(why, "log", c->log);
-	if (!c->access_log)
-		log_access_close();
-	else if (!log_access_open(c->access_log))
-		return failed(why, "access_log", c->access_log);
-	if (!tls_key_log_open(c->tls_key_log))
-		return failed(why, "tls_key_log", c->tls_key_log);
-	return true;
-}
-
-static bool is_other(const char *next, const char *now)
-{
-	return next && !(now && strcmp(next, now) == 0);
-}
 
 static void complain(struct config_errors *why, const struct config *c, const char *path,
         const char *key, const char *value)
@@ -44,6 +15,36 @@ static void complain(struct config_errors *why, const struct config *c, const ch
 
 	config_errors_add(why, "%s: [moongate] %s = %s: %s", config_place(c, key, path), key, value,
 	        log_errno_words(errno, words));
+}
+
+/* With errno as it is. */
+static bool failed(struct config_errors *why, const struct config *c, const char *path,
+        const char *key, const char *value)
+{
+	int error = errno;
+
+	complain(why, c, path, key, value);
+	errno = error;
+	return false;
+}
+
+bool logs_open(const struct config *c, const char *path, struct config_errors *why)
+{
+	log_set_rate(c->log_rate);
+	if (!log_open(c->log, c->log_level))
+		return failed(why, c, path, "log", c->log);
+	if (!c->access_log)
+		log_access_close();
+	else if (!log_access_open(c->access_log))
+		return failed(why, c, path, "access_log", c->access_log);
+	if (!tls_key_log_open(c->tls_key_log))
+		return failed(why, c, path, "tls_key_log", c->tls_key_log);
+	return true;
+}
+
+static bool is_other(const char *next, const char *now)
+{
+	return next && !(now && strcmp(next, now) == 0);
 }
 
 bool logs_prepare(const struct config *next, const struct config *now, const char *path,

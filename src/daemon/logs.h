@@ -9,14 +9,12 @@
 struct config;
 struct config_errors;
 
-/* Opens both, sets level and rate. False, with a text for a person, when one cannot be opened:
- * that one stays as it was. */
-enum { LOGS_WHY_MAX = 512 };
-bool logs_open(const struct config *c, char why[LOGS_WHY_MAX]);
+/* Opens all, sets level and rate. False, with errno and the reason added to `why`, when one cannot
+ * be opened: that one stays as it was. `path` is the configuration's. */
+bool logs_open(const struct config *c, const char *path, struct config_errors *why);
 
 /* For a configuration that takes the place of another: opens what it names and the other does
- * not. False, with the reasons added to `why`: nothing was opened. `path` is the configuration's.
- */
+ * not. False, with the reasons added to `why`: nothing was opened. */
 bool logs_prepare(const struct config *next, const struct config *now, const char *path,
         struct config_errors *why);
 /* Then one of these. */

@@ -142,11 +142,12 @@ static enum exit_status run_configured(
 {
 	enum exit_status status;
 	struct control *control;
-	char why[LOGS_WHY_MAX];
+	struct config_errors why = {.text = NULL};
 
-	if (!logs_open(c, why)) {
+	if (!logs_open(c, path, &why)) {
 		status = exit_for(errno);
-		say("%s: %s", path, why);
+		say("%s", why.text);
+		config_errors_free(&why);
 		config_free(c);
 		return status;
 	}

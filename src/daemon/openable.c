@@ -7,6 +7,7 @@
 #include "daemon/say.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +23,17 @@ static int folder_refuses(const char *path)
 	return error;
 }
 
+/* 0, or why the pipe cannot be written to; it needs a reader. */
+static int pipe_refuses(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	int error = fd < 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 /* 0, or why the file can neither be appended to nor made. */
 static int append_refuses(const char *path)
 {
@@ -31,6 +43,8 @@ static int append_refuses(const char *path)
 		return errno == ENOENT ? folder_refuses(path) : errno;
 	if (S_ISDIR(st.st_mode))
 		return EISDIR;
+	if (S_ISFIFO(st.st_mode))
+		return pipe_refuses(path);
 	return access(path, W_OK) == 0 ? 0 : errno;
 }
 
@@ -49,14 +63,21 @@ static bool is_word(const char *target)
 	return false;
 }
 
-static bool check_log(const char *path, const char *key, const char *target)
+static bool check_append(
+        const char *path, const struct config *c, const char *key, const char *target)
 {
-	int error = target && !is_word(target) ? append_refuses(target) : 0;
+	int error = append_refuses(target);
 	char words[LOG_ERRNO_MAX];
 
 	if (error != 0)
-		say("%s: [moongate] %s = %s: %s", path, key, target, log_errno_words(error, words));
+		say("%s: [moongate] %s = %s: %s", config_place(c, key, path), key, target,
+		        log_errno_words(error, words));
 	return error == 0;
+}
+
+static bool check_log(const char *path, const struct config *c, const char *key, const char *target)
+{
+	return !target || is_word(target) || check_append(path, c, key, target);
 }
 
 static bool refuse(const struct config_bind *b, const char *why)
@@ -106,9 +127,11 @@ static bool check_bind(const struct config_bind *b)
 
 bool openable_check(const char *path, const struct config *c)
 {
-	bool good = check_log(path, "log", c->log);
+	bool good = check_log(path, c, "log", c->log);
 
-	good = check_log(path, "access_log", c->access_log) && good;
+	good = check_log(path, c, "access_log", c->access_log) && good;
+	if (c->tls_key_log)
+		good = check_append(path, c, "tls_key_log", c->tls_key_log) && good;
 	for (size_t i = 0; i < c->bind_n; i++)
 		good = check_bind(&c->bind[i]) && good;
 	return good;

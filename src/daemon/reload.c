@@ -46,7 +46,7 @@ void reload_log_lines(const struct config_errors *e, int level, const char *even
 
 static void refuse(struct reload *r, const struct config_errors *errors)
 {
-	const char *text = errors->text ? errors->text : "";
+	const char *text = errors->text ? errors->text + errors->first : "";
 	struct slice first = slice_of(text, strcspn(text, "\n"));
 	struct log_line l;
 

@@ -209,7 +209,7 @@ static void put_head(struct lua_client *c, struct http_writer *w, unsigned statu
 {
 	struct slice v;
 	http_put_status(w, status);
-	if (has_body(status) && !has(c, SLICE("Content-Type"), &v))
+	if (has_body(status) && !c->has_no_type && !has(c, SLICE("Content-Type"), &v))
 		http_put_field(w, SLICE("Content-Type"), SLICE("text/plain"));
 	if (c->is_chunked)
 		http_put_field(w, SLICE("Transfer-Encoding"), SLICE("chunked"));
@@ -314,6 +314,8 @@ bool lua_client_send_end(struct lua_client *c)
 
 bool lua_client_send_page(struct lua_client *c, unsigned status)
 {
+	if (status == 200 && c->status)
+		return lua_client_send_end(c); /* the script's own */
 	char page[400];
 	const char *text = http_status_text(status);
 	size_t len = 0;

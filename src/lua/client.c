@@ -16,7 +16,16 @@
 enum { CLOSE_NORMAL = 1000, CLOSE_FAILED = 1011 };
 
 /* ngx.exit() codes with a meaning of their own. */
-enum { EXIT_DROP = 444, EXIT_GONE = 499, EXIT_TIMEOUT = 408, EXIT_ERROR = -1 };
+enum {
+	EXIT_DROP = 444,
+	EXIT_GONE = 499,
+	EXIT_TIMEOUT = 408,
+	EXIT_AGAIN = -2,
+	EXIT_DONE = -4,
+	EXIT_DECLINED = -5,
+	STATUS_MIN = 200,
+	STATUS_MAX = 999,
+};
 
 static void on_done(struct lua_request *r, enum lua_outcome outcome);
 static void finish(struct lua_client *c, enum handler_end end);
@@ -301,12 +310,14 @@ static void finish(struct lua_client *c, enum handler_end end)
 
 static void answer_status(struct lua_client *c, int status)
 {
+	if (status == EXIT_AGAIN || status == EXIT_DONE || status > STATUS_MAX)
+		status = 500;
 	if (status == EXIT_DROP || status == EXIT_GONE || status == EXIT_TIMEOUT ||
-	        status == EXIT_ERROR) {
+	        (status != 0 && status < STATUS_MIN)) {
 		finish(c, HANDLER_DROP);
 		return;
 	}
-	if (c->answer_state == LUA_ANSWER_NONE && status >= 200)
+	if (c->answer_state == LUA_ANSWER_NONE && status >= STATUS_MIN)
 		lua_client_send_page(c, (unsigned)status);
 	else
 		lua_client_send_end(c);
@@ -369,15 +380,16 @@ static void pass(struct lua_client *c)
 
 static void end_access(struct lua_client *c, enum lua_outcome outcome, int status)
 {
-	bool is_plain = outcome == LUA_RETURNED || (outcome == LUA_EXITED && status < 200);
+	bool is_plain = outcome == LUA_RETURNED ||
+	                (outcome == LUA_EXITED && (status == 0 || status == EXIT_DECLINED));
 	if (outcome == LUA_FAILED && c->answer_state == LUA_ANSWER_NONE)
 		answer_status(c, 500);
 	else if (outcome == LUA_FAILED)
 		finish(c, HANDLER_RESET);
-	else if (is_plain && status != EXIT_ERROR && c->answer_state == LUA_ANSWER_NONE)
+	else if (is_plain && c->answer_state == LUA_ANSWER_NONE)
 		pass(c);
 	else
-		answer_status(c, status);
+		answer_status(c, outcome == LUA_EXITED ? status : 0);
 }
 
 static void on_done(struct lua_request *r, enum lua_outcome outcome)

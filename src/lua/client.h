@@ -56,6 +56,7 @@ struct lua_client {
 	bool has_body_begun; /* bytes of the request's body were taken */
 	bool is_body_done;   /* all of them were */
 	bool is_body_timed_out;
+	bool has_no_type;     /* the script wants no Content-Type */
 	bool has_body_socket; /* ngx.req.socket() reads the body */
 	bool is_failed;       /* its answer cannot become whole */
 	bool is_length_known; /* the answer's Content-Length is the script's */

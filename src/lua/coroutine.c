@@ -30,15 +30,17 @@ static int l_create(lua_State *L)
 static bool is_dead(lua_State *co)
 {
 	int status = lua_status(co);
+	if (lua_thread_is_gone(co))
+		return true;
 	return status != LUA_YIELD && (status != 0 || lua_gettop(co) == 0);
 }
 
 static const char *status_of(lua_State *L, lua_State *co)
 {
-	struct lua_thread *t = lua_getexdata2(co);
+	struct lua_thread *t = lua_thread_at(co);
 	if (co == L)
 		return "running";
-	if (!t || t->L != co)
+	if (!t)
 		return is_dead(co) ? "dead" : "suspended";
 	switch ((enum lua_thread_state)t->state) {
 	case LUA_NORMAL:
@@ -59,7 +61,7 @@ static int l_resume(lua_State *L)
 	int args = lua_gettop(L) - 1;
 	if (!t || t->L != L)
 		return luaL_error(L, "no co ctx found");
-	if (lua_getexdata2(co) || is_dead(co)) {
+	if (lua_thread_at(co) || is_dead(co)) {
 		lua_pushboolean(L, 0);
 		lua_pushfstring(L, "cannot resume %s coroutine", status_of(L, co));
 		return 2;

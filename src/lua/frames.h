@@ -53,6 +53,8 @@ void lua_frames_forget(struct lua_frames *f);
 /* frames_send.c: nobody waits for its room any more. */
 void lua_frames_drop_writers(struct lua_frames *f);
 bool lua_frames_is_strict(const struct lua_frames *f);
+/* Whether that is one, whatever memory it is. */
+bool lua_frames_is(const struct lua_frames *f);
 /* Once for each VM. */
 void lua_frames_open(lua_State *L);
 /* Raises `bad request` when the running request is another than the socket's. */
@@ -61,7 +63,7 @@ void lua_frames_need(lua_State *L, const struct lua_frames *f);
 /* Nobody reads, so max_len and so on may be set. */
 static inline bool lua_frames_may_ask(const struct lua_frames *f)
 {
-	return !f->socket || !f->socket->in || !f->socket->in->reader;
+	return f->socket && f->socket->request && f->socket->in && !f->socket->in->reader;
 }
 /* Reads a frame by max_len, needs_mask ...: `return lua_frames_receive(L, f)`. The results are
  * data, typ, err, as LUA_CONTRACT.md has them. Slot 1 stays. */
@@ -77,6 +79,10 @@ struct lua_frame_out {
 /* Sends it, and waits for room behind it: `return lua_frames_send(L, f, o)`. The results are how
  * many bytes it has, or nil and why. */
 int lua_frames_send(lua_State *L, struct lua_frames *f, const struct lua_frame_out *o);
+/* Puts it into the output. Returns its bytes, or 0: it cannot be sent. */
+size_t lua_frames_put(struct lua_frames *f, const struct lua_frame_out *o);
+/* Waits for room behind a frame of so many bytes, as an object's method. */
+int lua_frames_wait(lua_State *L, struct lua_frames *f, size_t bytes);
 /* The same for a frame that Moongate itself makes: never waits. */
 void lua_frames_put_control(struct lua_frames *f, uint8_t opcode, struct slice payload);
 

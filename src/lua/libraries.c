@@ -27,7 +27,7 @@ static void open_ngx(lua_State *L)
 	        ngx_body_open, ngx_resp_open, ngx_var_open, ngx_thread_open, ngx_timer_open,
 	        ngx_semaphore_open, ngx_worker_open, ngx_config_open, ngx_string_open,
 	        ngx_time_open, ngx_re_open, ngx_shared_open, ngx_socket_tcp_open,
-	        ngx_socket_req_open};
+	        ngx_socket_udp_open, ngx_socket_req_open};
 	lua_createtable(L, 0, 120);
 	compat_open(L);
 	for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)

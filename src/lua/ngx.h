@@ -32,12 +32,16 @@ void ngx_semaphore_open(lua_State *L);
 void ngx_worker_open(lua_State *L);
 void ngx_config_open(lua_State *L);
 void ngx_socket_tcp_open(lua_State *L);
+void ngx_socket_udp_open(lua_State *L); /* after ngx_socket_tcp_open() */
 void ngx_socket_req_open(lua_State *L); /* after ngx_req_open() */
 
 /* What fields of ngx do, as functions of (ngx, key[, value]). */
 int ngx_resp_get_status(lua_State *L);
 int ngx_resp_set_status(lua_State *L);
 int ngx_resp_headers_sent(lua_State *L);
+
+/* ngx.var.args = the value at that place. */
+int ngx_req_set_args(lua_State *L, int at);
 
 /* A table as ngx.req.get_headers() returns it, with room for n; and one more field for the one on
  * top of the stack. */

@@ -120,7 +120,7 @@ void lua_log_global(lua_State *L, const char *name)
 static int log_values(lua_State *L, enum log_level level, int first)
 {
 	if (log_is_on(level))
-		lua_log_text(level, L, session_of(L), lua_gather(L, first, lua_gettop(L)));
+		lua_log_text(level, L, session_of(L), lua_gather_logged(L, first, lua_gettop(L)));
 	return 0;
 }
 

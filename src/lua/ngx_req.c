@@ -131,11 +131,34 @@ static int l_start_time(lua_State *L)
 	return 1;
 }
 
+/* The table on top becomes what the one at that place holds, which is then on top. */
+static void move_into(lua_State *L, int at)
+{
+	lua_pushnil(L);
+	while (lua_next(L, at)) {
+		lua_pop(L, 1);
+		lua_pushvalue(L, -1);
+		lua_pushnil(L);
+		lua_rawset(L, at);
+	}
+	lua_pushnil(L);
+	while (lua_next(L, -2)) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, at);
+	}
+	lua_pushvalue(L, at);
+}
+
 static int l_get_uri_args(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	int max = (int)luaL_optinteger(L, 1, ARGS_MAX);
-	if (uri_args_push(L, lua_client_head(c)->query, max))
+	max = max < 0 ? ARGS_MAX : max;
+	bool is_whole = uri_args_push(L, lua_client_head(c)->query, max);
+	if (lua_istable(L, 2))
+		move_into(L, 2);
+	if (is_whole)
 		return 1;
 	lua_pushliteral(L, "truncated");
 	return 2;
@@ -157,14 +180,19 @@ struct edit {
 	int values;        /* the stack's index of a value or an array of them; 0 = none */
 };
 
-static void put_clean(lua_State *L, struct http_writer *w, struct slice name, struct slice value)
+/* What would break the head is percent-encoded. */
+static void put_escaped(struct http_writer *w, struct slice name, struct slice value)
 {
-	for (size_t i = 0; i < value.len; i++)
-		if ((value.at[i] < 0x20 && value.at[i] != '\t') || value.at[i] == 0x7f)
-			luaL_error(L, "bad header value: control characters");
-	while (value.len > 0 && (value.at[0] == ' ' || value.at[0] == '\t'))
-		value = slice_of(value.at + 1, value.len - 1);
-	http_put_field(w, name, value);
+	static const char hex[] = "0123456789ABCDEF";
+	http_put(w, name);
+	http_put(w, SLICE(": "));
+	for (size_t i = 0; i < value.len; i++) {
+		uint8_t c = value.at[i];
+		char coded[] = {'%', hex[c >> 4], hex[c & 15]};
+		bool is_bad = (c < 0x20 && c != '\t') || c == 0x7f;
+		http_put(w, is_bad ? slice_of(coded, sizeof coded) : slice_of(&value.at[i], 1));
+	}
+	http_put(w, SLICE("\r\n"));
 }
 
 static void put_values(lua_State *L, struct http_writer *w, const struct edit *e)
@@ -172,12 +200,12 @@ static void put_values(lua_State *L, struct http_writer *w, const struct edit *e
 	if (!e->values)
 		return;
 	if (!lua_istable(L, e->values)) {
-		put_clean(L, w, e->name, lua_check_slice(L, e->values));
+		put_escaped(w, e->name, lua_check_slice(L, e->values));
 		return;
 	}
 	for (int i = 1; i <= (int)lua_objlen(L, e->values); i++) {
 		lua_rawgeti(L, e->values, i);
-		put_clean(L, w, e->name, lua_check_slice(L, -1));
+		put_escaped(w, e->name, lua_check_slice(L, -1));
 		lua_pop(L, 1);
 	}
 }
@@ -226,8 +254,8 @@ static int l_set_header(lua_State *L)
 		return luaL_error(L, "expecting two arguments, but seen %d", lua_gettop(L));
 	struct slice name = check_name(L, buf);
 	struct edit e = {.drop = name, .name = name, .values = lua_isnil(L, 2) ? 0 : 2};
-	if (e.values && !lua_istable(L, 2))
-		lua_check_slice(L, 2);
+	if (e.values && !lua_istable(L, 2) && lua_check_slice(L, 2).len == 0)
+		e.values = 0;
 	return apply(L, c, &e);
 }
 
@@ -290,7 +318,12 @@ static int l_set_uri(lua_State *L)
 	if (lua_toboolean(L, 2))
 		return luaL_error(L, "API disabled in the context of %s",
 		        lua_phase_context(c->request->phase));
-	return set_target(L, path, lua_client_head(c)->query);
+	/* The path comes as it is meant; in the target it is written so that it is read so. */
+	char coded[HTTP_TARGET_MAX];
+	if (uri_escaped_len(path, URI_PATH) > sizeof coded)
+		return luaL_error(L, "the target would be too long");
+	char *end = uri_escape(coded, path, URI_PATH);
+	return set_target(L, slice_of(coded, (size_t)(end - coded)), lua_client_head(c)->query);
 }
 
 static int l_set_uri_args(lua_State *L)
@@ -301,6 +334,13 @@ static int l_set_uri_args(lua_State *L)
 		lua_replace(L, 1);
 	}
 	return set_target(L, lua_client_head(c)->path, lua_check_slice(L, 1));
+}
+
+int ngx_req_set_args(lua_State *L, int at)
+{
+	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
+	struct slice args = lua_isnil(L, at) ? SLICE("") : lua_check_slice(L, at);
+	return set_target(L, lua_client_head(c)->path, args);
 }
 
 void ngx_req_open(lua_State *L)

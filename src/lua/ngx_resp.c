@@ -45,7 +45,8 @@ static int push_fields(lua_State *L, const struct lua_client *c, struct slice na
 	struct slice found, value;
 	if (!lua_answer_get(c, name, 0, &found, &value)) {
 		bool is_default = slice_equal_nocase(name, SLICE("Content-Type")) &&
-		                  c->answer_state != LUA_ANSWER_NONE && c->answered != 101;
+		                  c->answer_state != LUA_ANSWER_NONE && c->answered != 101 &&
+		                  !c->has_no_type;
 		if (is_default)
 			lua_pushliteral(L, "text/plain");
 		return is_default;
@@ -73,7 +74,10 @@ static int l_index_header(lua_State *L)
 static void add_value(lua_State *L, struct lua_client *c, struct slice name, int at)
 {
 	size_t len;
-	lua_pushvalue(L, at);
+	if (lua_isboolean(L, at))
+		lua_pushstring(L, lua_toboolean(L, at) ? "true" : "false");
+	else
+		lua_pushvalue(L, at);
 	const char *text = lua_tolstring(L, -1, &len);
 	if (!text)
 		luaL_error(L, "attempt to use a %s value as a header", luaL_typename(L, at));
@@ -91,8 +95,13 @@ static bool is_single(struct slice name)
 
 static void set_field(lua_State *L, struct lua_client *c, struct slice name, int at)
 {
+	bool is_gone = lua_isnil(L, at) || (lua_isstring(L, at) && lua_objlen(L, at) == 0);
 	lua_answer_remove(c, name);
-	if (lua_isnil(L, at))
+	if (slice_equal_nocase(name, SLICE("Content-Type"))) {
+		name = SLICE("Content-Type");
+		c->has_no_type = is_gone;
+	}
+	if (is_gone)
 		return;
 	if (!lua_istable(L, at)) {
 		add_value(L, c, name, at);
@@ -344,17 +353,37 @@ static bool is_redirect(lua_Integer status)
 	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+/* `"0x0d" in redirect uri "/x\x0D"`: what would break the head is refused, and shown. */
+static void refuse_unsafe(lua_State *L, struct slice uri)
+{
+	char shown[300];
+	size_t bad = 0, n = 0;
+	while (bad < uri.len && uri.at[bad] >= 0x20 && uri.at[bad] != 0x7f)
+		bad++;
+	if (bad == uri.len)
+		return;
+	for (size_t i = 0; i < uri.len && n + 5 < sizeof shown; i++) {
+		bool is_plain = uri.at[i] >= 0x20 && uri.at[i] < 0x7f;
+		n += (size_t)snprintf(
+		        shown + n, sizeof shown - n, is_plain ? "%c" : "\\x%02X", uri.at[i]);
+	}
+	char byte[8];
+	snprintf(byte, sizeof byte, "0x%02x", uri.at[bad]);
+	luaL_error(L, "unsafe byte \"%s\" in redirect uri \"%s\"", byte, shown);
+}
+
 static int l_redirect(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	lua_Integer status = luaL_optinteger(L, 2, 302);
 	struct slice uri = lua_check_slice(L, 1);
 	if (!is_redirect(status))
-		return luaL_error(L, "only ngx.HTTP_MOVED_TEMPORARY, ngx.HTTP_MOVED_PERMANENTLY, "
+		return luaL_error(L, "only ngx.HTTP_MOVED_TEMPORARILY, ngx.HTTP_MOVED_PERMANENTLY, "
 		                     "ngx.HTTP_PERMANENT_REDIRECT, ngx.HTTP_SEE_OTHER, and "
 		                     "ngx.HTTP_TEMPORARY_REDIRECT are allowed");
 	if (c->answer_state != LUA_ANSWER_NONE)
 		return luaL_error(L, "attempt to call ngx.redirect after sending out the headers");
+	refuse_unsafe(L, uri);
 	lua_thread_need_yield(L);
 	lua_answer_remove(c, SLICE("Location"));
 	if (!lua_answer_add(c, SLICE("Location"), uri))

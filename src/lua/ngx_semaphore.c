@@ -84,7 +84,7 @@ static int l_post(lua_State *L)
 	struct semaphore *s = check(L);
 	lua_Number n = luaL_optnumber(L, 2, 1);
 	if (n < 1)
-		return luaL_error(L, "number must be positive");
+		return luaL_error(L, "positive number required");
 	s->resources += (lua_Integer)n;
 	while (s->resources > 0 && !list_is_empty(&s->waiters)) {
 		struct lua_wait *w = list_entry(s->waiters.next, struct lua_wait, node);

@@ -26,8 +26,9 @@ int ngx_socket_fail(lua_State *L, const char *why);
 extern const luaL_Reg ngx_socket_methods[];  /* send, settimeout, settimeouts */
 extern const luaL_Reg ngx_receive_methods[]; /* receive, receiveany, receiveuntil */
 
-/* ngx_socket_tcp.c, ngx_socket_req.c: the end of one. */
+/* ngx_socket_tcp.c, ngx_socket_req.c, ngx_socket_udp.c: the end of one. */
 void ngx_tcp_close(struct lua_socket *s);
 void ngx_req_socket_end(struct lua_socket *s);
+void ngx_udp_end(struct lua_socket *s);
 /* What has come of the body becomes input. */
 void ngx_req_socket_pull(struct lua_socket *s);

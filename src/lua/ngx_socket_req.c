@@ -36,7 +36,7 @@ void ngx_req_socket_pull(struct lua_socket *s)
 	struct lua_client *c = s->client;
 	enum lua_body_state state = LUA_BODY_DONE;
 	struct slice piece;
-	while (state == LUA_BODY_DONE && !s->in->is_eof && lua_input_len(s->in) < LUA_INPUT_MAX) {
+	while (state == LUA_BODY_DONE && !s->in->is_eof) {
 		state = lua_body_next(c, SIZE_MAX, &piece);
 		if (state == LUA_BODY_DONE)
 			feed(s->in, piece);

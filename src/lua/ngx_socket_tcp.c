@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "lua/ngx.h"
+#include "lua/ngx_socket_names.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
 #include "net/plain.h"
@@ -243,6 +244,8 @@ static uint32_t check_size(lua_State *L, int arg, uint32_t normal)
 	return (uint32_t)size;
 }
 
+/* What was sent in this turn leaves behind the look at the connection: the peer's answer to it is
+ * not to be found there. */
 static int put_back(lua_State *L, struct lua_tcp *t, uint32_t size, uint32_t idle_ms)
 {
 	struct keepalive_key key = lua_tcp_key(t);
@@ -279,7 +282,8 @@ static int l_setkeepalive(lua_State *L)
 	const struct handler_settings *set = s->request->settings;
 	lua_Integer ms = check_ms(L, 2, (lua_Integer)set->keepalive_timeout_ms);
 	uint32_t size = check_size(L, 3, set->pool_size);
-	lua_output_flush(&t->out);
+	if (s->request->vm->worker->is_exiting)
+		lua_output_flush(&t->out);
 	return put_back(L, t, size, (uint32_t)ms);
 }
 
@@ -287,12 +291,9 @@ static int l_bind(lua_State *L)
 {
 	struct lua_tcp *t = lua_tcp_check(L, 1);
 	const char *host = luaL_checkstring(L, 2);
-	char text[ADDRESS_TEXT_MAX];
 	struct address a;
-	snprintf(text, sizeof text, strchr(host, ':') ? "[%s]:1" : "%s:1", host);
-	if (strlen(host) > 64 || !address_parse(&a, text))
+	if (!ngx_names_parse(&a, host) || a.sa.sa_family == AF_UNIX)
 		return ngx_socket_fail(L, "bad address");
-	address_set_port(&a, 0);
 	if (!t->source && !(t->source = mem_try(sizeof *t->source)))
 		return ngx_socket_fail(L, "no memory");
 	*t->source = a;

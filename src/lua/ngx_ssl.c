@@ -15,17 +15,70 @@
  * the registry. */
 static const char chain_key, pkey_key;
 
+/* What scripts get is a cdata, as on ngx_lua, where some libraries ask for the type. Which userdata
+ * is meant by it, a table with weak keys knows, which has the address of this as its key. */
+static const char known_key;
+enum { TYPE_CDATA = 10 }; /* lua_type() of it, for which LuaJIT's headers have no name */
+
+static const char wrap_source[] = "local known = setmetatable({}, { __mode = 'k' })\n"
+                                  "local kind = require('ffi').typeof 'struct { int unused; }'\n"
+                                  "return known, function (held)\n"
+                                  " local value = kind()\n"
+                                  " known[value] = held\n"
+                                  " return value\n"
+                                  "end\n";
+
+/* The table, and the function, if `function`, that puts a value into it. */
+static void push_known(lua_State *L, bool function)
+{
+	lua_pushlightuserdata(L, (void *)&known_key);
+	lua_rawget(L, LUA_REGISTRYINDEX);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		lua_createtable(L, 2, 0);
+		if (luaL_loadbuffer(L, wrap_source, sizeof(wrap_source) - 1, "=ngx.ssl"))
+			lua_error(L);
+		lua_call(L, 0, 2);
+		lua_rawseti(L, -3, 2);
+		lua_rawseti(L, -2, 1);
+		lua_pushlightuserdata(L, (void *)&known_key);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, LUA_REGISTRYINDEX);
+	}
+	lua_rawgeti(L, -1, function ? 2 : 1);
+	lua_remove(L, -2);
+}
+
+/* The userdata on top of the stack becomes the value that stands for it. */
+static int give(lua_State *L)
+{
+	ERR_clear_error();
+	push_known(L, true);
+	lua_insert(L, -2);
+	lua_call(L, 1, 1);
+	return 1;
+}
+
 static void *holder_at(lua_State *L, int at, const char *key)
 {
-	void **held = lua_touserdata(L, at);
+	void *found = NULL;
 
-	if (!held || !lua_getmetatable(L, at))
+	if (lua_type(L, at) != TYPE_CDATA)
 		return NULL;
-	lua_pushlightuserdata(L, (void *)key);
-	lua_rawget(L, LUA_REGISTRYINDEX);
-	bool ours = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
+	lua_pushvalue(L, at);
+	push_known(L, false);
+	lua_insert(L, -2);
+	lua_rawget(L, -2);
+	void **held = lua_touserdata(L, -1);
+	if (held && lua_getmetatable(L, -1)) {
+		lua_pushlightuserdata(L, (void *)key);
+		lua_rawget(L, LUA_REGISTRYINDEX);
+		if (!lua_isnil(L, -1) && lua_rawequal(L, -1, -2))
+			found = *held;
+		lua_pop(L, 2);
+	}
 	lua_pop(L, 2);
-	return ours ? *held : NULL;
+	return found;
 }
 
 STACK_OF(X509) * ngx_ssl_chain_at(lua_State *L, int at)
@@ -148,8 +201,7 @@ static int parse_chain(lua_State *L, STACK_OF(X509) * (*parse)(BIO *, const char
 	BIO_free(bio);
 	if (!*held)
 		return refuse(L, why);
-	ERR_clear_error();
-	return 1;
+	return give(L);
 }
 
 static int parse_pem_cert(lua_State *L)
@@ -211,8 +263,7 @@ static int parse_key(lua_State *L, bool pem, struct slice phrase)
 	if (!*held)
 		return refuse(L,
 		        pem ? "PEM_read_bio_PrivateKey() failed" : "d2i_PrivateKey_bio() failed");
-	ERR_clear_error();
-	return 1;
+	return give(L);
 }
 
 static int parse_pem_priv_key(lua_State *L)

@@ -31,10 +31,10 @@ static struct lua_thread *check_child(lua_State *L, int arg)
 {
 	lua_State *co = lua_tothread(L, arg);
 	luaL_argcheck(L, co, arg, "lua thread expected");
-	struct lua_thread *t = lua_getexdata2(co);
-	if (!t)
+	struct lua_thread *t = lua_thread_at(co);
+	if (lua_thread_is_gone(co))
 		return NULL;
-	if (t->kind != LUA_LIGHT)
+	if (!t || t->kind != LUA_LIGHT)
 		luaL_error(L, "attempt to wait on a coroutine that is not a user thread");
 	if (t->spawner != L)
 		luaL_error(L, "only the parent coroutine can wait on the thread");
@@ -64,6 +64,13 @@ static int take_results(lua_State *L, struct lua_thread *t)
 	return n + 1;
 }
 
+static int fail(lua_State *L, const char *why)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, why);
+	return 2;
+}
+
 static int l_wait(lua_State *L)
 {
 	int n = lua_gettop(L);
@@ -73,9 +80,7 @@ static int l_wait(lua_State *L)
 	for (int i = 1; i <= n; i++) {
 		struct lua_thread *t = check_child(L, i);
 		if (!t) {
-			lua_pushboolean(L, 0);
-			lua_pushliteral(L, "already waited or killed");
-			return 2;
+			return fail(L, "already waited or killed");
 		}
 		if (t->state == LUA_ZOMBIE)
 			return take_results(L, t);
@@ -86,22 +91,15 @@ static int l_wait(lua_State *L)
 	return lua_wait(L, w, 0);
 }
 
-static int fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
 static int l_kill(lua_State *L)
 {
 	lua_State *co = lua_tothread(L, 1);
 	lua_request_in(L, LUA_PHASES_YIELD);
 	luaL_argcheck(L, co, 1, "lua thread expected");
-	struct lua_thread *t = lua_getexdata2(co);
-	if (!t)
+	struct lua_thread *t = lua_thread_at(co);
+	if (lua_thread_is_gone(co))
 		return fail(L, "already waited or killed");
-	if (t->kind != LUA_LIGHT)
+	if (!t || t->kind != LUA_LIGHT)
 		return fail(L, "not user thread");
 	if (t->spawner != L)
 		return fail(L, "killer not parent");

@@ -53,13 +53,17 @@ static void push_uri(lua_State *L, struct lua_client *c)
 
 static void push_request_uri(lua_State *L, struct lua_client *c)
 {
-	lua_push_slice(L, lua_client_head(c)->target);
+	struct slice head = c->original ? slice_of(c->original, c->original_len)
+	                                : slice_of(c->head, c->head_len);
+	const uint8_t *from = (const uint8_t *)memchr(head.at, ' ', head.len) + 1;
+	const uint8_t *end = memchr(from, ' ', head.len - (size_t)(from - head.at));
+	lua_push_slice(L, slice_of(from, (size_t)(end - from)));
 }
 
 static void push_args(lua_State *L, struct lua_client *c)
 {
 	const struct http_head *h = lua_client_head(c);
-	if (h->query.len > 0 || h->path.len < h->target.len)
+	if (h->query.len > 0)
 		lua_push_slice(L, h->query);
 }
 
@@ -100,7 +104,7 @@ static void push_request_length(lua_State *L, struct lua_client *c)
 
 static void push_request_body(lua_State *L, struct lua_client *c)
 {
-	if (c->body && c->body->is_whole)
+	if (c->body && c->body->is_whole && c->body->len > 0)
 		lua_pushlstring(L, (const char *)c->body->bytes, c->body->len);
 }
 
@@ -221,35 +225,40 @@ static void push_https(lua_State *L, struct lua_client *c)
 static void push_ssl_protocol(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	find_tls(c, &tls);
+	if (!find_tls(c, &tls))
+		return;
 	push_text(L, tls.version);
 }
 
 static void push_ssl_cipher(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	find_tls(c, &tls);
+	if (!find_tls(c, &tls))
+		return;
 	push_text(L, tls.cipher);
 }
 
 static void push_ssl_server_name(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	find_tls(c, &tls);
+	if (!find_tls(c, &tls))
+		return;
 	lua_push_slice(L, tls.server_name);
 }
 
 static void push_ssl_client_subject(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	find_tls(c, &tls);
+	if (!find_tls(c, &tls))
+		return;
 	lua_push_slice(L, tls.subject);
 }
 
 static void push_ssl_client_issuer(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	find_tls(c, &tls);
+	if (!find_tls(c, &tls))
+		return;
 	lua_push_slice(L, tls.issuer);
 }
 
@@ -257,8 +266,8 @@ static void push_ssl_client_issuer(lua_State *L, struct lua_client *c)
 static void push_ssl_client_verify(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	bool is_on = find_tls(c, &tls);
-	push_text(L, !is_on ? "" : tls.subject.len > 0 ? "SUCCESS" : "NONE");
+	if (find_tls(c, &tls))
+		push_text(L, tls.subject.len > 0 ? "SUCCESS" : "NONE");
 }
 
 static void push_connection(lua_State *L, struct lua_client *c)
@@ -459,8 +468,12 @@ static void push_sent_header(lua_State *L, struct lua_client *c, struct slice re
 	struct slice found, value;
 	for (size_t i = 0; i < rest.len; i++)
 		name[i] = rest.at[i] == '_' ? '-' : rest.at[i];
-	if (lua_answer_get(c, slice_of(name, rest.len), 0, &found, &value))
+	struct slice wanted = slice_of(name, rest.len);
+	if (lua_answer_get(c, wanted, 0, &found, &value))
 		lua_push_slice(L, value);
+	else if (slice_equal_nocase(wanted, SLICE("Content-Type")) && c->answered &&
+	         !c->has_no_type && c->answered != 101)
+		push_text(L, "text/plain");
 }
 
 /* The argument as it stands in the query, without decoding: as nginx has it. */
@@ -592,10 +605,17 @@ static int l_newindex(lua_State *L)
 	struct slice name = lua_check_slice(L, 2);
 	if (name.len == 0 || name.len > NAME_MAX_LEN)
 		return luaL_error(L, "bad variable name");
+	if (slice_equal(name, SLICE("args")) && c->request->phase != LUA_PHASE_LOG)
+		return ngx_req_set_args(L, 3);
 	if (is_builtin(name))
 		return luaL_error(L, "variable \"%s\" not changeable", lua_tostring(L, 2));
-	if (!lua_isnil(L, 3))
+	if (!lua_isnil(L, 3)) {
+		lua_getglobal(L, "tostring");
+		lua_pushvalue(L, 3);
+		lua_call(L, 1, 1);
+		lua_replace(L, 3);
 		lua_check_slice(L, 3);
+	}
 	if (c->request->phase == LUA_PHASE_ACCESS && !lua_isnil(L, 3)) {
 		if (slice_equal(name, SLICE("upstream")))
 			choose_group(L, c, lua_check_slice(L, 3));

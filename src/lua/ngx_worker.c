@@ -28,6 +28,20 @@ static int l_pid(lua_State *L)
 	return 1;
 }
 
+static int l_pids(lua_State *L)
+{
+	int n = 0;
+	lua_newtable(L);
+	for (int i = 0; i < LUA_WORKERS_MAX; i++) {
+		int tid = atomic_load(&lua_worker_tid[i]);
+		if (tid == 0)
+			continue;
+		lua_pushinteger(L, tid);
+		lua_rawseti(L, -2, ++n);
+	}
+	return 1;
+}
+
 static int l_count(lua_State *L)
 {
 	lua_pushinteger(L, (lua_Integer)worker_of(L)->workers);
@@ -59,7 +73,7 @@ static int l_master_pid(lua_State *L)
 void ngx_worker_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"exiting", l_exiting}, {"pid", l_pid},
-	        {"count", l_count}, {"id", l_id}, {NULL, NULL}};
+	        {"pids", l_pids}, {"count", l_count}, {"id", l_id}, {NULL, NULL}};
 	static const luaL_Reg process_functions[] = {
 	        {"type", l_type}, {"get_master_pid", l_master_pid}, {NULL, NULL}};
 	lua_newtable(L);

@@ -119,6 +119,8 @@ void ngx_socket_end(struct lua_socket *s)
 {
 	if (s->kind == LUA_SOCKET_TCP)
 		ngx_tcp_close(s);
+	else if (s->kind == LUA_SOCKET_UDP)
+		ngx_udp_end(s);
 	else
 		ngx_req_socket_end(s);
 	list_remove(&s->cleanup.node);

@@ -34,7 +34,7 @@ struct lua_client;
 struct lua_frames;
 struct lua_until;
 
-enum lua_socket_kind { LUA_SOCKET_TCP, LUA_SOCKET_RAW, LUA_SOCKET_BODY };
+enum lua_socket_kind { LUA_SOCKET_TCP, LUA_SOCKET_RAW, LUA_SOCKET_BODY, LUA_SOCKET_UDP };
 
 /* What a receive wants. */
 enum lua_read_kind { LUA_READ_LINE, LUA_READ_SIZE, LUA_READ_ALL, LUA_READ_ANY, LUA_READ_UNTIL };

@@ -30,6 +30,8 @@ static struct lua_worker *worker_of(const struct lua_thread *t)
 	return t->request->vm->worker;
 }
 
+struct lua_thread lua_thread_gone = {.kind = LUA_LIGHT, .state = LUA_DEAD};
+
 /* ---- life ---- */
 
 static void on_timer(struct timer *timer);
@@ -108,7 +110,7 @@ void lua_thread_free(struct lua_thread *t)
 	list_remove(&t->node);
 	list_remove(&t->ready);
 	lua_setexdata(t->L, NULL);
-	lua_setexdata2(t->L, NULL);
+	lua_setexdata2(t->L, t->kind == LUA_LIGHT ? &lua_thread_gone : NULL);
 	if (t->anchor != LUA_NOREF)
 		give_state(vm, t->L, t->anchor, t->kind == LUA_ENTRY && !t->is_known);
 	if (r->entry == t)
@@ -449,6 +451,7 @@ static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 		struct lua_vm *vm = t->request->vm;
 		t->state = LUA_RUNNING;
 		vm->worker->op = OP_YIELD;
+		vm->worker->running = t->request;
 		lua_vm_enter(vm);
 		int status = lua_resume(t->L, n);
 		lua_vm_leave(vm, status);

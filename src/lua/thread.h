@@ -135,6 +135,19 @@ static inline struct lua_thread *lua_thread_of(lua_State *L)
 {
 	return lua_getexdata2(L);
 }
+/* exdata2 of a light thread that is no more, for those who hold its coroutine. */
+extern struct lua_thread lua_thread_gone;
+/* The thread whose coroutine `co` is, or NULL; of coroutines that do not run, too. */
+static inline struct lua_thread *lua_thread_at(lua_State *co)
+{
+	struct lua_thread *t = lua_getexdata2(co);
+	return t && t != &lua_thread_gone && t->L == co ? t : NULL;
+}
+static inline bool lua_thread_is_gone(lua_State *co)
+{
+	return lua_getexdata2(co) == &lua_thread_gone;
+}
+
 /* Ends the request from inside a C function: `return lua_thread_exit(L)`. No
  * pcall holds it up. */
 int lua_thread_exit(lua_State *L);

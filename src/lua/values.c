@@ -8,7 +8,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-enum { DEPTH_MAX = 100, SCRATCH_FIRST = 4096, SCRATCH_KEPT = 256 * 1024 };
+enum { HOLES_MAX = 1000, DEPTH_MAX = 100, SCRATCH_FIRST = 4096, SCRATCH_KEPT = 256 * 1024 };
 
 struct slice lua_check_slice(lua_State *L, int arg)
 {
@@ -42,14 +42,12 @@ static void append_text(lua_State *L, struct lua_worker *lw, const char *text)
 	append(L, lw, text, strlen(text));
 }
 
-/* A number stays one in its table: it is written by a copy. */
+/* As the C library rounds, not LuaJIT. */
 static void append_number(lua_State *L, struct lua_worker *lw, int at)
 {
-	size_t len;
-	lua_pushvalue(L, at);
-	const char *text = lua_tolstring(L, -1, &len);
-	append(L, lw, text, len);
-	lua_pop(L, 1);
+	char digits[40];
+	append(L, lw, digits,
+	        (size_t)snprintf(digits, sizeof digits, "%.14g", lua_tonumber(L, at)));
 }
 
 /* How values in arrays are taken. */
@@ -74,9 +72,9 @@ static int array_size(lua_State *L, int arg, int at)
 		n++;
 		lua_pop(L, 1);
 	}
-	if (n != max)
+	if (max > 2 * n + HOLES_MAX)
 		luaL_argerror(L, arg, "bad data type nil found");
-	return n;
+	return max;
 }
 
 static void append_array(
@@ -137,6 +135,28 @@ static void append_value(
 	luaL_argerror(L, arg, why);
 }
 
+/* As ngx.log() takes it: no arrays, but what has a __tostring. */
+static void append_logged(lua_State *L, struct lua_worker *lw, int arg)
+{
+	char why[120];
+	size_t len;
+	int type = lua_type(L, arg);
+	if (type == LUA_TTABLE || type == LUA_TUSERDATA) {
+		if (!luaL_callmeta(L, arg, "__tostring") || !lua_isstring(L, -1))
+			luaL_argerror(L, arg, "expected table to have __tostring metamethod");
+		const char *text = lua_tolstring(L, -1, &len);
+		append(L, lw, text, len);
+		lua_pop(L, 1);
+		return;
+	}
+	if (type == LUA_TFUNCTION || type == LUA_TTHREAD) {
+		snprintf(why, sizeof why, "string, number, boolean, or nil expected, got %s",
+		        luaL_typename(L, arg));
+		luaL_argerror(L, arg, why);
+	}
+	append_value(L, lw, &(struct taking){arg, false}, arg, 0);
+}
+
 static struct lua_worker *begin(lua_State *L)
 {
 	struct lua_worker *lw = lua_vm_of(L)->worker;
@@ -154,6 +174,14 @@ struct slice lua_gather(lua_State *L, int first, int last)
 	struct lua_worker *lw = begin(L);
 	for (int i = first; i <= last; i++)
 		append_value(L, lw, &(struct taking){.arg = i}, i, 0);
+	return slice_of(lw->scratch.at, lw->scratch.len);
+}
+
+struct slice lua_gather_logged(lua_State *L, int first, int last)
+{
+	struct lua_worker *lw = begin(L);
+	for (int i = first; i <= last; i++)
+		append_logged(L, lw, i);
 	return slice_of(lw->scratch.at, lw->scratch.len);
 }
 

@@ -212,7 +212,9 @@ bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_scrip
 	vm->depth = 0;
 	lua_rawgeti(to, LUA_REGISTRYINDEX, vm->script[s->number]);
 	if (s->kind != LUA_SCRIPT_INIT) {
-		lua_newtable(to);
+		lua_createtable(to, 0, 1);
+		lua_pushvalue(to, -1);
+		lua_setfield(to, -2, "_G");
 		lua_rawgeti(to, LUA_REGISTRYINDEX, vm->env_meta);
 		lua_setmetatable(to, -2);
 		lua_setfenv(to, -2);

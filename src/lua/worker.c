@@ -12,9 +12,12 @@
 
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 const struct counter_info lua_counter_info[] = {LUA_COUNTERS(COUNTER_INFO)};
 const unsigned lua_counter_n = sizeof lua_counter_info / sizeof *lua_counter_info;
+
+_Atomic int lua_worker_tid[LUA_WORKERS_MAX];
 
 static void on_next_turn(struct timer *t)
 {
@@ -39,6 +42,7 @@ void lua_worker_fini(struct lua_worker *lw)
 		timer_clear(&lw->worker->wheel, &lw->next_turn);
 	mem_free(lw->out.bytes);
 	mem_free(lw->scratch.at);
+	mem_free(lw->datagram);
 }
 
 struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
@@ -46,6 +50,8 @@ struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
 	struct lua_worker *lw = mem_new(sizeof *lw);
 	lua_worker_init(lw, w);
 	lw->workers = workers;
+	if (w->index < LUA_WORKERS_MAX)
+		atomic_store(&lua_worker_tid[w->index], gettid());
 	lw->out.bytes = mem_new(LUA_OUT_SIZE);
 	lw->pools = keepalive_new(w);
 	w->layer[WORKER_LUA] = lw;

@@ -14,8 +14,13 @@
 
 struct keepalive;
 struct lua_output;
+struct lua_request;
 struct lua_thread;
 struct lua_vm;
+
+enum { LUA_WORKERS_MAX = 64 };
+/* The thread ids of workers, by number; 0 = not started. Any thread. */
+extern _Atomic int lua_worker_tid[LUA_WORKERS_MAX];
 
 #define LUA_COUNTERS(X)                                                            \
 	X(lua_requests, "runs of handlers and access scripts")                     \
@@ -39,10 +44,11 @@ struct lua_worker {
 	struct list ready;        /* coroutines to be resumed in this turn, by lua_thread.ready */
 	struct list later;        /* in the next one */
 	struct timer next_turn;
-	struct lua_thread *target; /* of the switch that a coroutine yields for */
-	int args;                  /* that are on the target's stack */
-	uint8_t op;                /* of the switch (thread.c) */
-	bool is_running;           /* Lua is on the C stack */
+	struct lua_request *running; /* whose Lua is on top of the C stack, or was last */
+	struct lua_thread *target;   /* of the switch that a coroutine yields for */
+	int args;                    /* that are on the target's stack */
+	uint8_t op;                  /* of the switch (thread.c) */
+	bool is_running;             /* Lua is on the C stack */
 	char *last_error; /* LUA_WHY_MAX bytes: where init's error goes; NULL = to the log */
 	uint64_t wall_ms, wall_at_ms; /* wall time, and the worker's clock when it was read */
 	bool is_exiting;              /* ngx.worker.exiting() */
@@ -57,6 +63,7 @@ struct lua_worker {
 		uint8_t *bytes; /* LUA_OUT_SIZE */
 	} out;
 	struct keepalive *pools; /* of connections that scripts have given back */
+	uint8_t *datagram;       /* room for one, once it was needed */
 	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */
 	struct lua_counters counters;
 	unsigned workers;      /* of the process */

@@ -88,20 +88,11 @@ static SSL_SESSION *session_for(struct tls_client *c, const char *key)
 
 /* ---- making ---- */
 
-static int on_verify(int is_good, X509_STORE_CTX *store)
-{
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct tls *t = tls_of(ssl);
-	if (!is_good && t->depth < 0)
-		t->depth = (int8_t)X509_STORE_CTX_get_error_depth(store);
-	return is_good;
-}
-
 static bool set_ca(SSL_CTX *ctx, const struct tls_client_settings *s, char why[TLS_WHY_MAX])
 {
 	if (!s->verify)
 		return true;
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, tls_on_verify);
 	if (s->depth)
 		SSL_CTX_set_verify_depth(ctx, (int)s->depth);
 	if (s->ca.len == 0 && SSL_CTX_set_default_verify_paths(ctx))

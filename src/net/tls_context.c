@@ -10,16 +10,22 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { IDLE_MESSAGES_MAX = 32 }; /* in a second: KeyUpdates, tickets, warnings */
+/* In a second: KeyUpdates, tickets, warnings. A KeyUpdate takes five steps with its answer, one or
+ * two without. */
+enum { IDLE_STEPS_MAX = 160 };
 
 /* ---- the log of secrets ---- */
 
 static atomic_int key_log_fd = -1;
+/* Held while it is written to and exchanged: a number that was closed may be a connection's next.
+ */
+static pthread_mutex_t key_log_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int open_key_log(const char *path)
 {
@@ -39,7 +45,9 @@ bool tls_key_log_open(const char *path)
 	int fd = path ? open_key_log(path) : -1;
 	if (path && fd < 0)
 		return false;
+	pthread_mutex_lock(&key_log_lock);
 	int before = atomic_exchange(&key_log_fd, fd);
+	pthread_mutex_unlock(&key_log_lock);
 	if (before >= 0)
 		sys_close(before);
 	return true;
@@ -50,34 +58,39 @@ static void on_secret(const SSL *ssl, const char *line)
 {
 	(void)ssl;
 	char text[512];
-	int fd = atomic_load_explicit(&key_log_fd, memory_order_relaxed);
-	int n = fd >= 0 ? snprintf(text, sizeof text, "%s\n", line) : 0;
+	if (atomic_load_explicit(&key_log_fd, memory_order_relaxed) < 0)
+		return;
+	int n = snprintf(text, sizeof text, "%s\n", line);
 	if (n <= 0 || (size_t)n >= sizeof text)
 		return;
-	ssize_t done = write(fd, text, (size_t)n);
+	pthread_mutex_lock(&key_log_lock);
+	int fd = atomic_load(&key_log_fd);
+	ssize_t done = fd >= 0 ? write(fd, text, (size_t)n) : 0;
+	pthread_mutex_unlock(&key_log_lock);
 	(void)done;
 	OPENSSL_cleanse(text, sizeof text);
 }
 
 /* ---- contexts ---- */
 
-/* After the handshake a peer may say that keys change, offer tickets, warn; not all day. */
-static void on_message(
-        int is_sent, int version, int type, const void *buf, size_t len, SSL *ssl, void *arg)
+/* After the handshake a peer may say that keys change, offer tickets, warn; not all day. Called for
+ * each such message, and for our answer to it, but not for data. */
+static void on_step(const SSL *ssl, int where, int value)
 {
-	(void)version, (void)buf, (void)len, (void)arg;
-	if (type != (is_sent ? SSL3_RT_ALERT : SSL3_RT_HANDSHAKE))
-		return;
+	(void)value;
 	struct tls *t = tls_of(ssl);
-	if (!t || t->stream->flags & STREAM_SECURING || t->flags & TLS_SHUT)
+	if (!(where & (SSL_CB_LOOP | SSL_CB_ALERT)) || !t || t->stream->flags & STREAM_SECURING ||
+	        t->flags & TLS_SHUT)
 		return;
 	uint32_t now_s = (uint32_t)(t->stream->worker->now_ms / 1000);
 	if (now_s != t->idle_s)
 		t->idle_n = 0;
 	t->idle_s = now_s;
-	if (++t->idle_n > IDLE_MESSAGES_MAX)
+	if (++t->idle_n > IDLE_STEPS_MAX)
 		t->flags |= TLS_FLOOD;
 }
+
+enum { TLS_NAME_MAX = 80 }; /* of an algorithm */
 
 static bool refuse(char why[TLS_WHY_MAX], const char *what, const char *value)
 {
@@ -88,16 +101,42 @@ static bool refuse(char why[TLS_WHY_MAX], const char *what, const char *value)
 	return false;
 }
 
+/* OpenSSL takes what it knows of a list and keeps silent about the rest: so each name that is to be
+ * added is tried alone. */
+static bool knows_all(SSL_CTX *ctx, const char *list, int (*set)(SSL_CTX *, const char *),
+        char name[TLS_NAME_MAX])
+{
+	static const char separators[] = ":, ;";
+	for (const char *at = list; *at; at += strspn(at, separators)) {
+		size_t len = strcspn(at, separators);
+		snprintf(name, TLS_NAME_MAX, "%.*s", (int)len, at);
+		at += len;
+		if (len > 0 && !strchr("!-+@", name[0]) && !set(ctx, name))
+			return false;
+	}
+	return true;
+}
+
+static bool set_list(SSL_CTX *ctx, const char *list, const char *usual,
+        int (*set)(SSL_CTX *, const char *), const char *what, char why[TLS_WHY_MAX])
+{
+	char name[TLS_NAME_MAX];
+	if (strcmp(list, usual) != 0 && !knows_all(ctx, list, set, name))
+		return refuse(why, what, name);
+	return set(ctx, list) || refuse(why, what, list);
+}
+
 static bool set_algorithms(SSL_CTX *ctx, const struct tls_settings *s, char why[TLS_WHY_MAX])
 {
 	SSL_CTX_set_min_proto_version(
 	        ctx, s->min_version == TLS_FLOOR_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
 	if (s->no_1_3)
 		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
-	if (!SSL_CTX_set_cipher_list(ctx, s->ciphers))
-		return refuse(why, "OpenSSL knows no such ciphers", s->ciphers);
-	if (!SSL_CTX_set_ciphersuites(ctx, s->ciphersuites))
-		return refuse(why, "OpenSSL knows no such ciphersuites", s->ciphersuites);
+	if (!set_list(ctx, s->ciphers, TLS_CIPHERS, SSL_CTX_set_cipher_list,
+	            "OpenSSL knows no such ciphers", why) ||
+	        !set_list(ctx, s->ciphersuites, TLS_CIPHERSUITES, SSL_CTX_set_ciphersuites,
+	                "OpenSSL knows no such ciphersuites", why))
+		return false;
 	if (!SSL_CTX_set1_groups_list(ctx, s->groups))
 		return refuse(why, "OpenSSL knows no such groups", s->groups);
 	return true;
@@ -115,11 +154,20 @@ SSL_CTX *tls_context_new(
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_keylog_callback(ctx, on_secret);
-	SSL_CTX_set_msg_callback(ctx, on_message);
+	SSL_CTX_set_info_callback(ctx, on_step);
 	if (set_algorithms(ctx, s, why))
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;
+}
+
+int tls_on_verify(int is_good, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls *t = tls_of(ssl);
+	if (!is_good && t->depth < 0)
+		t->depth = (int8_t)X509_STORE_CTX_get_error_depth(store);
+	return is_good;
 }
 
 /* ---- PEM ---- */

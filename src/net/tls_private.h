@@ -40,8 +40,8 @@ struct tls {
 	struct queue early;        /* sent by the owner during the handshake */
 	struct tls_peer *peer;     /* owned; NULL = no certificate */
 	char *why, *name, *key;    /* owned */
-	uint32_t idle_s;           /* in this second came so many messages: */
-	uint16_t idle_n;           /* that are neither data nor of the handshake */
+	uint32_t idle_s;           /* in this second so many steps were taken */
+	uint16_t idle_n;           /* for neither data nor the handshake */
 	uint16_t flags;
 	int8_t depth; /* of the certificate that was not believed; -1 = none */
 };
@@ -65,5 +65,8 @@ bool tls_kept_is_http(const struct tls *t);
 void tls_undress(struct tls *t);
 void tls_undress_kept(struct tls *t);
 void tls_free(struct tls *t);
+/* tls_context.c, for contexts that verify: notes the depth of the first certificate that is not
+ * believed. */
+int tls_on_verify(int is_good, X509_STORE_CTX *store);
 /* tls_stream.c: the first words of a client. */
 void tls_greet(struct tls *t);

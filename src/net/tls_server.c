@@ -50,7 +50,8 @@ struct tls_server {
 
 /* ---- making ---- */
 
-static bool set_scope(struct tls_server *t, const struct tls_server_settings *s)
+static bool set_scope(
+        struct tls_server *t, const struct tls_server_settings *s, char why[TLS_WHY_MAX])
 {
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	bool is_good = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) &&
@@ -59,6 +60,8 @@ static bool set_scope(struct tls_server *t, const struct tls_server_settings *s)
 	               EVP_DigestUpdate(md, s->client_ca.at, s->client_ca.len) &&
 	               EVP_DigestFinal_ex(md, t->scope, NULL);
 	EVP_MD_CTX_free(md);
+	if (!is_good)
+		tls_error_take(why);
 	return is_good;
 }
 
@@ -89,7 +92,7 @@ struct tls_server *tls_server_new(const struct tls_server_settings *s, char why[
 	        .groups = mem_strdup(s->tls.groups)};
 	t->refuse_unknown = s->refuse_unknown;
 	t->verify = s->verify;
-	if (set_scope(t, s) && set_client_ca(t, s, why))
+	if (set_scope(t, s, why) && set_client_ca(t, s, why))
 		return t;
 	tls_server_unref(t);
 	return NULL;
@@ -311,16 +314,6 @@ static int on_status(SSL *ssl, void *arg)
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
-/* The depth of the first certificate that is not believed. */
-static int on_verify(int is_good, X509_STORE_CTX *store)
-{
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct tls *t = tls_of(ssl);
-	if (!is_good && t->depth < 0)
-		t->depth = (int8_t)X509_STORE_CTX_get_error_depth(store);
-	return is_good;
-}
-
 /* ---- contexts ---- */
 
 static void ask_for_certificates(const struct tls_server *t, SSL_CTX *ctx)
@@ -332,7 +325,7 @@ static void ask_for_certificates(const struct tls_server *t, SSL_CTX *ctx)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set1_cert_store(ctx, t->store);
 	SSL_CTX_set_client_CA_list(ctx, SSL_dup_CA_list(t->ca_names));
-	SSL_CTX_set_verify(ctx, mode, on_verify);
+	SSL_CTX_set_verify(ctx, mode, tls_on_verify);
 }
 
 static bool use_certificates(

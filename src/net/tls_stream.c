@@ -382,13 +382,13 @@ bool tls_may_end(struct stream *s)
 		t->flags |= TLS_END_READ;
 		return false;
 	}
-	if (t->flags & TLS_CLOSED)
-		return true;
 	if (t->client && s->flags & STREAM_SECURING) {
 		t->flags |= TLS_CUT_SHORT;
 		fail(t);
 		return false;
 	}
+	if (t->flags & TLS_CLOSED)
+		return true;
 	t->flags |= TLS_TRUNCATED;
 	return true;
 }
@@ -424,11 +424,13 @@ static bool tls_is_delivered(struct stream *s)
 	return !below->is_delivered || below->is_delivered(s);
 }
 
-/* What OpenSSL has taken for itself, tickets say, is none of the owner's. */
+/* What OpenSSL has taken for itself, tickets say, is none of the owner's; but the beginning of a
+ * record, which it keeps, may become so. */
 static bool tls_is_quiet(struct stream *s)
 {
 	struct tls *t = tls_on(s);
-	return !(t->flags & TLS_MORE) && (!t->below->is_quiet || t->below->is_quiet(s));
+	return !(t->flags & TLS_MORE) && !SSL_has_pending(t->ssl) &&
+	       (!t->below->is_quiet || t->below->is_quiet(s));
 }
 
 static void tls_settle(struct stream *s, const struct socket_options *o)

@@ -13,6 +13,7 @@
 #include "upstream/group.h"
 #include "upstream/state.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 enum { REASON_MAX = 128, NAME_MAX_LEN = 300 };
@@ -35,7 +36,7 @@ static const struct record_key keys[] = {ACCESS_FIELDS(ACCESS_KEY)};
 enum access_field access_field_of(struct slice name)
 {
 	for (unsigned i = 0; i < ACCESS_FIELD_N; i++)
-		if (slice_equal(slice_of(keys[i].text + 1, keys[i].len), name))
+		if (slice_equal(slice_of(keys[i].written[RECORD_TEXT] + 1, keys[i].len), name))
 			return (enum access_field)i;
 	return ACCESS_FIELD_N;
 }
@@ -328,26 +329,41 @@ static uint64_t binary_bytes(const struct session *s, unsigned side)
 	return s->bytes[side] > others ? s->bytes[side] - others : 0;
 }
 
-static void put_traffic(const struct session *s, struct record *r, unsigned side)
+/* From the first field of a side on. */
+static uint64_t *gather_side(uint64_t *v, const struct session *s, unsigned side)
 {
 	const struct access *a = s->access;
-	unsigned f = side == CLIENT ? ACCESS_text_up : ACCESS_text_down;
-	const uint64_t v[] = {a->texts[side], a->text_bytes[side],
-	        s->messages[side] - a->texts[side], binary_bytes(s, side), a->pings[side],
-	        a->ping_bytes[side], a->pongs[side], a->pong_bytes[side], s->bytes[side]};
-	for (unsigned i = 0; i < sizeof v / sizeof v[0]; i++)
-		put_num(s, r, (enum access_field)(f + i), v[i]);
+	*v++ = a->texts[side];
+	*v++ = a->text_bytes[side];
+	*v++ = s->messages[side] - a->texts[side];
+	*v++ = binary_bytes(s, side);
+	*v++ = a->pings[side];
+	*v++ = a->ping_bytes[side];
+	*v++ = a->pongs[side];
+	*v++ = a->pong_bytes[side];
+	*v++ = s->bytes[side];
+	return v;
 }
 
-static void put_flow(const struct session *s, struct record *r)
+enum { TRAFFIC_FIRST = ACCESS_text_up, TRAFFIC_N = ACCESS_pauses_down + 1 - TRAFFIC_FIRST };
+
+/* The numbers of the tunnel, which follow each other among the fields. */
+static void put_traffic(const struct session *s, struct record *r)
 {
 	const struct access *a = s->access;
-	put_num(s, r, ACCESS_pings, a->own_pings);
-	put_if(s, r, ACCESS_rtt_ms, a->rtt_ms);
-	put_num(s, r, ACCESS_queue_peak_up, a->queue_peak[UPSTREAM]);
-	put_num(s, r, ACCESS_queue_peak_down, a->queue_peak[CLIENT]);
-	put_num(s, r, ACCESS_pauses_up, a->pauses[CLIENT]);
-	put_num(s, r, ACCESS_pauses_down, a->pauses[UPSTREAM]);
+	uint64_t wanted = s->proxy->access.fields >> TRAFFIC_FIRST, values[TRAFFIC_N],
+	         *v = gather_side(values, s, CLIENT);
+	v = gather_side(v, s, UPSTREAM);
+	*v++ = a->own_pings;
+	*v++ = a->rtt_ms - 1;
+	*v++ = a->queue_peak[UPSTREAM];
+	*v++ = a->queue_peak[CLIENT];
+	*v++ = a->pauses[CLIENT];
+	*v++ = a->pauses[UPSTREAM];
+	assert(v == values + TRAFFIC_N);
+	if (a->rtt_ms == 0)
+		wanted &= ~(UINT64_C(1) << (ACCESS_rtt_ms - TRAFFIC_FIRST));
+	record_nums(r, &keys[TRAFFIC_FIRST], values, TRAFFIC_N, wanted);
 }
 
 static void put_close(const struct session *s, struct record *r, unsigned side)
@@ -382,11 +398,8 @@ static void put_end(const struct session *s, struct record *r, const char *cause
 {
 	const struct access *a = s->access;
 	put_num(s, r, ACCESS_duration_ms, since_start(s) - (a && !a->is_first ? a->begun_ms : 0));
-	if (a && s->status == 101) {
-		put_traffic(s, r, CLIENT);
-		put_traffic(s, r, UPSTREAM);
-		put_flow(s, r);
-	}
+	if (a && s->status == 101)
+		put_traffic(s, r);
 	put_close(s, r, CLIENT);
 	put_close(s, r, UPSTREAM);
 	if (s->own_code)
@@ -398,6 +411,7 @@ static void begin(const struct session *s, struct record *r, const char *event)
 {
 	const struct access_settings *set = &s->proxy->access;
 	char now[25];
+	log_access_expect();
 	clock_iso(now);
 	record_begin(r, s->proxy->access_record, ACCESS_RECORD_MAX, set->format,
 	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_time) ? now : NULL,

@@ -158,6 +158,7 @@ void upstream_group_inherit(struct upstream_group *g, struct upstream_group *fro
 	for (unsigned i = 0; i < m->n; i++) {
 		copy_server(&server[i], &m->server[i]);
 		server[i].max_connections = g->max_connections;
+		server[i].is_secure = g->is_secure;
 	}
 	upstream_group_set_members(g, upstream_members_new(g, server, m->n));
 	atomic_store(&g->members_ms, atomic_load(&from->members_ms));

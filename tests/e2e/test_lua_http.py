@@ -211,10 +211,10 @@ def test_changing_the_request(lua):
         ngx.req.set_uri("/changed")
         ngx.req.set_uri_args({a = "1 2"})
         ngx.say(ngx.req.get_method(), " ", ngx.var.uri, " ", ngx.var.args)
-        ngx.say(tostring(pcall(ngx.req.set_header, "X-Bad", "a\\r\\nEvil: 1")), " ", ngx.req.raw_header():match("X%-Old: 1"))
+        ngx.say(tostring(pcall(ngx.req.set_header, "X-Bad", "a\\r\\nEvil: 1")), ngx.req.get_headers().x_bad, " ", ngx.req.raw_header():match("X%-Old: 1"))
     """)
     _, body = exchange(d.client(), add=["X-Old: 1"])
-    assert body.decode().splitlines() == ["ab other.example nil other.example", "PUT /changed a=1%202", "false X-Old: 1"]
+    assert body.decode().splitlines() == ["ab other.example nil other.example", "PUT /changed a=1%202", "truea%0D%0AEvil: 1 X-Old: 1"]
 
 
 def test_headers_of_the_answer(lua):
@@ -290,7 +290,7 @@ def test_redirect(lua):
     for code in (302, 301, 303, 307, 308):
         head, body = exchange(client, f"/h?code={code}" if code != 302 else "/h", status=code)
         assert head.get("Location") == "/there?x=1" and b"<html>" in body
-    assert b"only ngx.HTTP_MOVED_TEMPORARY" in exchange(client, "/h?bad=1")[1]
+    assert b"only ngx.HTTP_MOVED_TEMPORARILY" in exchange(client, "/h?bad=1")[1]
 
 
 def test_eof_and_flush(lua):

@@ -465,3 +465,141 @@ def test_objects_of_the_scripts_own(lua):
     client = d.client()
     client.send(client.get("/h"))
     assert client.read_body(client.expect_answer(200)) == b"textnil\n5nil\ntrue\nnilpayload too big\ntrue\n"
+
+
+# ---- clients ----
+
+CLIENT = """
+local client = require "resty.websocket.client"
+local wb = assert(client:new { %s })
+local ok, err, header = wb:connect("ws://%s/app%s", %s)
+"""
+
+
+def script(upstream, text, *, new="", query="", opts="{}"):
+    return CLIENT % (new, "%s:%d" % upstream.address, query, opts) + text
+
+
+def run(daemon, target="/h"):
+    client = daemon.client()
+    client.send(client.get(target))
+    return client
+
+
+def test_a_client_masks_with_keys_of_its_own(lua, upstream):
+    d = lua(script(upstream, """
+        for i = 1, 3 do wb:send_text("same") end
+        wb:send_binary(("x"):rep(70000))
+        ngx.say(wb:recv_frame()) ngx.say(wb:close())
+        """, new="max_payload_len = 100000"))
+    client = run(d)
+    app = upstream.accept_open()
+    keys = {app.read_frame().mask for _ in range(3)}
+    assert len(keys) == 3 and None not in keys
+    assert app.read_frame().payload == b"x" * 70000
+    app.text("hello")
+    assert app.read_frame().opcode == CLOSE
+    assert client.read_body(client.expect_answer(200)) == b"hellotextnil\n1\n"
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_client_reads_in_small_pieces(lua, upstream, step):
+    d = lua(script(upstream, """
+        for _ = 1, 3 do ngx.say(wb:recv_frame()) end
+        """))
+    client = run(d)
+    app = upstream.accept_open()
+    app.drip(frame(TEXT, b"one") + frame(BINARY, b"y" * 130) + frame(CLOSE, close_payload(1001, "x")), step)
+    assert client.read_body(client.expect_answer(200)) == b"onetextnil\n" + b"y" * 130 + b"binarynil\nxclose1001\n"
+
+
+def test_a_client_is_refused(lua, upstream):
+    d = lua(script(upstream, "ngx.say(tostring(ok), '|', err, '|', #header, '|', tostring(wb.fatal), '|', "
+                             "wb:get_resp_status_code(), '|', wb:get_resp_headers().x_why)"))
+    client = run(d)
+    app = upstream.accept_request()
+    app.send(app.answer(line="HTTP/1.1 403 Forbidden", add=["X-Why: because"]))
+    body = client.read_body(client.expect_answer(200)).decode().strip().split("|")
+    assert body[:2] == ["nil", "failed websocket handshake: unexpected response status: 403"]
+    assert body[3:] == ["true", "403", "because"]
+    app.expect_end()
+
+
+def test_an_answer_without_end_is_cut(lua, upstream):
+    d = lua(script(upstream, "ngx.say(tostring(ok), '|', err)"))
+    client = run(d)
+    app = upstream.accept_request()
+    app.send("HTTP/1.1 101 x\r\n" + "X: " + "y" * 40000)
+    assert client.read_body(client.expect_answer(200)) == b"nil|failed to receive response header: too long\n"
+
+
+@pytest.mark.parametrize("opts", ["{ headers = { 'X: a\\r\\nY: b' } }", "{ origin = 'a\\nb' }", "{ key = 'a\\rb' }",
+                                  "{ host = 'a\\r\\nb' }", "{ protocols = { 'a\\r\\nb' } }"])
+def test_line_breaks_in_options(lua, upstream, opts):
+    d = lua(script(upstream, "ngx.say(tostring(ok), err)", opts=opts))
+    client = run(d)
+    assert client.read_body(client.expect_answer(200)) == b"nilcustom headers must not contain line breaks\n"
+    upstream.nobody_came()
+
+
+def test_a_bridge_and_its_fragments(lua, upstream):
+    d = lua("""
+        local server, client = require "resty.websocket.server", require "resty.websocket.client"
+        local down = assert(server:new { max_payload_len = 2097152 })
+        local up = assert(client:new { max_payload_len = 2097152 })
+        assert(up:connect("ws://%s:%d/app"))
+        local opcodes = { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 }
+        local function pump(from, to)
+            while true do
+                local data, typ, err = from:recv_frame()
+                if not data then return end
+                if typ == "close" then return to:send_close(err, data) end
+                to:send_frame(err ~= "again", opcodes[typ], data)
+            end
+        end
+        local back = ngx.thread.spawn(pump, up, down)
+        pump(down, up)
+        ngx.thread.wait(back)
+        """ % upstream.address)
+    client = opened(d)
+    app = upstream.accept_open()
+    for payload in (b"", b"x", b"y" * 65536, b"z" * 1048576):
+        client.send(masked(BINARY, payload[:1], fin=False) + masked(PING, b"p") + masked(CONT, payload[1:]))
+        app.expect_frame(BINARY, payload[:1], fin=False)
+        app.expect_frame(PING, b"p")
+        app.expect_frame(CONT, payload[1:])
+        app.binary(payload)
+        client.expect_binary(payload)
+    client.close_frame(1001, "bye")
+    app.expect_close(1001, "bye")
+    app.close_frame(1001)
+    client.expect_close(1001)
+    client.expect_end()
+
+
+def test_a_client_that_is_torn_apart(lua, upstream):
+    d = lua(script(upstream, """
+        local reader = ngx.thread.spawn(function () return wb:recv_frame() end)
+        wb.sock[1] = nil wb.sock = nil wb[1] = nil
+        collectgarbage() collectgarbage()
+        ngx.say(ngx.thread.kill(reader))
+        ngx.say(tostring(select(3, wb:recv_frame())))
+        """))
+    client = run(d)
+    upstream.accept_open()
+    assert client.read_body(client.expect_answer(200)) == b"1\nnot initialized yet\n"
+    still_works(d)
+
+
+def test_a_server_that_is_torn_apart(lua):
+    d = lua(NEW + """
+        local wb = assert(server:new())
+        ngx.thread.spawn(function () return wb:recv_frame() end)
+        wb.sock[1] = nil wb.sock = nil wb[1] = nil
+        collectgarbage() collectgarbage()
+        ngx.exit(444)
+        """)
+    client = opened(d)
+    client.text("x")
+    client.expect_end()
+    still_works(d)

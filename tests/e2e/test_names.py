@@ -14,6 +14,7 @@ from helpers.daemon import check_config, refused, section, still_works, wait_unt
 from helpers.hall import Hall
 from helpers.names import A, AAAA, NXDOMAIN, REFUSED, SERVFAIL, SRV, NameServer, address, alias
 from helpers.peer import RawUpstream
+from helpers.reloads import reload
 
 NAME = "app.test"
 ALONE = {"LOCALDOMAIN": "", "CARES_HOSTS": "/dev/null"}  # nothing of the host's own
@@ -548,6 +549,24 @@ def test_services_at_several_workers(named, ns, three):
     for _ in range(20):
         assert greeting(daemon)[1] == "two"
     assert len(daemon.find("servers")) == 2
+
+
+def test_a_service_becomes_secure_and_plain_again(named, ns, upstream):
+    """By a reload, while the name server's answer holds."""
+    ns.a("host.test", "127.0.0.1")
+    ns.srv(SERVICE, listed(upstream, 1, 1), ttl=3600)
+    plain, secure = f"server = ws+srv://{SERVICE}", f"tls_verify = off\nserver = wss+srv://{SERVICE}"
+    daemon = named(f"ws+srv://{SERVICE}")
+    served(daemon, upstream)
+    reload(daemon, (plain, secure))
+    client = ask(daemon)
+    peer = upstream.accept()
+    assert peer.read(2) == b"\x16\x03"  # a handshake of TLS
+    peer.close()
+    refused(daemon, client, 502)
+    reload(daemon, (secure, plain))
+    served(daemon, upstream)
+    assert ns.count(SERVICE, SRV) == 1
 
 
 def test_spare_connections_follow_a_service_and_a_name(named, ns, closing):

@@ -264,6 +264,15 @@ def test_K_08_warning(moongate):
     assert "every user of this host may write this file" in daemon.wait_line("config_warning")["text"]
 
 
+def test_the_first_error_is_no_warning(moongate):
+    daemon = moongate()
+    daemon.config.chmod(0o666)
+    line = reload(daemon, ("workers = 1", "workers = 1\nlog_level = loud"), refused=True)
+    warning, error = (x["text"] for x in daemon.find("config_error"))
+    assert "warning: every user" in warning and "log_level" in error
+    assert line["first"] == error and line["errors"] == "1"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_as_the_running_user(daemons, port):
     """Root's rights are gone: what the user cannot read refuses the reload; ports below 1024 are

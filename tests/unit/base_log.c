@@ -246,6 +246,42 @@ START_TEST(queue_keeps_order_and_refuses_what_does_not_fit)
 }
 END_TEST
 
+/* Every way that lines can lie about the ring's end. */
+START_TEST(queue_shows_whole_lines_where_they_lie)
+{
+	enum { SIZE = 64, LEN = 10 };
+	static const char lines[] = "aaaaaaaaa\nbbbbbbbbb\nccccccccc\n";
+
+	for (size_t begin = 0; begin < SIZE; begin++) {
+		struct log_queue *q = log_queue_new(SIZE);
+		size_t left = SIZE - begin, whole = left / LEN < 3 ? left / LEN * LEN : 3 * LEN;
+		char out[3 * LEN];
+		const char *at;
+
+		for (size_t i = 0; i < begin; i++) {
+			ck_assert(log_queue_put(q, "\n", 1));
+			log_queue_drop(q, 1);
+		}
+		for (size_t i = 0; i < 3; i++)
+			ck_assert(log_queue_put(q, lines + i * LEN, LEN));
+		ck_assert_uint_eq(log_queue_first(q), LEN);
+		ck_assert_uint_eq(log_queue_look(q, LEN - 1, &at), 0);
+		ck_assert_uint_eq(log_queue_look(q, LEN, &at), whole ? LEN : 0);
+		ck_assert_uint_eq(log_queue_look(q, 3 * LEN - 1, &at), whole > 20 ? 20 : whole);
+		ck_assert_uint_eq(log_queue_look(q, 3 * LEN, &at), whole);
+		ck_assert_mem_eq(at, lines, whole);
+		log_queue_drop(q, whole);
+		ck_assert_uint_eq(log_queue_bytes(q), 3 * LEN - whole);
+		if (whole < 3 * LEN)
+			ck_assert_uint_eq(log_queue_first(q), LEN);
+		log_queue_take(q, out, 3 * LEN - whole);
+		ck_assert_mem_eq(out, lines + whole, 3 * LEN - whole);
+		ck_assert_uint_eq(log_queue_bytes(q), 0);
+		log_queue_free(q);
+	}
+}
+END_TEST
+
 enum { THREADS = 3, LINES = 3000 };
 
 static void *log_many(void *name)
@@ -721,6 +757,53 @@ START_TEST(records_have_their_own_file)
 }
 END_TEST
 
+static void check_flood(char *text, unsigned records, uint64_t lost)
+{
+	unsigned seen = 0, next = 0;
+
+	for (char *line; (line = strsep(&text, "\n")) != NULL && *line;) {
+		unsigned i, len;
+
+		ck_assert_int_eq(sscanf(line, "%u %u ", &i, &len), 2);
+		ck_assert_uint_eq(strlen(line), len);
+		ck_assert_uint_ge(i, next);
+		next = i + 1;
+		seen++;
+	}
+	ck_assert_uint_eq(seen + lost, records);
+}
+
+/* Many rings full, in lines of all lengths: each is whole and in order, or counted. */
+START_TEST(a_flood_of_records)
+{
+	enum { RECORDS = 20000, LONGEST = 1000 };
+	static char line[LONGEST + 1];
+	uint64_t lost = log_access_lost();
+	char other[80], *text;
+
+	snprintf(other, sizeof(other), "%s/flood", dir);
+	ck_assert(log_start());
+	ck_assert(log_access_open(other));
+	for (unsigned i = 0; i < RECORDS; i++) {
+		unsigned len = 20 + i * 7 % (LONGEST - 20);
+
+		memset(line, '.', len);
+		line[sprintf(line, "%u %u ", i, len)] = '.';
+		line[len] = '\n';
+		log_access_expect();
+		log_access_put(line, len + 1);
+		if (i % 64 == 0)
+			sched_yield();
+	}
+	log_stop();
+	log_access_close();
+	ck_assert_int_eq(rename(other, path), 0);
+	text = content();
+	check_flood(text, RECORDS, log_access_lost() - lost);
+	free(text);
+}
+END_TEST
+
 /* */
 START_TEST(R_07_lost_records_are_told_in_the_log)
 {
@@ -901,6 +984,7 @@ static Suite *suite(void)
 	tcase_add_test(t, errno_is_preserved);
 	tcase_add_test(t, what_cannot_be_opened_changes_nothing);
 	tcase_add_test(t, queue_keeps_order_and_refuses_what_does_not_fit);
+	tcase_add_test(t, queue_shows_whole_lines_where_they_lie);
 	tcase_add_test(t, threads_do_not_mix_their_lines);
 	tcase_add_test(t, starts_and_stops_again_and_again);
 	tcase_add_test(t, no_thread_no_start);
@@ -917,6 +1001,7 @@ static Suite *suite(void)
 	tcase_add_test(t, A_11_a_flood_of_an_event);
 	tcase_add_test(t, A_11_the_count_comes_at_the_seconds_end);
 	tcase_add_test(t, records_have_their_own_file);
+	tcase_add_test(t, a_flood_of_records);
 	tcase_add_test(t, R_07_lost_records_are_told_in_the_log);
 	tcase_add_test(t, no_thread_for_records_no_start);
 	tcase_add_test(t, syslog_is_found_again);

@@ -49,6 +49,70 @@ START_TEST(A_10_wrong_utf8_is_told_byte_by_byte)
 }
 END_TEST
 
+/* Values are looked at in blocks: an odd byte anywhere in one, and behind its end. */
+START_TEST(A_10_an_odd_byte_is_found_wherever_it_stands)
+{
+	static const struct {
+		uint8_t byte;
+		const char *want;
+	} odd[] = {{0, "\\u0000"}, {0x1f, "\\u001f"}, {'"', "\\\""}, {'\\', "\\\\"},
+	        {0x7f, "\\u007f"}, {0x80, "\\u0080"}, {0xff, "\\u00ff"}};
+
+	char bare[40], want[64];
+
+	memset(bare, '~', sizeof(bare));
+	for (size_t len = 0; len < sizeof(bare); len++) {
+		uint8_t *value = malloc(len ? len : 1);
+
+		memcpy(value, bare, len);
+		snprintf(want, sizeof(want), "\"%.*s\"", (int)len, bare);
+		memset(buf, '"', sizeof(buf));
+		json_is(slice_of(value, len), want);
+		for (size_t at = 0; at < len; at++) {
+			for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+				value[at] = odd[i].byte;
+				snprintf(want, sizeof(want), "\"%.*s%s%.*s\"", (int)at, bare,
+				        odd[i].want, (int)(len - at - 1), bare);
+				json_is(slice_of(value, len), want);
+				value[at] = '~';
+			}
+		}
+		free(value);
+	}
+}
+END_TEST
+
+START_TEST(numbers_in_a_row)
+{
+	static const struct record_key keys[] = {RECORD_KEY("a"), RECORD_KEY("b"), RECORD_KEY("c")};
+	static const uint64_t values[] = {9, 10, UINT64_MAX};
+	static const char *const want[2][8] = {
+	        {"{}\n", "{\"a\":9}\n", "{\"b\":10}\n", "{\"a\":9,\"b\":10}\n",
+	                "{\"c\":18446744073709551615}\n", "{\"a\":9,\"c\":18446744073709551615}\n",
+	                "{\"b\":10,\"c\":18446744073709551615}\n",
+	                "{\"a\":9,\"b\":10,\"c\":18446744073709551615}\n"},
+	        {" info  e\n", " info  e a=9\n", " info  e b=10\n", " info  e a=9 b=10\n",
+	                " info  e c=18446744073709551615\n",
+	                " info  e a=9 c=18446744073709551615\n",
+	                " info  e b=10 c=18446744073709551615\n",
+	                " info  e a=9 b=10 c=18446744073709551615\n"}};
+
+	for (unsigned wanted = 0; wanted < 16; wanted++) {
+		for (enum record_format f = RECORD_JSON; f <= RECORD_TEXT; f++) {
+			const char *line = want[f][wanted & 7];
+			struct record r;
+
+			record_begin(&r, buf, sizeof(buf) - RECORD_KEY_ROOM, f,
+			        f == RECORD_TEXT ? "" : NULL, f == RECORD_TEXT ? "e" : NULL);
+			record_nums(&r, keys, values, 3, wanted);
+			ck_assert(record_end(&r));
+			ck_assert_uint_eq(r.len, strlen(line));
+			ck_assert_mem_eq(buf, line, r.len);
+		}
+	}
+}
+END_TEST
+
 /* Exact heap buffers: a sequence that is cut at the end of its value. */
 START_TEST(A_10_every_byte_and_pair_stays_on_its_line)
 {
@@ -109,6 +173,11 @@ START_TEST(what_does_not_fit_is_no_record)
 		ck_assert(fits == (room >= strlen("{\"time\":\"2026-11-21T00:35:10.123Z\","
 		                                  "\"event\":\"e\",\"k\":\"\\u00e9\"}\n")));
 		ck_assert_uint_le(r.len, room);
+		record_begin(&r, exact, room, RECORD_JSON, NULL, NULL);
+		record_num(&r, &longest, UINT64_MAX);
+		record_num(&r, &longest, UINT64_MAX);
+		record_end(&r);
+		ck_assert_uint_le(r.len, room);
 		free(exact);
 	}
 }
@@ -122,6 +191,8 @@ int main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, A_10_json_is_ascii_whatever_comes);
 	tcase_add_test(tc, A_10_wrong_utf8_is_told_byte_by_byte);
+	tcase_add_test(tc, A_10_an_odd_byte_is_found_wherever_it_stands);
+	tcase_add_test(tc, numbers_in_a_row);
 	tcase_add_test(tc, A_10_every_byte_and_pair_stays_on_its_line);
 	tcase_add_test(tc, forms);
 	tcase_add_test(tc, what_does_not_fit_is_no_record);

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""TLS of cosockets: whom they believe, what they show, what a pool may hand on."""
+
+import ssl
+import threading
+
+import pytest
+
+from helpers.daemon import check_config, section
+from helpers.tls import Authority, SecureUpstream, server_context
+
+PORT = "local port = tonumber(ngx.var.arg_port)\n"
+CONNECT = PORT + """
+    local sock = assert(ngx.socket.tcp())
+    sock:settimeout(20000)
+    assert(sock:connect("127.0.0.1", port))
+"""
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def good(ca):
+    return ca.make("app", "DNS:app.test")
+
+
+@pytest.fixture
+def secure(closing):
+    """A function that starts a TLS server on a thread which answers each line it is sent."""
+
+    def make(pair, client_ca=None, newest=None):
+        context = server_context(pair, client_ca)
+        if newest:
+            context.maximum_version = newest
+        up = SecureUpstream(context)
+        up.failures = []
+        closing(up) if callable(closing) else closing.append(up)
+
+        def serve():
+            while True:
+                try:
+                    peer = up.accept()
+                except ssl.SSLError as e:
+                    up.failures.append(e.reason)
+                    continue
+                except OSError:
+                    return
+                threading.Thread(target=answer, args=(peer,), daemon=True).start()
+
+        def answer(peer):
+            try:
+                while line := peer.read_until(b"\n"):
+                    peer.send(b"re " + line)
+            except (OSError, AssertionError):
+                pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        return up
+
+    return make
+
+
+def ask(daemon, port, **variables):
+    query = "&".join(f"{k}={v}" for k, v in {"port": port, **variables}.items())
+    client = daemon.client()
+    client.send(client.get(f"/h?{query}", add=["Connection: close"]))
+    body = client.read_body(client.expect_answer(200)).decode()
+    client.close()
+    return body.splitlines()
+
+
+HANDSHAKE = CONNECT + """
+    local session, err = sock:sslhandshake(nil, ngx.var.arg_name, ngx.var.arg_verify == "yes")
+    ngx.say(type(session), " ", tostring(err))
+    if session then
+        sock:send("hello\\n")
+        ngx.say(sock:receive())
+    end
+"""
+
+
+def test_whom_a_script_believes(lua, ca, good, secure, tmp_path):
+    up = secure(good)
+    other = Authority(tmp_path / "other", "other")
+    stranger = secure(other.make("app", "DNS:app.test"))
+    d = lua(HANDSHAKE, process={"lua_ssl_trusted_certificate": ca.folder / "ca.pem"},
+            route={"lua_socket_log_errors": "off"})
+    port, no = up.address[1], stranger.address[1]
+    assert ask(d, port, name="app.test", verify="yes") == ["cdata nil", "re hello"]
+    assert ask(d, port, name="other.test", verify="yes") == ["nil certificate host mismatch"]
+    assert ask(d, port, name="other.test", verify="no") == ["cdata nil", "re hello"]
+    assert ask(d, port, verify="yes") == ["cdata nil", "re hello"]
+    assert ask(d, no, name="app.test", verify="yes") == ["nil 20: unable to get local issuer certificate"]
+    assert ask(d, no, name="app.test", verify="no") == ["cdata nil", "re hello"]
+
+
+def test_a_route_may_believe_others(lua, ca, good, secure, tmp_path):
+    other = Authority(tmp_path / "other", "other")
+    up, theirs = secure(good), secure(other.make("app", "DNS:app.test"))
+    d = lua(HANDSHAKE, process={"lua_ssl_trusted_certificate": ca.folder / "ca.pem"},
+            route={"lua_ssl_trusted_certificate": other.folder / "other.pem", "lua_ssl_protocols": "TLSv1.3"})
+    assert ask(d, theirs.address[1], name="app.test", verify="yes") == ["cdata nil", "re hello"]
+    assert ask(d, up.address[1], name="app.test", verify="yes")[0].startswith("nil ")
+    old = secure(good, newest=ssl.TLSVersion.TLSv1_2)
+    assert ask(d, old.address[1], verify="no") == ["nil handshake failed"]
+
+
+def test_certificates_that_a_script_shows(lua, ca, good, secure):
+    mine = ca.make("client", "DNS:client.test")
+    up = secure(good, client_ca=ca.folder / "ca.pem", newest=ssl.TLSVersion.TLSv1_2)
+    script = CONNECT + f"""
+        local ssl = require "ngx.ssl"
+        local function text(path) local f = assert(io.open(path)) local t = f:read("*a") f:close() return t end
+        if ngx.var.arg_show then
+            assert(sock:setclientcert(ssl.parse_pem_cert(text("{mine.certificate}")),
+                ssl.parse_pem_priv_key(text("{mine.key}"))))
+        end
+        if ngx.var.arg_show == "taken-back" then assert(sock:setclientcert()) end
+        ngx.say(tostring(sock:sslhandshake(false)))
+        sock:send("x\\n")
+        ngx.say((sock:receive()))
+    """
+    d = lua(script)
+    assert ask(d, up.address[1], show="yes") == ["true", "re x"]
+    assert ask(d, up.address[1]) == ["nil", "nil"]
+    assert ask(d, up.address[1], show="taken-back") == ["nil", "nil"]
+    d.stop()
+    d = lua(script, route={"lua_ssl_certificate": mine.certificate, "lua_ssl_certificate_key": mine.key})
+    assert ask(d, up.address[1]) == ["true", "re x"]
+
+
+def test_a_pooled_connection_is_as_good_as_was_asked(lua, ca, good, secure):
+    up = secure(good)
+    d = lua(PORT + """
+        local function open(name, verify)
+            local sock = ngx.socket.tcp()
+            assert(sock:connect("127.0.0.1", port))
+            local times = sock:getreusedtimes()
+            local ok, err = sock:sslhandshake(false, name, verify)
+            if ok then
+                sock:send("x\\n")
+                assert(sock:receive() == "re x")
+                assert(sock:setkeepalive(300))
+            end
+            ngx.say(times, " ", tostring(ok), " ", tostring(err))
+        end
+        open("app.test", false)
+        open("app.test", false)
+        open("app.test", true)
+        open("app.test", true)
+        open("app.test", true)
+        open("other.test", true)
+    """, process={"lua_ssl_trusted_certificate": ca.folder / "ca.pem"})
+    assert ask(d, up.address[1]) == ["0 true nil", "1 true nil", "2 nil certificate host mismatch", "0 true nil",
+                                     "1 true nil", "2 nil certificate host mismatch"]
+
+
+def test_sessions_go_from_one_handshake_to_the_next(lua, good, secure):
+    up = secure(good, newest=ssl.TLSVersion.TLSv1_2)
+    d = lua(PORT + """
+        local session
+        for i = 1, 3 do
+            local sock = ngx.socket.tcp()
+            assert(sock:connect("127.0.0.1", port))
+            session = assert(sock:sslhandshake(session, "app.test"))
+            sock:send("x\\n") assert(sock:receive())
+            sock:close()
+            collectgarbage()
+        end
+        for _, bad in ipairs { 5, "x", {}, require "ffi".new("int[4]") } do
+            local sock = ngx.socket.tcp()
+            assert(sock:connect("127.0.0.1", port))
+            assert(sock:sslhandshake(bad, "app.test"))
+            sock:close()
+        end
+        ngx.say("ok")
+    """)
+    assert ask(d, up.address[1]) == ["ok"]
+    d.stop()
+    assert d.find("totals")[0]["tls_resumed"] == "2"
+
+
+def test_a_handshake_byte_by_byte_and_data_with_its_end(lua, good, upstreams, clients):
+    up = upstreams()
+    d = lua(CONNECT + """
+        sock:send("starttls\\n")
+        assert(sock:receive() == "go")
+        ngx.say(tostring(sock:sslhandshake(false)))
+        sock:send("x\\n")
+        ngx.say(sock:receive())
+    """)
+    client = clients(d.address)
+    client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+    peer = up.accept()
+    assert peer.read_until(b"\n") == b"starttls\n"
+    peer.send(b"go\n")
+    context = server_context(good)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_side=True)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            for b in outgoing.read():
+                peer.send(bytes([b]))
+            incoming.write(peer.sock.recv(65536))
+    tls.write(b"early\n")
+    peer.send(outgoing.read())
+    assert client.read_body(client.expect_answer(200)) == b"true\nearly\n"
+
+
+def test_what_came_before_tls_is_not_taken_for_what_tls_protects(lua, good, upstreams, clients):
+    up = upstreams()
+    d = lua(CONNECT + """
+        assert(sock:receive() == "go")
+        ngx.say(sock:sslhandshake(false))
+    """)
+    client = clients(d.address)
+    client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+    peer = up.accept()
+    peer.send(b"go\ninjected\n")
+    assert client.read_body(client.expect_answer(200)) == b"nilunread data in buffer\n"
+
+
+@pytest.mark.parametrize("keys, why", [
+    ({"lua_ssl_trusted_certificate": "none.pem"}, "cannot read it"),
+    ({"lua_ssl_trusted_certificate": "h.txt"}, "lua_ssl_trusted_certificate"),
+    ({"lua_ssl_certificate_key": "h.txt"}, "want lua_ssl_certificate too"),
+    ({"lua_ssl_ciphers": "NO-SUCH"}, "OpenSSL knows no such ciphers"),
+    ({"lua_ssl_protocols": "TLSv1.1"}, "want TLSv1.2 TLSv1.3"),
+    ({"lua_ssl_verify_depth": "0"}, "lua_ssl_verify_depth"),
+])
+@pytest.mark.parametrize("where", ["moongate", "route"])
+def test_settings_that_are_refused(tmp_path, keys, why, where):
+    (tmp_path / "h.txt").write_text("no PEM")
+    (tmp_path / "h.lua").write_text("ngx.say('x')")
+    process = {"allow_root_handlers": "yes", **(keys if where == "moongate" else {})}
+    route = {"handler": "h.lua", **(keys if where == "route" else {})}
+    config = tmp_path / "moongate.conf"
+    config.write_text(section("moongate", "", process) + section("listener", "l", {"bind": "127.0.0.1:1"}) +
+                      section("route", "r", route))
+    status, said = check_config(config)
+    assert status != 0
+    assert why in said and f"{list(keys)[0]} = " in said, said
+
+
+def test_a_reload_with_another_authority(lua, ca, good, secure, tmp_path):
+    up = secure(good)
+    bundle = tmp_path / "trusted.pem"
+    other = Authority(tmp_path / "other", "other")
+    bundle.write_text((other.folder / "other.pem").read_text())
+    d = lua(HANDSHAKE, process={"lua_ssl_trusted_certificate": bundle}, route={"lua_socket_log_errors": "off"})
+    assert ask(d, up.address[1], name="app.test", verify="yes")[0].startswith("nil 20")
+    bundle.write_text((ca.folder / "ca.pem").read_text())
+    d.signal(1)
+    d.wait_line("reloaded")
+    assert ask(d, up.address[1], name="app.test", verify="yes") == ["cdata nil", "re hello"]
