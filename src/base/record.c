@@ -213,22 +213,6 @@ void record_begin(struct record *r, char *buf, size_t max, enum record_format fo
 		record_text(r, &event_key, event);
 }
 
-/* Most values are bare: key, quotes and all in one go. False: this one is not. */
-static bool put_bare_json(struct record *r, const struct record_key *key, struct slice value)
-{
-	char *at = room(r, key->len + 4 + value.len + 2);
-
-	if (!at)
-		return true;
-	at = write_key(RECORD_JSON, at, key);
-	*at++ = '"';
-	if (!copy_bare(at, value.at, value.len))
-		return false;
-	at[value.len] = '"';
-	r->len = (size_t)(at - r->at) + value.len + 1;
-	return true;
-}
-
 /* Apart, so that the way of a bare value needs no registers saved. */
 static __attribute__((noinline)) void put_other(
         struct record *r, const struct record_key *key, struct slice value)
@@ -242,9 +226,28 @@ static __attribute__((noinline)) void put_other(
 		put(r, (const char *)value.at, value.len);
 }
 
+/* Most values are bare: key, quotes and all in one go. */
+static void put_bare_json(struct record *r, const struct record_key *key, struct slice value)
+{
+	char *at = room(r, key->len + 4 + value.len + 2);
+
+	if (!at)
+		return;
+	at = write_key(RECORD_JSON, at, key);
+	*at++ = '"';
+	if (!copy_bare(at, value.at, value.len)) {
+		put_other(r, key, value);
+		return;
+	}
+	at[value.len] = '"';
+	r->len = (size_t)(at - r->at) + value.len + 1;
+}
+
 void record_slice(struct record *r, const struct record_key *key, struct slice value)
 {
-	if (r->format != RECORD_JSON || !put_bare_json(r, key, value))
+	if (r->format == RECORD_JSON)
+		put_bare_json(r, key, value);
+	else
 		put_other(r, key, value);
 }
 
@@ -254,11 +257,16 @@ void record_text(struct record *r, const struct record_key *key, const char *val
 }
 
 /* Returns its end. */
-static char *write_digits(char *at, uint64_t value)
+static __attribute__((noinline)) char *write_digits(char *at, uint64_t value)
 {
 	char digits[NUMBER_MAX];
 	size_t n = sizeof(digits);
 
+	if (value < 100) {
+		*at = (char)('0' + value / 10);
+		at[1] = (char)('0' + value % 10);
+		return at + 2;
+	}
 	for (; value > 0; value /= 10)
 		digits[--n] = (char)('0' + value % 10);
 	memcpy(at, digits + n, sizeof(digits) - n);
@@ -267,11 +275,9 @@ static char *write_digits(char *at, uint64_t value)
 
 static inline char *write_number(char *at, uint64_t value)
 {
-	if (value >= 100)
+	if (value >= 10)
 		return write_digits(at, value);
-	if (value >= 10) /* most are less */
-		*at++ = (char)('0' + value / 10);
-	*at = (char)('0' + value % 10);
+	*at = (char)('0' + value); /* most are so small */
 	return at + 1;
 }
 

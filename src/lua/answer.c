@@ -72,6 +72,11 @@ static size_t put_escaped(char *to, struct slice v, bool is_name)
 	return n;
 }
 
+size_t lua_header_escape(char out[3], uint8_t byte)
+{
+	return put_escaped(out, slice_of(&byte, 1), false);
+}
+
 /* Room for so many bytes more. */
 static bool reserve(struct lua_client *c, size_t more)
 {
@@ -205,11 +210,17 @@ static void put_fields(const struct lua_client *c, struct http_writer *w, bool i
 			http_put_field(w, name, value);
 }
 
+bool lua_client_has_default_type(const struct lua_client *c)
+{
+	struct slice v;
+	return has_body(c->answered) && !c->is_untyped && !has(c, SLICE("Content-Type"), &v);
+}
+
 static void put_head(struct lua_client *c, struct http_writer *w, unsigned status)
 {
 	struct slice v;
 	http_put_status(w, status);
-	if (has_body(status) && !c->has_no_type && !has(c, SLICE("Content-Type"), &v))
+	if (has_body(status) && !c->is_untyped && !has(c, SLICE("Content-Type"), &v))
 		http_put_field(w, SLICE("Content-Type"), SLICE("text/plain"));
 	if (c->is_chunked)
 		http_put_field(w, SLICE("Transfer-Encoding"), SLICE("chunked"));
@@ -314,8 +325,6 @@ bool lua_client_send_end(struct lua_client *c)
 
 bool lua_client_send_page(struct lua_client *c, unsigned status)
 {
-	if (status == 200 && c->status)
-		return lua_client_send_end(c); /* the script's own */
 	char page[400];
 	const char *text = http_status_text(status);
 	size_t len = 0;

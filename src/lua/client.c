@@ -20,11 +20,8 @@ enum {
 	EXIT_DROP = 444,
 	EXIT_GONE = 499,
 	EXIT_TIMEOUT = 408,
-	EXIT_AGAIN = -2,
-	EXIT_DONE = -4,
+	EXIT_ERROR = -1,
 	EXIT_DECLINED = -5,
-	STATUS_MIN = 200,
-	STATUS_MAX = 999,
 };
 
 static void on_done(struct lua_request *r, enum lua_outcome outcome);
@@ -308,17 +305,31 @@ static void finish(struct lua_client *c, enum handler_end end)
 	handler_finish(s, end, unread, skip);
 }
 
+enum {
+	STATUS_MIN = 200,
+	STATUS_OK_MAX = 299,
+	STATUS_NO_CONTENT = 204,
+	STATUS_MAX = 999,
+	STATUS_FAILED = 500
+};
+
+/* ngx.exit() of a good status only ends the request, whose status is ngx.status if that was set. */
+static bool is_plain_end(const struct lua_client *c, int status)
+{
+	return status >= STATUS_MIN && status <= STATUS_OK_MAX && status != STATUS_NO_CONTENT &&
+	       c->status;
+}
+
 static void answer_status(struct lua_client *c, int status)
 {
-	if (status == EXIT_AGAIN || status == EXIT_DONE || status > STATUS_MAX)
-		status = 500;
 	if (status == EXIT_DROP || status == EXIT_GONE || status == EXIT_TIMEOUT ||
-	        (status != 0 && status < STATUS_MIN)) {
+	        status == EXIT_ERROR ||
+	        (c->answer_state == LUA_ANSWER_NONE && status != 0 && status < STATUS_MIN)) {
 		finish(c, HANDLER_DROP);
 		return;
 	}
-	if (c->answer_state == LUA_ANSWER_NONE && status >= STATUS_MIN)
-		lua_client_send_page(c, (unsigned)status);
+	if (c->answer_state == LUA_ANSWER_NONE && status >= STATUS_MIN && !is_plain_end(c, status))
+		lua_client_send_page(c, status > STATUS_MAX ? STATUS_FAILED : (unsigned)status);
 	else
 		lua_client_send_end(c);
 	finish(c, c->is_failed        ? HANDLER_RESET

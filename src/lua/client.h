@@ -56,10 +56,11 @@ struct lua_client {
 	bool has_body_begun; /* bytes of the request's body were taken */
 	bool is_body_done;   /* all of them were */
 	bool is_body_timed_out;
-	bool has_no_type;     /* the script wants no Content-Type */
 	bool has_body_socket; /* ngx.req.socket() reads the body */
 	bool is_failed;       /* its answer cannot become whole */
 	bool is_length_known; /* the answer's Content-Length is the script's */
+	bool is_untyped;      /* the script wants no Content-Type */
+	bool is_args_written; /* an empty query is one, not none */
 	uint64_t length_left; /* of it */
 	size_t unread;        /* after the end: bytes of the present read that were not used */
 	size_t sending;       /* bytes whose sender waits for room */
@@ -87,7 +88,12 @@ void lua_answer_remove(struct lua_client *c, struct slice name);
 bool lua_answer_get(const struct lua_client *c, struct slice name, size_t i, struct slice *found,
         struct slice *value);
 void lua_answer_clear(struct lua_client *c);
+/* Writes a byte of a value as it may stand in a head: control characters are percent-encoded.
+ * Returns 1 or 3, the bytes written. */
+size_t lua_header_escape(char out[3], uint8_t byte);
 
+/* A head was sent, with the Content-Type that is there without one of the script's. */
+bool lua_client_has_default_type(const struct lua_client *c);
 /* Sends the answer's head unless it went out before. False: the connection is gone. */
 bool lua_client_send_head(struct lua_client *c);
 /* A part of the answer's body, framed as its head says; sends that first. */

@@ -26,8 +26,8 @@ static void open_ngx(lua_State *L)
 	static void (*const groups[])(lua_State *) = {ngx_const_open, ngx_log_open, ngx_req_open,
 	        ngx_body_open, ngx_resp_open, ngx_var_open, ngx_thread_open, ngx_timer_open,
 	        ngx_semaphore_open, ngx_worker_open, ngx_config_open, ngx_string_open,
-	        ngx_time_open, ngx_re_open, ngx_shared_open, ngx_socket_tcp_open,
-	        ngx_socket_udp_open, ngx_socket_req_open};
+	        ngx_time_open, ngx_ssl_client_open, ngx_re_open, ngx_shared_open,
+	        ngx_socket_tcp_open, ngx_socket_udp_open, ngx_socket_req_open};
 	lua_createtable(L, 0, 120);
 	compat_open(L);
 	for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)

@@ -30,6 +30,7 @@ void ngx_thread_open(lua_State *L);
 void ngx_timer_open(lua_State *L);
 void ngx_semaphore_open(lua_State *L);
 void ngx_worker_open(lua_State *L);
+void ngx_ssl_client_open(lua_State *L);
 void ngx_config_open(lua_State *L);
 void ngx_socket_tcp_open(lua_State *L);
 void ngx_socket_udp_open(lua_State *L); /* after ngx_socket_tcp_open() */
@@ -40,8 +41,14 @@ int ngx_resp_get_status(lua_State *L);
 int ngx_resp_set_status(lua_State *L);
 int ngx_resp_headers_sent(lua_State *L);
 
-/* ngx.var.args = the value at that place. */
-int ngx_req_set_args(lua_State *L, int at);
+struct lua_client;
+/* The largest number of things that argument `arg` asks for; 0 = any. */
+lua_Integer ngx_req_max(lua_State *L, int arg, lua_Integer standard);
+/* Puts what the table on top of the stack holds, and nothing else, into the one at `to`, which
+ * takes its place. */
+void ngx_req_fill(lua_State *L, int to);
+/* The query from now on; raises when it cannot be. */
+void ngx_req_set_args(lua_State *L, struct lua_client *c, struct slice args);
 
 /* A table as ngx.req.get_headers() returns it, with room for n; and one more field for the one on
  * top of the stack. */

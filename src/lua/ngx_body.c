@@ -129,7 +129,7 @@ static int l_get_body_file(lua_State *L)
 static int l_get_post_args(lua_State *L)
 {
 	const struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
-	int max = (int)luaL_optinteger(L, 1, ARGS_MAX);
+	int max = (int)ngx_req_max(L, 1, ARGS_MAX);
 	if (!c->body || !c->body->is_whole)
 		return luaL_error(L,
 		        "no request body found; maybe you should turn on lua_need_request_body?");

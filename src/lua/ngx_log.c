@@ -117,10 +117,22 @@ void lua_log_global(lua_State *L, const char *name)
 	lua_log_text(LOG_LEVEL_WARN, L, session_of(L), slice_of(text, (size_t)n));
 }
 
+/* By its own words, if it has some. */
+static void replace_table(lua_State *L, int at)
+{
+	if (!luaL_callmeta(L, at, "__tostring") || !lua_isstring(L, -1))
+		luaL_argerror(L, at, "expected table to have __tostring metamethod");
+	lua_replace(L, at);
+}
+
 static int log_values(lua_State *L, enum log_level level, int first)
 {
+	int last = lua_gettop(L);
+	for (int i = first; i <= last; i++)
+		if (lua_istable(L, i))
+			replace_table(L, i);
 	if (log_is_on(level))
-		lua_log_text(level, L, session_of(L), lua_gather_logged(L, first, lua_gettop(L)));
+		lua_log_text(level, L, session_of(L), lua_gather(L, first, last));
 	return 0;
 }
 

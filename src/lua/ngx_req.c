@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "http/writer.h"
+#include "lua/args.h"
 #include "lua/client.h"
 #include "lua/ngx.h"
 #include "lua/uri_args.h"
@@ -81,19 +82,36 @@ void ngx_req_new_headers(lua_State *L, int n)
 	set_headers_meta(L);
 }
 
+lua_Integer ngx_req_max(lua_State *L, int arg, lua_Integer standard)
+{
+	lua_Integer max = luaL_optinteger(L, arg, standard);
+	return max < 0 ? standard : max;
+}
+
+/* Whoever maps names to variables could not tell these from others: servers ignore them. */
+static bool is_hidden(struct slice name)
+{
+	return memchr(name.at, '_', name.len) != NULL;
+}
+
 static int l_get_headers(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
-	lua_Integer max = luaL_optinteger(L, 1, HEADERS_MAX);
-	bool is_raw = lua_toboolean(L, 2);
+	lua_Integer max = ngx_req_max(L, 1, HEADERS_MAX), n = 0;
+	bool is_raw = lua_toboolean(L, 2), is_whole = true;
 	const struct http_head *h = lua_client_head(c);
-	size_t n = max > 0 && h->n > (size_t)max ? (size_t)max : h->n;
-	lua_createtable(L, 0, (int)n);
-	for (size_t i = 0; i < n; i++)
-		ngx_req_add_header(L, h->field[i].name, h->field[i].value, is_raw);
+	lua_createtable(L, 0, (int)h->n);
+	for (size_t i = 0; i < h->n && is_whole; i++) {
+		if (is_hidden(h->field[i].name))
+			continue;
+		is_whole = max == 0 || n < max;
+		if (is_whole)
+			ngx_req_add_header(L, h->field[i].name, h->field[i].value, is_raw);
+		n++;
+	}
 	if (!is_raw)
 		set_headers_meta(L);
-	if (n == h->n)
+	if (is_whole)
 		return 1;
 	lua_pushliteral(L, "truncated");
 	return 2;
@@ -131,33 +149,30 @@ static int l_start_time(lua_State *L)
 	return 1;
 }
 
-/* The table on top becomes what the one at that place holds, which is then on top. */
-static void move_into(lua_State *L, int at)
+void ngx_req_fill(lua_State *L, int to)
 {
-	lua_pushnil(L);
-	while (lua_next(L, at)) {
-		lua_pop(L, 1);
-		lua_pushvalue(L, -1);
-		lua_pushnil(L);
-		lua_rawset(L, at);
-	}
-	lua_pushnil(L);
-	while (lua_next(L, -2)) {
+	for (lua_pushnil(L); lua_next(L, to); lua_pop(L, 1)) {
 		lua_pushvalue(L, -2);
-		lua_insert(L, -2);
-		lua_rawset(L, at);
+		lua_pushnil(L);
+		lua_rawset(L, to);
 	}
-	lua_pushvalue(L, at);
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+		lua_pushvalue(L, -2);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, to);
+	}
+	lua_pop(L, 1);
+	lua_pushvalue(L, to);
 }
 
 static int l_get_uri_args(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
-	int max = (int)luaL_optinteger(L, 1, ARGS_MAX);
-	max = max < 0 ? ARGS_MAX : max;
+	int max = (int)ngx_req_max(L, 1, ARGS_MAX);
+	lua_settop(L, 2);
 	bool is_whole = uri_args_push(L, lua_client_head(c)->query, max);
 	if (lua_istable(L, 2))
-		move_into(L, 2);
+		ngx_req_fill(L, 2);
 	if (is_whole)
 		return 1;
 	lua_pushliteral(L, "truncated");
@@ -180,19 +195,21 @@ struct edit {
 	int values;        /* the stack's index of a value or an array of them; 0 = none */
 };
 
-/* What would break the head is percent-encoded. */
-static void put_escaped(struct http_writer *w, struct slice name, struct slice value)
+/* The value on top of the stack, which is taken. An empty one is none. */
+static void put_value(lua_State *L, struct http_writer *w, struct slice name)
 {
-	static const char hex[] = "0123456789ABCDEF";
-	http_put(w, name);
-	http_put(w, SLICE(": "));
-	for (size_t i = 0; i < value.len; i++) {
-		uint8_t c = value.at[i];
-		char coded[] = {'%', hex[c >> 4], hex[c & 15]};
-		bool is_bad = (c < 0x20 && c != '\t') || c == 0x7f;
-		http_put(w, is_bad ? slice_of(coded, sizeof coded) : slice_of(&value.at[i], 1));
+	struct slice value = args_tostring(L, lua_gettop(L));
+	char escaped[3];
+	while (value.len > 0 && (value.at[0] == ' ' || value.at[0] == '\t'))
+		value = slice_of(value.at + 1, value.len - 1);
+	if (value.len > 0) {
+		http_put(w, name);
+		http_put(w, SLICE(": "));
+		for (size_t i = 0; i < value.len && !w->overflow; i++)
+			http_put(w, slice_of(escaped, lua_header_escape(escaped, value.at[i])));
+		http_put(w, SLICE("\r\n"));
 	}
-	http_put(w, SLICE("\r\n"));
+	lua_pop(L, 1);
 }
 
 static void put_values(lua_State *L, struct http_writer *w, const struct edit *e)
@@ -200,13 +217,13 @@ static void put_values(lua_State *L, struct http_writer *w, const struct edit *e
 	if (!e->values)
 		return;
 	if (!lua_istable(L, e->values)) {
-		put_escaped(w, e->name, lua_check_slice(L, e->values));
+		lua_pushvalue(L, e->values);
+		put_value(L, w, e->name);
 		return;
 	}
 	for (int i = 1; i <= (int)lua_objlen(L, e->values); i++) {
 		lua_rawgeti(L, e->values, i);
-		put_escaped(w, e->name, lua_check_slice(L, -1));
-		lua_pop(L, 1);
+		put_value(L, w, e->name);
 	}
 }
 
@@ -253,9 +270,7 @@ static int l_set_header(lua_State *L)
 	if (lua_gettop(L) != 2)
 		return luaL_error(L, "expecting two arguments, but seen %d", lua_gettop(L));
 	struct slice name = check_name(L, buf);
-	struct edit e = {.drop = name, .name = name, .values = lua_isnil(L, 2) ? 0 : 2};
-	if (e.values && !lua_istable(L, 2) && lua_check_slice(L, 2).len == 0)
-		e.values = 0;
+	struct edit e = {.drop = name, .name = name, .values = lua_toboolean(L, 2) ? 2 : 0};
 	return apply(L, c, &e);
 }
 
@@ -313,17 +328,22 @@ static int l_set_uri(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	struct slice path = lua_check_slice(L, 1);
+	char target[HTTP_TARGET_MAX];
 	if (path.len == 0)
 		return luaL_error(L, "attempt to use zero-length uri");
 	if (lua_toboolean(L, 2))
 		return luaL_error(L, "API disabled in the context of %s",
 		        lua_phase_context(c->request->phase));
-	/* The path comes as it is meant; in the target it is written so that it is read so. */
-	char coded[HTTP_TARGET_MAX];
-	if (uri_escaped_len(path, URI_PATH) > sizeof coded)
+	size_t len = uri_escaped_len(path, URI_PATH);
+	if (len > sizeof target)
 		return luaL_error(L, "the target would be too long");
-	char *end = uri_escape(coded, path, URI_PATH);
-	return set_target(L, slice_of(coded, (size_t)(end - coded)), lua_client_head(c)->query);
+	uri_escape(target, path, URI_PATH);
+	return set_target(L, slice_of(target, len), lua_client_head(c)->query);
+}
+
+void ngx_req_set_args(lua_State *L, struct lua_client *c, struct slice args)
+{
+	set_target(L, lua_client_head(c)->path, args);
 }
 
 static int l_set_uri_args(lua_State *L)
@@ -333,14 +353,9 @@ static int l_set_uri_args(lua_State *L)
 		uri_args_write(L, 1);
 		lua_replace(L, 1);
 	}
-	return set_target(L, lua_client_head(c)->path, lua_check_slice(L, 1));
-}
-
-int ngx_req_set_args(lua_State *L, int at)
-{
-	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
-	struct slice args = lua_isnil(L, at) ? SLICE("") : lua_check_slice(L, at);
-	return set_target(L, lua_client_head(c)->path, args);
+	ngx_req_set_args(L, c, lua_check_slice(L, 1));
+	c->is_args_written = true;
+	return 0;
 }
 
 void ngx_req_open(lua_State *L)

@@ -3,6 +3,7 @@
 /* The answer: ngx.header, ngx.say and its like, ngx.exit, ngx.redirect. */
 
 #include "base/log.h"
+#include "lua/args.h"
 #include "lua/client.h"
 #include "lua/compat.h"
 #include "lua/ngx.h"
@@ -13,7 +14,9 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
-enum { HEADERS_MAX = 100, NAME_MAX_LEN = 256, STATUS_MIN = 200 };
+enum { HEADERS_MAX = 100, NAME_MAX_LEN = 256, STATUS_MIN = 200, URI_LOGGED_MAX = 200 };
+/* ngx.AGAIN, ngx.DONE */
+enum { EXIT_AGAIN = -2, EXIT_DONE = -4 };
 
 static int fail(lua_State *L, const char *why)
 {
@@ -29,7 +32,8 @@ static void complain(lua_State *L, const struct lua_client *c, const char *text)
 
 /* ---- headers ---- */
 
-/* As it goes over the wire: what scripts write with _ has -. */
+/* As it goes over the wire: what scripts write with _ has -, and the type is written as it is where
+ * no script sets it. */
 static struct slice header_name(lua_State *L, int arg, char buf[NAME_MAX_LEN])
 {
 	struct slice name = lua_check_slice(L, arg);
@@ -37,7 +41,9 @@ static struct slice header_name(lua_State *L, int arg, char buf[NAME_MAX_LEN])
 		luaL_error(L, "header name too long");
 	for (size_t i = 0; i < name.len; i++)
 		buf[i] = name.at[i] == '_' ? '-' : (char)name.at[i];
-	return slice_of(buf, name.len);
+	struct slice type = SLICE("Content-Type");
+	name = slice_of(buf, name.len);
+	return slice_equal_nocase(name, type) ? type : name;
 }
 
 static int push_fields(lua_State *L, const struct lua_client *c, struct slice name)
@@ -45,8 +51,7 @@ static int push_fields(lua_State *L, const struct lua_client *c, struct slice na
 	struct slice found, value;
 	if (!lua_answer_get(c, name, 0, &found, &value)) {
 		bool is_default = slice_equal_nocase(name, SLICE("Content-Type")) &&
-		                  c->answer_state != LUA_ANSWER_NONE && c->answered != 101 &&
-		                  !c->has_no_type;
+		                  lua_client_has_default_type(c);
 		if (is_default)
 			lua_pushliteral(L, "text/plain");
 		return is_default;
@@ -71,17 +76,12 @@ static int l_index_header(lua_State *L)
 	return push_fields(L, c, header_name(L, 2, buf));
 }
 
+/* An empty value is none. */
 static void add_value(lua_State *L, struct lua_client *c, struct slice name, int at)
 {
-	size_t len;
-	if (lua_isboolean(L, at))
-		lua_pushstring(L, lua_toboolean(L, at) ? "true" : "false");
-	else
-		lua_pushvalue(L, at);
-	const char *text = lua_tolstring(L, -1, &len);
-	if (!text)
-		luaL_error(L, "attempt to use a %s value as a header", luaL_typename(L, at));
-	if (!lua_answer_add(c, name, slice_of(text, len)))
+	lua_pushvalue(L, at);
+	struct slice value = args_tostring(L, lua_gettop(L));
+	if (value.len > 0 && !lua_answer_add(c, name, value))
 		luaL_error(L, "the header is too long, or there are too many");
 	lua_pop(L, 1);
 }
@@ -93,15 +93,18 @@ static bool is_single(struct slice name)
 	       slice_equal_nocase(name, SLICE("Content-Length"));
 }
 
+/* A Content-Type that was taken away is not there, not even the usual one. */
+static void note_type(struct lua_client *c, struct slice name)
+{
+	struct slice found, value;
+	if (slice_equal_nocase(name, SLICE("Content-Type")))
+		c->is_untyped = !lua_answer_get(c, name, 0, &found, &value);
+}
+
 static void set_field(lua_State *L, struct lua_client *c, struct slice name, int at)
 {
-	bool is_gone = lua_isnil(L, at) || (lua_isstring(L, at) && lua_objlen(L, at) == 0);
 	lua_answer_remove(c, name);
-	if (slice_equal_nocase(name, SLICE("Content-Type"))) {
-		name = SLICE("Content-Type");
-		c->has_no_type = is_gone;
-	}
-	if (is_gone)
+	if (lua_isnil(L, at))
 		return;
 	if (!lua_istable(L, at)) {
 		add_value(L, c, name, at);
@@ -125,8 +128,10 @@ static int l_newindex_header(lua_State *L)
 	if (c->answer_state != LUA_ANSWER_NONE)
 		complain(L, c,
 		        "attempt to set ngx.header.HEADER after sending out response headers");
-	else
+	else {
 		set_field(L, c, name, 3);
+		note_type(c, name);
+	}
 	return 0;
 }
 
@@ -315,7 +320,9 @@ static int l_flush(lua_State *L)
 
 static int l_eof(lua_State *L)
 {
-	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
+	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
+	if (c->request->phase == LUA_PHASE_LOG)
+		return fail(L, "seen eof");
 	if (c->is_raw)
 		return fail(L, "raw request socket acquired");
 	if (c->answer_state == LUA_ANSWER_ENDED)
@@ -335,6 +342,9 @@ static int l_exit(lua_State *L)
 	        lua_request_in(L, LUA_PHASES_CLIENT | LUA_PHASE_TIMER | LUA_PHASE_INIT_WORKER);
 	int status = (int)luaL_checkinteger(L, 1);
 	struct lua_client *c = r->client;
+	if (status == EXIT_AGAIN || status == EXIT_DONE)
+		return luaL_error(
+		        L, "bad argument #1 to 'exit' (does not accept NGX_AGAIN or NGX_DONE)");
 	if (c && c->answer_state != LUA_ANSWER_NONE && status >= STATUS_MIN &&
 	        status != c->answered && status != 444 && status != 499) {
 		char text[120];
@@ -353,23 +363,29 @@ static bool is_redirect(lua_Integer status)
 	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-/* `"0x0d" in redirect uri "/x\x0D"`: what would break the head is refused, and shown. */
-static void refuse_unsafe(lua_State *L, struct slice uri)
+/* Control characters would be fields of their own. */
+static void check_uri(lua_State *L, struct slice uri)
 {
-	char shown[300];
-	size_t bad = 0, n = 0;
-	while (bad < uri.len && uri.at[bad] >= 0x20 && uri.at[bad] != 0x7f)
-		bad++;
-	if (bad == uri.len)
+	luaL_Buffer b;
+	size_t at = 0;
+	char hex[8];
+	while (at < uri.len && uri.at[at] >= 0x20 && uri.at[at] != 0x7f)
+		at++;
+	if (at == uri.len)
 		return;
-	for (size_t i = 0; i < uri.len && n + 5 < sizeof shown; i++) {
-		bool is_plain = uri.at[i] >= 0x20 && uri.at[i] < 0x7f;
-		n += (size_t)snprintf(
-		        shown + n, sizeof shown - n, is_plain ? "%c" : "\\x%02X", uri.at[i]);
+	luaL_buffinit(L, &b);
+	for (size_t i = 0; i < uri.len && i < URI_LOGGED_MAX; i++) {
+		uint8_t ch = uri.at[i];
+		if (ch >= 0x20 && ch < 0x7f && ch != '"' && ch != '\\') {
+			luaL_addchar(&b, (char)ch);
+			continue;
+		}
+		snprintf(hex, sizeof hex, "\\x%02X", ch);
+		luaL_addstring(&b, hex);
 	}
-	char byte[8];
-	snprintf(byte, sizeof byte, "0x%02x", uri.at[bad]);
-	luaL_error(L, "unsafe byte \"%s\" in redirect uri \"%s\"", byte, shown);
+	luaL_pushresult(&b);
+	snprintf(hex, sizeof hex, "0x%02x", uri.at[at]);
+	luaL_error(L, "unsafe byte \"%s\" in redirect uri \"%s\"", hex, lua_tostring(L, -1));
 }
 
 static int l_redirect(lua_State *L)
@@ -383,7 +399,7 @@ static int l_redirect(lua_State *L)
 		                     "ngx.HTTP_TEMPORARY_REDIRECT are allowed");
 	if (c->answer_state != LUA_ANSWER_NONE)
 		return luaL_error(L, "attempt to call ngx.redirect after sending out the headers");
-	refuse_unsafe(L, uri);
+	check_uri(L, uri);
 	lua_thread_need_yield(L);
 	lua_answer_remove(c, SLICE("Location"));
 	if (!lua_answer_add(c, SLICE("Location"), uri))

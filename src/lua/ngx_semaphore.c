@@ -62,7 +62,13 @@ static int l_wait(lua_State *L)
 {
 	struct semaphore *s = check(L);
 	lua_Number seconds = luaL_checknumber(L, 2);
-	lua_request_in(L, LUA_PHASES_YIELD);
+	struct lua_request *r = lua_request_need(L);
+	if (!(r->phase & LUA_PHASES_YIELD)) {
+		lua_pushnil(L);
+		lua_pushfstring(
+		        L, "API disabled in the context of %s", lua_phase_context(r->phase));
+		return 2;
+	}
 	if (seconds < 0)
 		return luaL_error(L, "no negative number");
 	if (s->resources > 0 && s->waiting == 0) {

@@ -79,9 +79,8 @@ static int l_wait(lua_State *L)
 		return luaL_error(L, "at least one coroutine should be specified");
 	for (int i = 1; i <= n; i++) {
 		struct lua_thread *t = check_child(L, i);
-		if (!t) {
+		if (!t)
 			return fail(L, "already waited or killed");
-		}
 		if (t->state == LUA_ZOMBIE)
 			return take_results(L, t);
 	}
@@ -89,6 +88,14 @@ static int l_wait(lua_State *L)
 	for (int i = 1; i <= n; i++)
 		check_child(L, i)->is_awaited = true;
 	return lua_wait(L, w, 0);
+}
+
+static bool is_below(lua_State *L, const struct lua_thread *t)
+{
+	const struct lua_thread *at = lua_thread_of(L);
+	while (at && at != t)
+		at = at->parent;
+	return at != NULL;
 }
 
 static int l_kill(lua_State *L)
@@ -101,7 +108,8 @@ static int l_kill(lua_State *L)
 		return fail(L, "already waited or killed");
 	if (!t || t->kind != LUA_LIGHT)
 		return fail(L, "not user thread");
-	if (t->spawner != L)
+	/* A parent that its child has resumed would end itself. */
+	if (t->spawner != L || is_below(L, t))
 		return fail(L, "killer not parent");
 	if (t->state == LUA_ZOMBIE) {
 		lua_thread_free(t);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "http/cookie.h"
 #include "http/uri.h"
+#include "lua/args.h"
 #include "lua/body.h"
 #include "lua/ngx.h"
 #include "lua/uri_args.h"
@@ -51,19 +52,25 @@ static void push_uri(lua_State *L, struct lua_client *c)
 	lua_pushlstring(L, plain, len);
 }
 
+/* As it came, whatever a script has changed since. */
+static struct slice first_head(const struct lua_client *c)
+{
+	return c->original ? slice_of(c->original, c->original_len)
+	                   : slice_of(c->head, c->head_len);
+}
+
 static void push_request_uri(lua_State *L, struct lua_client *c)
 {
-	struct slice head = c->original ? slice_of(c->original, c->original_len)
-	                                : slice_of(c->head, c->head_len);
-	const uint8_t *from = (const uint8_t *)memchr(head.at, ' ', head.len) + 1;
-	const uint8_t *end = memchr(from, ' ', head.len - (size_t)(from - head.at));
-	lua_push_slice(L, slice_of(from, (size_t)(end - from)));
+	struct slice head = first_head(c);
+	const uint8_t *at = memchr(head.at, ' ', head.len);
+	const uint8_t *end = memchr(at + 1, ' ', head.len - (size_t)(at + 1 - head.at));
+	lua_push_slice(L, slice_of(at + 1, (size_t)(end - at - 1)));
 }
 
 static void push_args(lua_State *L, struct lua_client *c)
 {
 	const struct http_head *h = lua_client_head(c);
-	if (h->query.len > 0)
+	if (h->query.len > 0 || c->is_args_written)
 		lua_push_slice(L, h->query);
 }
 
@@ -93,18 +100,28 @@ static void push_protocol(lua_State *L, struct lua_client *c)
 
 static void push_request(lua_State *L, struct lua_client *c)
 {
-	const uint8_t *end = memchr(c->head, '\r', c->head_len);
-	lua_push_slice(L, slice_of(c->head, (size_t)(end - c->head)));
+	struct slice head = first_head(c);
+	const uint8_t *end = memchr(head.at, '\r', head.len);
+	lua_push_slice(L, slice_of(head.at, (size_t)(end - head.at)));
 }
 
 static void push_request_length(lua_State *L, struct lua_client *c)
 {
-	lua_pushfstring(L, "%d", (int)c->head_len);
+	lua_pushfstring(L, "%d", (int)first_head(c).len);
+}
+
+/* It has one, be it empty. */
+static bool has_body(const struct http_head *h)
+{
+	bool has = h->framing != HTTP_BODY_NONE;
+	for (size_t i = 0; i < h->n && !has; i++)
+		has = slice_equal_nocase(h->field[i].name, SLICE("Content-Length"));
+	return has;
 }
 
 static void push_request_body(lua_State *L, struct lua_client *c)
 {
-	if (c->body && c->body->is_whole && c->body->len > 0)
+	if (c->body && c->body->is_whole && has_body(lua_client_head(c)))
 		lua_pushlstring(L, (const char *)c->body->bytes, c->body->len);
 }
 
@@ -225,41 +242,36 @@ static void push_https(lua_State *L, struct lua_client *c)
 static void push_ssl_protocol(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	if (!find_tls(c, &tls))
-		return;
-	push_text(L, tls.version);
+	if (find_tls(c, &tls))
+		push_text(L, tls.version);
 }
 
 static void push_ssl_cipher(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	if (!find_tls(c, &tls))
-		return;
-	push_text(L, tls.cipher);
+	if (find_tls(c, &tls))
+		push_text(L, tls.cipher);
 }
 
 static void push_ssl_server_name(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	if (!find_tls(c, &tls))
-		return;
-	lua_push_slice(L, tls.server_name);
+	if (find_tls(c, &tls) && tls.server_name.len > 0)
+		lua_push_slice(L, tls.server_name);
 }
 
 static void push_ssl_client_subject(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	if (!find_tls(c, &tls))
-		return;
-	lua_push_slice(L, tls.subject);
+	if (find_tls(c, &tls) && tls.subject.len > 0)
+		lua_push_slice(L, tls.subject);
 }
 
 static void push_ssl_client_issuer(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
-	if (!find_tls(c, &tls))
-		return;
-	lua_push_slice(L, tls.issuer);
+	if (find_tls(c, &tls) && tls.issuer.len > 0)
+		lua_push_slice(L, tls.issuer);
 }
 
 /* One that does not hold ends the handshake, so none FAILED. */
@@ -468,11 +480,10 @@ static void push_sent_header(lua_State *L, struct lua_client *c, struct slice re
 	struct slice found, value;
 	for (size_t i = 0; i < rest.len; i++)
 		name[i] = rest.at[i] == '_' ? '-' : rest.at[i];
-	struct slice wanted = slice_of(name, rest.len);
-	if (lua_answer_get(c, wanted, 0, &found, &value))
+	bool is_type = slice_equal_nocase(slice_of(name, rest.len), SLICE("Content-Type"));
+	if (lua_answer_get(c, slice_of(name, rest.len), 0, &found, &value))
 		lua_push_slice(L, value);
-	else if (slice_equal_nocase(wanted, SLICE("Content-Type")) && c->answered &&
-	         !c->has_no_type && c->answered != 101)
+	else if (is_type && lua_client_has_default_type(c))
 		push_text(L, "text/plain");
 }
 
@@ -599,23 +610,27 @@ static void choose_server(lua_State *L, struct lua_client *c, struct slice name)
 	c->server = copy;
 }
 
+static int set_args(lua_State *L)
+{
+	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
+	bool is_nil = lua_isnil(L, 3);
+	ngx_req_set_args(L, c, is_nil ? SLICE("") : args_tostring(L, 3));
+	c->is_args_written = !is_nil;
+	return 0;
+}
+
 static int l_newindex(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	struct slice name = lua_check_slice(L, 2);
 	if (name.len == 0 || name.len > NAME_MAX_LEN)
 		return luaL_error(L, "bad variable name");
-	if (slice_equal(name, SLICE("args")) && c->request->phase != LUA_PHASE_LOG)
-		return ngx_req_set_args(L, 3);
+	if (slice_equal(name, SLICE("args")))
+		return set_args(L);
 	if (is_builtin(name))
 		return luaL_error(L, "variable \"%s\" not changeable", lua_tostring(L, 2));
-	if (!lua_isnil(L, 3)) {
-		lua_getglobal(L, "tostring");
-		lua_pushvalue(L, 3);
-		lua_call(L, 1, 1);
-		lua_replace(L, 3);
-		lua_check_slice(L, 3);
-	}
+	if (!lua_isnil(L, 3))
+		args_tostring(L, 3);
 	if (c->request->phase == LUA_PHASE_ACCESS && !lua_isnil(L, 3)) {
 		if (slice_equal(name, SLICE("upstream")))
 			choose_group(L, c, lua_check_slice(L, 3));

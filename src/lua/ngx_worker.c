@@ -9,6 +9,7 @@
 #include "lua/worker.h"
 
 #include <lauxlib.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static struct lua_worker *worker_of(lua_State *L)

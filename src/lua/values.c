@@ -6,9 +6,11 @@
 #include "lua/worker.h"
 
 #include <lauxlib.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 
-enum { HOLES_MAX = 1000, DEPTH_MAX = 100, SCRATCH_FIRST = 4096, SCRATCH_KEPT = 256 * 1024 };
+enum { DEPTH_MAX = 100, HOLES_MAX = 1000000, SCRATCH_FIRST = 4096, SCRATCH_KEPT = 256 * 1024 };
 
 struct slice lua_check_slice(lua_State *L, int arg)
 {
@@ -42,12 +44,29 @@ static void append_text(lua_State *L, struct lua_worker *lw, const char *text)
 	append(L, lw, text, strlen(text));
 }
 
-/* As the C library rounds, not LuaJIT. */
-static void append_number(lua_State *L, struct lua_worker *lw, int at)
+/* 14 digits, of which the last is rounded as C does it: half to even. */
+static void append_inexact(lua_State *L, struct lua_worker *lw, lua_Number number)
 {
 	char digits[40];
-	append(L, lw, digits,
-	        (size_t)snprintf(digits, sizeof digits, "%.14g", lua_tonumber(L, at)));
+	if (isnan(number))
+		append_text(L, lw, "nan");
+	else
+		append(L, lw, digits, (size_t)snprintf(digits, sizeof digits, "%.14g", number));
+}
+
+/* A number stays one in its table: it is written by a copy. */
+static void append_number(lua_State *L, struct lua_worker *lw, int at)
+{
+	size_t len;
+	lua_Number number = lua_tonumber(L, at);
+	if (number != (lua_Number)(int32_t)lua_tointeger(L, at)) {
+		append_inexact(L, lw, number);
+		return;
+	}
+	lua_pushvalue(L, at);
+	const char *text = lua_tolstring(L, -1, &len);
+	append(L, lw, text, len);
+	lua_pop(L, 1);
 }
 
 /* How values in arrays are taken. */
@@ -59,21 +78,21 @@ struct taking {
 static void append_value(
         lua_State *L, struct lua_worker *lw, const struct taking *how, int at, int depth);
 
-/* Keys are 1 to n, whatever their order. */
-static int array_size(lua_State *L, int arg, int at)
+/* The largest key. All are to be whole numbers, and where a nil is refused none may be missing. */
+static int array_size(lua_State *L, const struct taking *how, int at)
 {
 	int n = 0, max = 0;
 	lua_pushnil(L);
 	while (lua_next(L, at)) {
 		lua_Number key = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
 		if (key < 1 || key != (lua_Number)(int)key)
-			luaL_argerror(L, arg, "non-array table found");
+			luaL_argerror(L, how->arg, "non-array table found");
 		max = (int)key > max ? (int)key : max;
 		n++;
 		lua_pop(L, 1);
 	}
-	if (max > 2 * n + HOLES_MAX)
-		luaL_argerror(L, arg, "bad data type nil found");
+	if (n != max && (how->is_strict || max > HOLES_MAX))
+		luaL_argerror(L, how->arg, "bad data type nil found");
 	return max;
 }
 
@@ -83,7 +102,7 @@ static void append_array(
 	int arg = how->arg;
 	if (depth > DEPTH_MAX || !lua_checkstack(L, 8))
 		luaL_argerror(L, arg, "array table nested too deeply");
-	int n = array_size(L, arg, at);
+	int n = array_size(L, how, at);
 	for (int i = 1; i <= n; i++) {
 		lua_rawgeti(L, at, i);
 		append_value(L, lw, how, lua_gettop(L), depth + 1);
@@ -135,28 +154,6 @@ static void append_value(
 	luaL_argerror(L, arg, why);
 }
 
-/* As ngx.log() takes it: no arrays, but what has a __tostring. */
-static void append_logged(lua_State *L, struct lua_worker *lw, int arg)
-{
-	char why[120];
-	size_t len;
-	int type = lua_type(L, arg);
-	if (type == LUA_TTABLE || type == LUA_TUSERDATA) {
-		if (!luaL_callmeta(L, arg, "__tostring") || !lua_isstring(L, -1))
-			luaL_argerror(L, arg, "expected table to have __tostring metamethod");
-		const char *text = lua_tolstring(L, -1, &len);
-		append(L, lw, text, len);
-		lua_pop(L, 1);
-		return;
-	}
-	if (type == LUA_TFUNCTION || type == LUA_TTHREAD) {
-		snprintf(why, sizeof why, "string, number, boolean, or nil expected, got %s",
-		        luaL_typename(L, arg));
-		luaL_argerror(L, arg, why);
-	}
-	append_value(L, lw, &(struct taking){arg, false}, arg, 0);
-}
-
 static struct lua_worker *begin(lua_State *L)
 {
 	struct lua_worker *lw = lua_vm_of(L)->worker;
@@ -174,14 +171,6 @@ struct slice lua_gather(lua_State *L, int first, int last)
 	struct lua_worker *lw = begin(L);
 	for (int i = first; i <= last; i++)
 		append_value(L, lw, &(struct taking){.arg = i}, i, 0);
-	return slice_of(lw->scratch.at, lw->scratch.len);
-}
-
-struct slice lua_gather_logged(lua_State *L, int first, int last)
-{
-	struct lua_worker *lw = begin(L);
-	for (int i = first; i <= last; i++)
-		append_logged(L, lw, i);
 	return slice_of(lw->scratch.at, lw->scratch.len);
 }
 

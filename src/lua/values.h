@@ -17,7 +17,5 @@ struct slice lua_check_slice(lua_State *L, int arg);
  * and arrays of these, one behind the other. Raises for others. The bytes are the worker's: until
  * the next call. */
 struct slice lua_gather(lua_State *L, int first, int last);
-/* The same as ngx.log() takes them. A __tostring that logs has the bytes for itself. */
-struct slice lua_gather_logged(lua_State *L, int first, int last);
 /* The same of one argument as a socket's send() takes it: in arrays strings and numbers only. */
 struct slice lua_gather_array(lua_State *L, int arg);

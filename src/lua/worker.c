@@ -59,23 +59,36 @@ struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
 	return lw;
 }
 
-enum { WALL_STALE_MS = 1000 };
+enum { WALL_STALE_MS = 1000, WALL_BACK_MS = 20 };
+
+static uint64_t now_of(clockid_t id)
+{
+	struct timespec now;
+	clock_gettime(id, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The turn's time, as far as it is later than when the wall clock was read. */
+static uint64_t told_ms(const struct lua_worker *lw, uint64_t turn_ms)
+{
+	return lw->wall_ms + (turn_ms > lw->wall_at_ms ? turn_ms - lw->wall_at_ms : 0);
+}
 
 uint64_t lua_worker_wall_ms(void *owner, bool renew)
 {
 	struct lua_worker *lw = owner;
-	struct timespec now;
 	uint64_t turn_ms = lw->worker ? lw->worker->now_ms : 0;
-	if (renew || !lw->wall_ms || !turn_ms || turn_ms - lw->wall_at_ms > WALL_STALE_MS) {
-		uint64_t told_ms = lw->wall_ms + (turn_ms - lw->wall_at_ms);
-		clock_gettime(CLOCK_REALTIME, &now);
-		lw->wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-		lw->wall_at_ms = turn_ms;
-		/* Two clocks were cut to milliseconds: time must not go back for that. */
-		if (told_ms == lw->wall_ms + 1)
-			lw->wall_ms = told_ms;
+	uint64_t told = told_ms(lw, turn_ms);
+	if (renew || !lw->wall_ms || !turn_ms || turn_ms > lw->wall_at_ms + WALL_STALE_MS) {
+		lw->wall_ms = now_of(CLOCK_REALTIME);
+		lw->wall_at_ms = turn_ms ? worker_running_ms(lw->worker) : 0;
+		/* Two clocks were cut to milliseconds, and each may be adjusted a little: time must
+		 * not go back for that. */
+		if (told > lw->wall_ms && told - lw->wall_ms <= WALL_BACK_MS)
+			lw->wall_ms = told;
+		told = told_ms(lw, turn_ms);
 	}
-	return lw->wall_ms + (turn_ms - lw->wall_at_ms);
+	return told;
 }
 
 void lua_worker_turn_end(struct lua_worker *lw)

@@ -33,7 +33,7 @@ struct post { /* a message of our own, freed when it was heard */
  * it goes on from when the alarm was due. */
 enum { LATE_MS = 500, CATCH_UP_MS = 1000 };
 
-static uint64_t running_ms(const struct worker *w)
+uint64_t worker_running_ms(const struct worker *w)
 {
 	return w->priv->is_still ? w->now_ms : clock_ms() - w->priv->lost_ms;
 }
@@ -62,7 +62,7 @@ void worker_read_clock_now(struct worker *w)
 	p->has_clock = true;
 	if (p->is_behind)
 		return;
-	uint64_t now = running_ms(w);
+	uint64_t now = worker_running_ms(w);
 	if (!p->is_still && now > p->alarm_ms && now - p->alarm_ms > LATE_MS)
 		fall_behind(w);
 	else
@@ -262,7 +262,7 @@ static bool set_alarm(struct worker *w, uint64_t when)
 
 	if (when >= p->alarm_ms)
 		return true;
-	uint64_t now = running_ms(w);
+	uint64_t now = worker_running_ms(w);
 	uint64_t wait = when > now ? when - now : 0;
 	struct timeval tv = {
 	        .tv_sec = (time_t)(wait / 1000), .tv_usec = (suseconds_t)(wait % 1000 * 1000)};
@@ -280,7 +280,7 @@ static bool may_wait(struct worker *w, int wait_ms)
 	if (wait_ms == 0 || !list_is_empty(&w->ready) || until <= w->now_ms || w->priv->is_behind)
 		return false;
 	if (wait_ms > 0) {
-		uint64_t limit = running_ms(w) + (unsigned)wait_ms;
+		uint64_t limit = worker_running_ms(w) + (unsigned)wait_ms;
 		until = limit < until ? limit : until;
 	}
 	return set_alarm(w, until);

@@ -86,6 +86,8 @@ bool worker_start(struct worker *w, worker_fn first, worker_fn last, void *arg);
 /* Runs one turn on the calling thread; waits at most wait_ms (-1 = for ever).
  * For tests, fuzzers and simulated streams. */
 void worker_turn(struct worker *w, int wait_ms);
+/* The worker's clock as it is now, which now_ms will be in the next turn. */
+uint64_t worker_running_ms(const struct worker *w);
 /* The worker's clock stands still at now_ms (not before the present one) from now on,
  * until the next call. For tests and fuzzers. */
 void worker_set_time(struct worker *w, uint64_t now_ms);

@@ -322,6 +322,9 @@ void handler_finish(
 		next_request(s, unread, skip);
 		return;
 	}
+	/* What was a WebSocket has its last word when its connection ends. */
+	if (s->status != 101)
+		handler_log(s);
 	session_blame(s, s->status == 101 || end > HANDLER_CLOSE ? CAUSE_HANDLER : CAUSE_REFUSED,
 	        CLOSED_BY_PROXY, 0);
 	if (is_gone || end == HANDLER_DROP || end == HANDLER_RESET)
