@@ -472,7 +472,7 @@ def test_a_socket_outlives_no_request(lua, upstreams, begun):
         package.loaded.kept = sock
         ngx.timer.at(0.001, function ()
             for _, name in ipairs { "send", "receive", "close", "setkeepalive", "getreusedtimes" } do
-                ngx.log(ngx.WARN, name, ": ", tostring(select(2, pcall(sock[name], sock, "x"))))
+                ngx.log(ngx.WARN, name, ": ", tostring(select(2, sock[name](sock, "x"))))
             end
             ngx.log(ngx.WARN, "connect: ", tostring(sock:connect("127.0.0.1", port)))
         end)
@@ -483,4 +483,4 @@ def test_a_socket_outlives_no_request(lua, upstreams, begun):
     up.accept().expect_end()
     d.wait_text("connect: 1")
     for name in ("send", "receive", "close", "getreusedtimes"):
-        d.wait_text(f"{name}: bad request")
+        d.wait_text(f"{name}: closed")
