@@ -100,9 +100,10 @@ static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
         const struct lua_tls_keys *k, const struct files *f)
 {
 	char why[TLS_WHY_MAX];
-	struct tls_client_settings s = {
-	        .tls = {TLS_FLOOR_1_2, k->ciphers ? k->ciphers : TLS_CIPHERS, TLS_CIPHERSUITES,
-	                TLS_GROUPS},
+	struct tls_client_settings s = {.tls = {.min_version = TLS_FLOOR_1_2,
+	                                        .ciphers = k->ciphers ? k->ciphers : TLS_CIPHERS,
+	                                        .ciphersuites = TLS_CIPHERSUITES,
+	                                        .groups = TLS_GROUPS},
 	        .verify = true,
 	        .depth = k->depth,
 	        .is_mute = true,
@@ -111,7 +112,7 @@ static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
 	        .key = bytes_of(k->key ? &f->key : &f->certificate)};
 	if (k->versions.is_given) {
 		s.tls.min_version = k->versions.has_1_2 ? TLS_FLOOR_1_2 : TLS_FLOOR_1_3;
-		s.tls.no_1_3 = !k->versions.has_1_3;
+		s.no_1_3 = !k->versions.has_1_3;
 	}
 	struct tls_client *c = tls_client_new(&s, why);
 	if (!c)

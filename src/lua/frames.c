@@ -54,7 +54,7 @@ struct lua_frames *lua_frames_of(lua_State *L, int at)
 		return NULL;
 	lua_pushvalue(L, at);
 	f = lua_newuserdata(L, sizeof *f);
-	*f = (struct lua_frames){.magic = &magic, .socket = s, .sock = lua_topointer(L, -2)};
+	*f = (struct lua_frames){.magic = &magic, .socket = s};
 	s->frames = f;
 	luaL_getmetatable(L, meta_name);
 	lua_setmetatable(L, -2);

@@ -30,7 +30,6 @@ enum { LUA_FRAMES_SLOT = 2 };
 struct lua_frames {
 	const void *magic;
 	struct lua_socket *socket; /* NULL: it is gone */
-	const void *sock;          /* the script's table for it, to compare */
 	/* Of the reader that waits, or has just asked. */
 	double max_len;
 	bool needs_mask; /* unmasked frames are refused */
@@ -40,7 +39,7 @@ struct lua_frames {
 	bool auto_pong, auto_close, checks_utf8, whole_messages;
 	bool is_answered;            /* auto_close has sent a close frame */
 	bool masks;                  /* own frames of auto_pong and auto_close */
-	double max_message;          /* 0 = as max_len */
+	uint32_t max_message;        /* 0 = as max_len */
 	struct lua_message *message; /* what came of one that is not whole; NULL = none */
 };
 

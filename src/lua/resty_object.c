@@ -79,8 +79,7 @@ static void look(lua_State *L, struct object *o)
 	if (o->is_fatal)
 		return;
 	get(L, o, UP_SOCK);
-	if (!o->frames || o->frames->sock != lua_topointer(L, -1))
-		o->frames = lua_frames_of(L, lua_gettop(L));
+	o->frames = lua_frames_of(L, lua_gettop(L));
 	o->has_sock = o->frames || lua_toboolean(L, -1);
 	if (o->frames)
 		lua_frames_need(L, o->frames);
@@ -383,7 +382,8 @@ int resty_options(lua_State *L)
 	f->whole_messages = option(L, "whole_messages");
 	f->masks = lua_toboolean(L, 4);
 	lua_getfield(L, 2, "max_message_len");
-	f->max_message = lua_isnil(L, -1) ? luaL_checknumber(L, 3) : luaL_checknumber(L, -1);
+	lua_Number max = lua_isnil(L, -1) ? luaL_checknumber(L, 3) : luaL_checknumber(L, -1);
+	f->max_message = max < 1 ? 1 : max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 	return 0;
 }
 

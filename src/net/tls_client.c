@@ -139,6 +139,8 @@ struct tls_client *tls_client_new(const struct tls_client_settings *s, char why[
 		tls_error_clear();
 		return NULL;
 	}
+	if (s->no_1_3)
+		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	if (!s->is_mute)
 		SSL_CTX_set_alpn_protos(ctx, protocols, sizeof protocols - 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

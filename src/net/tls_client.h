@@ -17,6 +17,7 @@ struct tls_client;
 struct tls_client_settings {
 	struct tls_settings tls;
 	unsigned depth;          /* CAs between it and a trusted one, at most; 0 = any */
+	bool no_1_3;             /* TLS 1.2 is the newest */
 	bool is_mute;            /* says nothing of the protocol that will be spoken (ALPN) */
 	bool verify;             /* the server's certificate, and that it holds its name */
 	struct slice ca;         /* PEM; empty: the system's */

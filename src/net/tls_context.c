@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -130,8 +131,6 @@ static bool set_algorithms(SSL_CTX *ctx, const struct tls_settings *s, char why[
 {
 	SSL_CTX_set_min_proto_version(
 	        ctx, s->min_version == TLS_FLOOR_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-	if (s->no_1_3)
-		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	if (!set_list(ctx, s->ciphers, TLS_CIPHERS, SSL_CTX_set_cipher_list,
 	            "OpenSSL knows no such ciphers", why) ||
 	        !set_list(ctx, s->ciphersuites, TLS_CIPHERSUITES, SSL_CTX_set_ciphersuites,
@@ -195,6 +194,9 @@ STACK_OF(X509) * tls_read_certificates(struct slice pem, char why[TLS_WHY_MAX])
 		tls_error_take(why);
 	else if (sk_X509_num(all) == 0)
 		snprintf(why, TLS_WHY_MAX, "it holds no certificate in PEM");
+	/* What OpenSSL works out of a certificate when it is used first: here, by one thread. */
+	for (int i = 0; why[0] == '\0' && i < sk_X509_num(all); i++)
+		X509_check_purpose(sk_X509_value(all, i), -1, 0);
 	tls_error_clear();
 	BIO_free(b);
 	if (why[0] == '\0')

@@ -18,7 +18,6 @@ struct tls_settings {
 	const char *ciphers;      /* of TLS 1.2 */
 	const char *ciphersuites; /* of TLS 1.3 */
 	const char *groups;
-	bool no_1_3; /* TLS 1.2 is the newest */
 };
 
 /* Mozilla's intermediate profile. Its DHE suites are in the list, but without parameters of

@@ -178,6 +178,9 @@ def test_the_request_as_scripts_see_it(lua):
         local h = ngx.req.get_headers()
         ngx.say(h["x-one"], " ", h.X_One, " ", h["X-ONE"], " ", type(h.x_two), " ", h.x_two[1], h.x_two[2])
         ngx.say(ngx.req.get_headers(0, true)["X-One"], " ", select(2, ngx.req.get_headers(2)))
+        assert(ngx.req.get_uri_args(10).a == "1")
+        local into = {old = 1}
+        assert(ngx.req.get_uri_args(10, into) == into and into.a == "1" and into.old == nil)
         local a = ngx.req.get_uri_args()
         ngx.say(a.a, " ", a.b[1], a.b[2], " ", tostring(a.c), " ", ngx.var.arg_a, " ", ngx.var.args)
         ngx.say(ngx.var.uri, " ", ngx.var.request_uri, " ", ngx.var.request_method, " ", ngx.var.scheme, " ",
