@@ -64,8 +64,8 @@ local function ask()
 end
 
 local status, fields = ask()
-if not status then
-    ngx.log(ngx.ERR, "the token service does not answer: ", fields)
+if not status or status >= 500 then
+    ngx.log(ngx.ERR, "the token service does not answer: ", status or fields)
     return ngx.exit(503)
 elseif status ~= 200 and status ~= 204 then
     return ngx.exit(403)

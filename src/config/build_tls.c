@@ -302,8 +302,10 @@ static void make_client(struct draft *d, struct draft_upstream *u)
 	        is_read = !u->tls.ca.path || read_file(d, u->section, &u->tls.ca, PEM_MAX, &ca);
 	long left;
 	is_read = is_read && read_pair(d, u, &chain, &key);
-	struct tls_client_settings s = {
-	        .tls = {TLS_FLOOR_1_2, TLS_CIPHERS, TLS_CIPHERSUITES, TLS_GROUPS},
+	struct tls_client_settings s = {.tls = {.min_version = TLS_FLOOR_1_2,
+	                                        .ciphers = TLS_CIPHERS,
+	                                        .ciphersuites = TLS_CIPHERSUITES,
+	                                        .groups = TLS_GROUPS},
 	        .verify = u->tls.verify,
 	        .ca = bytes_of(&ca),
 	        .name = u->tls.name,

@@ -26,7 +26,11 @@ struct field {
 	size_t len; /* of all of it */
 };
 
-enum { HEAD_MAX = HTTP_HEAD_MAX + 2048, SIZE_FIRST = 112, ANSWER_MAX = HTTP_HEAD_MAX };
+enum {
+	HEAD_MAX = HTTP_HEAD_MAX + 2048,
+	SIZE_FIRST = 80 /* what a 101 has */,
+	ANSWER_MAX = HTTP_HEAD_MAX
+};
 
 /* ---- headers ---- */
 

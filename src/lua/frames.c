@@ -19,13 +19,19 @@ static const char meta_name[] = "moongate.frames";
 void lua_frames_forget(struct lua_frames *f)
 {
 	struct lua_socket *s = f->socket;
-	if (s->in && s->in->reader && s->in->reader->owner == f)
+	/* After its request's end the connection may be gone, and nobody waits. */
+	if (s->request && s->in && s->in->reader && s->in->reader->owner == f)
 		s->in->reader = NULL;
-	if (s->out)
+	if (s->request && s->out)
 		lua_frames_drop_writers(f);
 	lua_message_free(f->message);
 	f->message = NULL;
 	f->socket = NULL;
+}
+
+bool lua_frames_is(const struct lua_frames *f)
+{
+	return f && f->magic == &magic;
 }
 
 struct lua_frames *lua_frames_at(lua_State *L, int at)
@@ -48,7 +54,7 @@ struct lua_frames *lua_frames_of(lua_State *L, int at)
 		return NULL;
 	lua_pushvalue(L, at);
 	f = lua_newuserdata(L, sizeof *f);
-	*f = (struct lua_frames){.magic = &magic, .socket = s, .sock = lua_topointer(L, -2)};
+	*f = (struct lua_frames){.magic = &magic, .socket = s};
 	s->frames = f;
 	luaL_getmetatable(L, meta_name);
 	lua_setmetatable(L, -2);

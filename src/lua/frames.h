@@ -30,7 +30,6 @@ enum { LUA_FRAMES_SLOT = 2 };
 struct lua_frames {
 	const void *magic;
 	struct lua_socket *socket; /* NULL: it is gone */
-	const void *sock;          /* the script's table for it, to compare */
 	/* Of the reader that waits, or has just asked. */
 	double max_len;
 	bool needs_mask; /* unmasked frames are refused */
@@ -40,7 +39,7 @@ struct lua_frames {
 	bool auto_pong, auto_close, checks_utf8, whole_messages;
 	bool is_answered;            /* auto_close has sent a close frame */
 	bool masks;                  /* own frames of auto_pong and auto_close */
-	double max_message;          /* 0 = as max_len */
+	uint32_t max_message;        /* 0 = as max_len */
 	struct lua_message *message; /* what came of one that is not whole; NULL = none */
 };
 
@@ -53,6 +52,8 @@ void lua_frames_forget(struct lua_frames *f);
 /* frames_send.c: nobody waits for its room any more. */
 void lua_frames_drop_writers(struct lua_frames *f);
 bool lua_frames_is_strict(const struct lua_frames *f);
+/* Whether that is one, whatever memory it is. */
+bool lua_frames_is(const struct lua_frames *f);
 /* Once for each VM. */
 void lua_frames_open(lua_State *L);
 /* Raises `bad request` when the running request is another than the socket's. */
@@ -61,7 +62,7 @@ void lua_frames_need(lua_State *L, const struct lua_frames *f);
 /* Nobody reads, so max_len and so on may be set. */
 static inline bool lua_frames_may_ask(const struct lua_frames *f)
 {
-	return !f->socket || !f->socket->in || !f->socket->in->reader;
+	return f->socket && f->socket->request && f->socket->in && !f->socket->in->reader;
 }
 /* Reads a frame by max_len, needs_mask ...: `return lua_frames_receive(L, f)`. The results are
  * data, typ, err, as LUA_CONTRACT.md has them. Slot 1 stays. */
@@ -77,6 +78,10 @@ struct lua_frame_out {
 /* Sends it, and waits for room behind it: `return lua_frames_send(L, f, o)`. The results are how
  * many bytes it has, or nil and why. */
 int lua_frames_send(lua_State *L, struct lua_frames *f, const struct lua_frame_out *o);
+/* Puts it into the output. Returns its bytes, or 0: it cannot be sent. */
+size_t lua_frames_put(struct lua_frames *f, const struct lua_frame_out *o);
+/* Waits for room behind a frame of so many bytes, as an object's method. */
+int lua_frames_wait(lua_State *L, struct lua_frames *f, size_t bytes);
 /* The same for a frame that Moongate itself makes: never waits. */
 void lua_frames_put_control(struct lua_frames *f, uint8_t opcode, struct slice payload);
 

@@ -170,7 +170,7 @@ static bool judge_data(lua_State *L, struct lua_frames *f, const struct lua_fram
 		return true;
 	}
 	size_t had = f->is_message && f->message && !is_alone ? f->message->len : 0;
-	double max = f->max_message > 0 ? f->max_message : f->max_len;
+	double max = f->max_message > 0 ? (double)f->max_message : f->max_len;
 	if (f->is_message && (double)(had + in->payload.len) > max) {
 		*n = refuse(L, f, 1009, "exceeding max message len");
 		return true;

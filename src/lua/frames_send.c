@@ -91,6 +91,16 @@ static void count(const struct lua_frames *f, const struct lua_frame_out *o)
 	        c->session, o->a.len + o->b.len >= 2 ? (uint16_t)ws_big_endian(code, 2) : 0);
 }
 
+size_t lua_frames_put(struct lua_frames *f, const struct lua_frame_out *o)
+{
+	size_t bytes = put_frame(f->socket->out, o);
+	if (bytes)
+		count(f, o);
+	else
+		f->socket->is_write_closed = true;
+	return bytes;
+}
+
 /* ---- waiting for room; the waiters are a ring through the first one's node ---- */
 
 /* What a waiter notes: how many bytes its frame has, and how many were queued when its time
@@ -201,6 +211,11 @@ static int wait_for_room(lua_State *L, struct lua_frames *f, size_t bytes, bool 
 	return lua_wait(L, w, lua_socket_send_ms(f->socket));
 }
 
+int lua_frames_wait(lua_State *L, struct lua_frames *f, size_t bytes)
+{
+	return wait_for_room(L, f, bytes, true);
+}
+
 static const char *no_write(const struct lua_frames *f)
 {
 	const struct lua_socket *s = f->socket;
@@ -222,12 +237,9 @@ int lua_frames_send(lua_State *L, struct lua_frames *f, const struct lua_frame_o
 	const struct lua_client *c = f->socket->client;
 	size_t bytes = o->a.len + o->b.len + 2;
 	if (!c || !c->is_close_sent) { /* or nothing may follow, and the script need not know */
-		bytes = put_frame(out, o);
-		if (!bytes) {
-			f->socket->is_write_closed = true;
+		bytes = lua_frames_put(f, o);
+		if (!bytes)
 			return fail_by(L, out);
-		}
-		count(f, o);
 	}
 	if (lua_output_is_over(out))
 		return wait_for_room(L, f, bytes, o->sets_fatal);
@@ -247,6 +259,5 @@ void lua_frames_put_control(struct lua_frames *f, uint8_t opcode, struct slice p
 	/* A peer that asks and does not read is not answered. */
 	if (opcode == WS_PONG && lua_output_is_over(s->out))
 		return;
-	if (put_frame(s->out, &o))
-		count(f, &o);
+	lua_frames_put(f, &o);
 }

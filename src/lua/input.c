@@ -13,9 +13,47 @@ static size_t kept_len(const struct lua_input *in)
 	return in->end - in->start;
 }
 
+/* A large buffer that was given back, for the next large frame: the allocator would give its pages
+ * back to the kernel, which costs more than all copies of the frame. One for each worker. */
+enum { SPARE_MIN = 64 * 1024, SPARE_MAX = 4 * 1024 * 1024 };
+static _Thread_local struct {
+	uint8_t *at;
+	uint32_t size;
+} spare;
+
+void lua_input_drop_spare(void)
+{
+	mem_free(spare.at);
+	spare.at = NULL;
+	spare.size = 0;
+}
+
+static void give_buffer(uint8_t *at, uint32_t size)
+{
+	if (size < SPARE_MIN || size > SPARE_MAX || size <= spare.size) {
+		mem_free(at);
+		return;
+	}
+	lua_input_drop_spare();
+	spare.at = at;
+	spare.size = size;
+}
+
+/* At least *size bytes, which says how many it is then. NULL: memory is short. */
+static uint8_t *take_buffer(size_t *size)
+{
+	uint8_t *at = spare.at;
+	if (*size < SPARE_MIN || *size > spare.size)
+		return *size <= UINT32_MAX ? mem_try(*size) : NULL;
+	*size = spare.size;
+	spare.at = NULL;
+	spare.size = 0;
+	return at;
+}
+
 static void forget_kept(struct lua_input *in)
 {
-	mem_free(in->kept);
+	give_buffer(in->kept, in->size);
 	in->kept = NULL;
 	in->start = in->end = in->size = 0;
 }
@@ -34,12 +72,12 @@ static bool reserve(struct lua_input *in, size_t more)
 		/* Not all at once: it was only announced. */
 		if (in->want > size)
 			size = in->want < AHEAD * size ? in->want : AHEAD * size;
-		uint8_t *kept = size <= UINT32_MAX ? mem_try(size) : NULL;
+		uint8_t *kept = take_buffer(&size);
 		if (!kept)
 			return false;
 		if (have)
 			memcpy(kept, in->kept + in->start, have);
-		mem_free(in->kept);
+		give_buffer(in->kept, in->size);
 		in->kept = kept;
 		in->size = (uint32_t)size;
 	}

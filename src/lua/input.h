@@ -56,6 +56,8 @@ bool lua_input_serve(struct lua_input *in, uint8_t *buf, size_t len);
 /* No more will come. */
 void lua_input_end(struct lua_input *in, int error);
 void lua_input_fini(struct lua_input *in);
+/* The worker's thread has no more connections. */
+void lua_input_drop_spare(void);
 /* Pushes nil and why nothing more can be read: `closed`, or the error's words in lower
  * case. Returns 2. */
 int lua_input_push_end(lua_State *L, const struct lua_input *in);

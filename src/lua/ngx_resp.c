@@ -338,8 +338,7 @@ static int l_eof(lua_State *L)
 
 static int l_exit(lua_State *L)
 {
-	struct lua_request *r =
-	        lua_request_in(L, LUA_PHASES_CLIENT | LUA_PHASE_TIMER | LUA_PHASE_INIT_WORKER);
+	struct lua_request *r = lua_request_in(L, LUA_PHASES_CLIENT | LUA_PHASE_TIMER);
 	int status = (int)luaL_checkinteger(L, 1);
 	struct lua_client *c = r->client;
 	if (status == EXIT_AGAIN || status == EXIT_DONE)

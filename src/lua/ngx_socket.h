@@ -8,6 +8,9 @@
 
 #include <lauxlib.h>
 
+/* Where scripts may make sockets. */
+enum { NGX_SOCKET_PHASES = LUA_PHASES_YIELD | LUA_PHASE_INIT_WORKER | LUA_PHASE_EXIT_WORKER };
+
 /* Pushes the table of a new socket, without a metatable; of `size` bytes, zeroed, with struct
  * lua_socket first. Raises without memory. */
 struct lua_socket *ngx_socket_new(lua_State *L, enum lua_socket_kind kind, size_t size);
@@ -15,8 +18,10 @@ struct lua_socket *ngx_socket_new(lua_State *L, enum lua_socket_kind kind, size_
 void ngx_socket_own(struct lua_socket *s, struct lua_request *r);
 /* Whatever it is, it is no more. Calls no Lua. */
 void ngx_socket_end(struct lua_socket *s);
-/* Raises `bad request`. */
+/* Raises `bad request` in others than its own; one whose request has ended is closed for all. */
 void ngx_socket_need_owner(lua_State *L, const struct lua_socket *s);
+/* For a wait's cancel(): unless its request has ended, too, it is closed. */
+void ngx_socket_killed(struct lua_socket *s);
 /* `socket busy ...`, or NULL. */
 const char *ngx_socket_busy(const struct lua_socket *s);
 uint64_t ngx_socket_connect_ms(const struct lua_socket *s);

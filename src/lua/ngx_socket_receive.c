@@ -185,6 +185,7 @@ static void on_cancelled(struct lua_wait *w)
 {
 	struct lua_socket *s = w->owner;
 	source_of(s)->reader = NULL;
+	ngx_socket_killed(s);
 }
 
 static const struct lua_wait_ops read_ops = {.expire = on_expired, .cancel = on_cancelled};

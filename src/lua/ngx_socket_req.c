@@ -51,7 +51,7 @@ static int push_body(lua_State *L, struct lua_client *c)
 {
 	if (c->has_body_socket)
 		return ngx_socket_fail(L, "duplicate call");
-	if (c->body)
+	if (c->body || c->is_upgraded)
 		return ngx_socket_fail(L, "request body already exists");
 	if (c->is_raw)
 		return ngx_socket_fail(L, "raw request socket acquired");

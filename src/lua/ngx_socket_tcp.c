@@ -313,6 +313,7 @@ static int l_tcp(lua_State *L)
 {
 	if (lua_gettop(L) > 0)
 		return luaL_error(L, "expecting zero arguments, but got %d", lua_gettop(L));
+	lua_request_in(L, NGX_SOCKET_PHASES);
 	struct lua_socket *s = ngx_socket_new(L, LUA_SOCKET_TCP, sizeof(struct lua_tcp));
 	struct lua_tcp *t = lua_tcp_of(s);
 	s->in = &t->in;

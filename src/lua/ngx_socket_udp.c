@@ -38,6 +38,8 @@ static struct lua_udp *check(lua_State *L)
 	struct lua_socket *s = lua_socket_check(L, 1);
 	if (s->kind != LUA_SOCKET_UDP)
 		luaL_argerror(L, 1, "udp socket expected");
+	if (s->is_used && !s->request)
+		luaL_error(L, "bad request");
 	ngx_socket_need_owner(L, s);
 	return udp_of(s);
 }
@@ -299,6 +301,7 @@ static int l_udp(lua_State *L)
 {
 	if (lua_gettop(L) > 0)
 		return luaL_error(L, "expecting zero arguments, but got %d", lua_gettop(L));
+	lua_request_in(L, NGX_SOCKET_PHASES);
 	ngx_socket_new(L, LUA_SOCKET_UDP, sizeof(struct lua_udp));
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_setmetatable(L, -2);

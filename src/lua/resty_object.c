@@ -7,6 +7,7 @@
 
 #include "lua/args.h"
 #include "lua/frames.h"
+#include "lua/frames_fast.h"
 #include "lua/resty.h"
 #include "ws/header.h"
 
@@ -78,8 +79,7 @@ static void look(lua_State *L, struct object *o)
 	if (o->is_fatal)
 		return;
 	get(L, o, UP_SOCK);
-	if (!o->frames || o->frames->sock != lua_topointer(L, -1))
-		o->frames = lua_frames_of(L, lua_gettop(L));
+	o->frames = lua_frames_of(L, lua_gettop(L));
 	o->has_sock = o->frames || lua_toboolean(L, -1);
 	if (o->frames)
 		lua_frames_need(L, o->frames);
@@ -382,8 +382,91 @@ int resty_options(lua_State *L)
 	f->whole_messages = option(L, "whole_messages");
 	f->masks = lua_toboolean(L, 4);
 	lua_getfield(L, 2, "max_message_len");
-	f->max_message = lua_isnil(L, -1) ? luaL_checknumber(L, 3) : luaL_checknumber(L, -1);
+	lua_Number max = lua_isnil(L, -1) ? luaL_checknumber(L, 3) : luaL_checknumber(L, -1);
+	f->max_message = max < 1 ? 1 : max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
 	return 0;
+}
+
+/* (object, bytes): behind a frame that was sent by compiled code. */
+static int l_wait(lua_State *L)
+{
+	struct lua_frames *f = NULL;
+	lua_rawgeti(L, 1, RESTY_OBJECT_SLOT);
+	f = lua_frames_at(L, -1);
+	if (!f || !f->socket)
+		return luaL_error(L, "bad request");
+	size_t bytes = (size_t)lua_tonumber(L, 2);
+	lua_settop(L, 1);
+	return lua_frames_wait(L, f, bytes);
+}
+
+/* What traffic consists of, in Lua that is compiled: a call of a C function would end each trace.
+ * Whatever is not common is left to the C function of the same name. */
+static const char fast_source[] =
+        "local methods, is_client, wait, take, done, put = ...\n"
+        "local ffi = require 'ffi'\n"
+        "local out = ffi.new('struct { const char *at; uint32_t len, taken; }')\n"
+        "take = ffi.cast('int (*)(void *, double, int, void *)', take)\n"
+        "done = ffi.cast('void (*)(void *, void *)', done)\n"
+        "put = ffi.cast('int (*)(void *, int, const char *, double, int, double)', put)\n"
+        "local text, type = ffi.string, type\n"
+        "local types = { [0] = 'continuation', 'text', 'binary' }\n"
+        "local needs_mask, masks = is_client and 0 or 1, is_client and 1 or 0\n"
+        "local mask_field = is_client and 'send_unmasked' or 'send_masked'\n"
+        "\n"
+        "local receive = methods.recv_frame\n"
+        "function methods.recv_frame(self)\n"
+        "    local f, sock, max = self[1], self.sock, self.max_recv_len\n"
+        "    if type(f) == 'userdata' and type(sock) == 'table' and sock[2] == f\n"
+        "        and type(max) == 'number' and not self.fatal then\n"
+        "        local n = take(f, max, needs_mask, out)\n"
+        "        if n >= 128 then\n"
+        "            local data = text(out.at, out.len)\n"
+        "            done(f, out)\n"
+        "            return data, types[n - 128], nil\n"
+        "        elseif n >= 0 then\n"
+        "            local data = text(out.at, out.len)\n"
+        "            done(f, out)\n"
+        "            return data, types[n], 'again'\n"
+        "        end\n"
+        "    end\n"
+        "    return receive(self)\n"
+        "end\n"
+        "\n"
+        "local function sender(first, send)\n"
+        "    return function (self, data)\n"
+        "        local f, sock, max = self[1], self.sock, self.max_send_len\n"
+        "        if type(data) == 'string' and type(f) == 'userdata' and type(sock) == 'table'\n"
+        "            and sock[2] == f and type(max) == 'number' and not self.fatal\n"
+        "            and not (is_client and self.closed) then\n"
+        "            local masked = self[mask_field] and 1 - masks or masks\n"
+        "            local n = put(f, first, data, #data, masked, max)\n"
+        "            if n > 0 then\n"
+        "                return n, nil\n"
+        "            elseif n < 0 then\n"
+        "                return wait(self, -n)\n"
+        "            end\n"
+        "        end\n"
+        "        return send(self, data)\n"
+        "    end\n"
+        "end\n"
+        "methods.send_text = sender(129, methods.send_text)\n"
+        "methods.send_binary = sender(130, methods.send_binary)\n";
+
+static void push_address(lua_State *L, void (*function)(void))
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)function);
+}
+
+static void add_fast(lua_State *L, int is_client)
+{
+	lua_pushvalue(L, -1);
+	lua_pushboolean(L, is_client);
+	lua_pushcfunction(L, l_wait);
+	push_address(L, (void (*)(void))lua_frames_fast_take);
+	push_address(L, (void (*)(void))lua_frames_fast_done);
+	push_address(L, (void (*)(void))lua_frames_fast_put);
+	resty_run(L, fast_source, "=resty.websocket", 6, 0);
 }
 
 static void add_methods(lua_State *L, const luaL_Reg *methods, int is_client)
@@ -410,6 +493,7 @@ void resty_object_methods(lua_State *L, int is_client)
 	add_methods(L, methods, is_client);
 	if (!is_client)
 		add_methods(L, of_servers, is_client);
+	add_fast(L, is_client);
 	lua_pushliteral(L, RESTY_VERSION);
 	lua_setfield(L, -2, "_VERSION");
 	lua_newtable(L); /* metatable */

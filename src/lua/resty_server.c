@@ -4,6 +4,7 @@
 
 #include "http/key.h"
 #include "lua/base64.h"
+#include "lua/body.h"
 #include "lua/client.h"
 #include "lua/frames.h"
 #include "lua/resty.h"
@@ -144,35 +145,38 @@ static int l_handshake(lua_State *L)
 		return fail(L, "failed to send response header: closed");
 	n = lua_socket_push_raw(L);
 	c->is_websocket = n == 1;
+	/* There was none, as nearly always: a connection that lasts need not remember that. */
+	if (c->body && c->body->len == 0)
+		lua_body_free(c);
 	return n;
 }
 
-static const char source[] =
-        "local server, is_sent, read_body, handshake, options, frames = ...\n"
-        "local metatable = { __index = server }\n"
-        "return function (_, opts)\n"
-        "    local why = is_sent()\n"
-        "    if why then\n"
-        "        return nil, why\n"
-        "    end\n"
-        "    read_body()\n"
-        "    local sock, err = handshake()\n"
-        "    if not sock then\n"
-        "        return nil, err\n"
-        "    end\n"
-        "    local wb = { frames(sock), sock = sock, max_recv_len = 65535, max_send_len = 65535 }\n"
-        "    if opts then\n"
-        "        local max = opts.max_payload_len or 65535\n"
-        "        wb.max_recv_len = opts.max_recv_len or max\n"
-        "        wb.max_send_len = opts.max_send_len or max\n"
-        "        wb.send_masked = opts.send_masked\n"
-        "        if opts.timeout then\n"
-        "            sock:settimeout(opts.timeout)\n"
-        "        end\n"
-        "        options(wb[1], opts, wb.max_recv_len)\n"
-        "    end\n"
-        "    return setmetatable(wb, metatable)\n"
-        "end\n";
+static const char source[] = "local server, is_sent, read_body, handshake, options, frames = ...\n"
+                             "local metatable = { __index = server }\n"
+                             "return function (_, opts)\n"
+                             "    local why = is_sent()\n"
+                             "    if why then\n"
+                             "        return nil, why\n"
+                             "    end\n"
+                             "    read_body()\n"
+                             "    local sock, err = handshake()\n"
+                             "    if not sock then\n"
+                             "        return nil, err\n"
+                             "    end\n"
+                             "    local wb = { (frames(sock)), sock = sock, max_recv_len = 65535, "
+                             "max_send_len = 65535 }\n"
+                             "    if opts then\n"
+                             "        local max = opts.max_payload_len or 65535\n"
+                             "        wb.max_recv_len = opts.max_recv_len or max\n"
+                             "        wb.max_send_len = opts.max_send_len or max\n"
+                             "        wb.send_masked = opts.send_masked\n"
+                             "        if opts.timeout then\n"
+                             "            sock:settimeout(opts.timeout)\n"
+                             "        end\n"
+                             "        options(wb[1], opts, wb.max_recv_len)\n"
+                             "    end\n"
+                             "    return setmetatable(wb, metatable)\n"
+                             "end\n";
 
 int resty_server_module(lua_State *L)
 {

@@ -139,7 +139,7 @@ int ngx_socket_fail(lua_State *L, const char *why)
 
 void ngx_socket_need_owner(lua_State *L, const struct lua_socket *s)
 {
-	if (s->is_used && s->request != lua_request_of(L))
+	if (s->request && s->is_used && s->request != lua_request_of(L))
 		luaL_error(L, "bad request");
 }
 
@@ -286,10 +286,22 @@ static int on_send_expired(struct lua_wait *w)
 	return ngx_socket_fail(w->L, "timeout");
 }
 
+/* With its reader or writer killed, nobody knows what was read or sent: nothing more will be. At
+ * the end of its request it is looked after anyway. */
+void ngx_socket_killed(struct lua_socket *s)
+{
+	if (!s->request || s->request->is_ended)
+		return;
+	s->is_read_closed = s->is_write_closed = true;
+	if (s->kind == LUA_SOCKET_TCP)
+		ngx_tcp_close(s);
+}
+
 static void on_send_cancelled(struct lua_wait *w)
 {
 	struct lua_socket *s = w->owner;
 	s->out->writer = NULL;
+	ngx_socket_killed(s);
 }
 
 static const struct lua_wait_ops send_ops = {

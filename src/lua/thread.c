@@ -451,6 +451,7 @@ static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 		struct lua_vm *vm = t->request->vm;
 		t->state = LUA_RUNNING;
 		vm->worker->op = OP_YIELD;
+		vm->worker->running = t->request;
 		lua_vm_enter(vm);
 		int status = lua_resume(t->L, n);
 		lua_vm_leave(vm, status);

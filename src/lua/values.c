@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { DEPTH_MAX = 100, HOLES_MAX = 1000000, SCRATCH_FIRST = 4096, SCRATCH_KEPT = 256 * 1024 };
+enum { DEPTH_MAX = 100, HOLES_MAX = 1000, SCRATCH_FIRST = 4096, SCRATCH_KEPT = 256 * 1024 };
 
 struct slice lua_check_slice(lua_State *L, int arg)
 {
@@ -91,7 +91,7 @@ static int array_size(lua_State *L, const struct taking *how, int at)
 		n++;
 		lua_pop(L, 1);
 	}
-	if (n != max && (how->is_strict || max > HOLES_MAX))
+	if (n != max && (how->is_strict || max > 2 * n + HOLES_MAX))
 		luaL_argerror(L, how->arg, "bad data type nil found");
 	return max;
 }

@@ -211,7 +211,7 @@ bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_scrip
 	unsigned depth = vm->depth;
 	vm->depth = 0;
 	lua_rawgeti(to, LUA_REGISTRYINDEX, vm->script[s->number]);
-	if (s->kind != LUA_SCRIPT_INIT) {
+	if (s->kind != LUA_SCRIPT_INIT && s->kind != LUA_SCRIPT_INIT_WORKER) {
 		lua_createtable(to, 0, 1);
 		lua_pushvalue(to, -1);
 		lua_setfield(to, -2, "_G");
@@ -228,11 +228,12 @@ bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_scrip
 /* ---- globals ---- */
 
 /* A script that writes a global mostly forgot a `local`. What it writes stays in its own request,
- * if that has globals of its own. */
+ * if that has globals of its own. What is made in init and init_worker is for all. */
 static int l_write_global(lua_State *L)
 {
 	struct lua_vm *vm = lua_vm_of(L);
-	if (vm->is_ready && lua_type(L, 2) == LUA_TSTRING)
+	if (vm->is_ready && lua_type(L, 2) == LUA_TSTRING &&
+	        lua_phase_of(L) != LUA_PHASE_INIT_WORKER)
 		lua_log_global(L, lua_tostring(L, 2));
 	lua_rawset(L, 1);
 	return 0;

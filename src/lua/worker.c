@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/client.h"
+#include "lua/input.h"
 #include "lua/ngx_socket_tcp.h"
 #include "lua/ngx_timer.h"
 #include "lua/output.h"
@@ -180,6 +181,7 @@ void lua_worker_end(struct lua_worker *lw)
 	lw->is_exiting = true;
 	leave(lw);
 	ngx_timer_abort(lw);
+	lua_input_drop_spare();
 	lua_handlers_unref(lw->set);
 	lw->set = NULL;
 	lua_linger_end(lw);

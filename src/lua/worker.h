@@ -14,6 +14,7 @@
 
 struct keepalive;
 struct lua_output;
+struct lua_request;
 struct lua_thread;
 struct lua_vm;
 
@@ -43,10 +44,11 @@ struct lua_worker {
 	struct list ready;        /* coroutines to be resumed in this turn, by lua_thread.ready */
 	struct list later;        /* in the next one */
 	struct timer next_turn;
-	struct lua_thread *target; /* of the switch that a coroutine yields for */
-	int args;                  /* that are on the target's stack */
-	uint8_t op;                /* of the switch (thread.c) */
-	bool is_running;           /* Lua is on the C stack */
+	struct lua_request *running; /* whose Lua is on top of the C stack, or was last */
+	struct lua_thread *target;   /* of the switch that a coroutine yields for */
+	int args;                    /* that are on the target's stack */
+	uint8_t op;                  /* of the switch (thread.c) */
+	bool is_running;             /* Lua is on the C stack */
 	char *last_error; /* LUA_WHY_MAX bytes: where init's error goes; NULL = to the log */
 	uint64_t wall_ms, wall_at_ms; /* wall time, and the worker's clock when it was read */
 	bool is_exiting;              /* ngx.worker.exiting() */

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -193,6 +194,9 @@ STACK_OF(X509) * tls_read_certificates(struct slice pem, char why[TLS_WHY_MAX])
 		tls_error_take(why);
 	else if (sk_X509_num(all) == 0)
 		snprintf(why, TLS_WHY_MAX, "it holds no certificate in PEM");
+	/* What OpenSSL works out of a certificate when it is used first: here, by one thread. */
+	for (int i = 0; why[0] == '\0' && i < sk_X509_num(all); i++)
+		X509_check_purpose(sk_X509_value(all, i), -1, 0);
 	tls_error_clear();
 	BIO_free(b);
 	if (why[0] == '\0')

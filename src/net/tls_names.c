@@ -23,14 +23,6 @@ void tls_names_add(struct tls_names *names, const char *name, unsigned value)
 	names->at[names->n++] = (struct tls_name){mem_strdup(name), value};
 }
 
-bool tls_names_has(const struct tls_names *names, const char *name)
-{
-	for (size_t i = 0; i < names->n; i++)
-		if (strcmp(names->at[i].text, name) == 0)
-			return true;
-	return false;
-}
-
 static int by_text(const void *a, const void *b)
 {
 	return strcmp(((const struct tls_name *)a)->text, ((const struct tls_name *)b)->text);
@@ -42,12 +34,17 @@ void tls_names_sort(struct tls_names *names)
 		qsort(names->at, names->n, sizeof names->at[0], by_text);
 }
 
-static int find(const struct tls_names *names, char *text)
+static int find(const struct tls_names *names, const char *text)
 {
-	struct tls_name key = {.text = text};
+	struct tls_name key = {.text = (char *)(uintptr_t)text};
 	const struct tls_name *found =
 	        names->n > 0 ? bsearch(&key, names->at, names->n, sizeof key, by_text) : NULL;
 	return found ? (int)found->value : -1;
+}
+
+bool tls_names_has(const struct tls_names *names, const char *name)
+{
+	return find(names, name) >= 0;
 }
 
 int tls_names_find(const struct tls_names *names, struct slice name)
@@ -105,23 +102,4 @@ void tls_names_of_certificate(const X509 *x, tls_name_fn fn, void *arg)
 			        ASN1_STRING_length(name->d.dNSName), fn, arg);
 	}
 	GENERAL_NAMES_free(all);
-}
-
-struct looking {
-	const char *name;
-	bool found;
-};
-
-static void look(const char *name, void *arg)
-{
-	struct looking *l = arg;
-	if (strcmp(name, l->name) == 0)
-		l->found = true;
-}
-
-bool tls_names_certificate_has(const X509 *x, const char *name)
-{
-	struct looking l = {.name = name};
-	tls_names_of_certificate(x, look, &l);
-	return l.found;
 }

@@ -22,6 +22,7 @@ struct certificate {
 	X509 *leaf;
 	STACK_OF(X509) * chain;
 	EVP_PKEY *key;
+	struct tls_names names; /* sorted */
 	struct tls_ocsp ocsp;
 };
 
@@ -109,6 +110,7 @@ static void free_certificate(struct certificate *c)
 	X509_free(c->leaf);
 	sk_X509_pop_free(c->chain, X509_free);
 	EVP_PKEY_free(c->key);
+	tls_names_fini(&c->names);
 	tls_ocsp_fini(&c->ocsp);
 }
 
@@ -132,6 +134,11 @@ void tls_server_unref(struct tls_server *t)
 	mem_free(t);
 }
 
+static void keep_name(const char *name, void *names)
+{
+	tls_names_add(names, name, 0);
+}
+
 bool tls_server_add(
         struct tls_server *t, struct slice chain, struct slice key, char why[TLS_WHY_MAX])
 {
@@ -150,6 +157,8 @@ bool tls_server_add(
 		free_certificate(&c);
 		return false;
 	}
+	tls_names_of_certificate(c.leaf, keep_name, &c.names);
+	tls_names_sort(&c.names);
 	t->certificate =
 	        mem_resize(t->certificate, (t->certificate_n + 1) * sizeof t->certificate[0]);
 	t->certificate[t->certificate_n++] = c;
@@ -229,7 +238,7 @@ static struct set set_for(const struct tls_server *t, const char *name, size_t f
 	set.at[type_of(&t->certificate[first])] = (int16_t)first;
 	for (size_t i = 0; name && i < t->certificate_n; i++) {
 		int16_t *at = &set.at[type_of(&t->certificate[i])];
-		if (*at == NONE && tls_names_certificate_has(t->certificate[i].leaf, name))
+		if (*at == NONE && tls_names_has(&t->certificate[i].names, name))
 			*at = (int16_t)i;
 	}
 	return set;
@@ -238,15 +247,15 @@ static struct set set_for(const struct tls_server *t, const char *name, size_t f
 struct adding {
 	struct tls_server *server;
 	size_t certificate;
-	size_t n;
 };
 
+/* The first certificate that holds a name has looked for the others. */
 static void add_name(const char *name, void *arg)
 {
 	struct adding *a = arg;
-	a->n++;
-	if (tls_names_has(&a->server->names, name))
-		return;
+	for (size_t i = 0; i < a->certificate; i++)
+		if (tls_names_has(&a->server->certificate[i].names, name))
+			return;
 	struct set set = set_for(a->server, name, a->certificate);
 	tls_names_add(&a->server->names, name, number_of(a->server, &set));
 }
@@ -256,7 +265,7 @@ static void make_sets(struct tls_server *t)
 	for (size_t i = 0; i < t->certificate_n; i++) {
 		struct adding a = {.server = t, .certificate = i};
 		tls_names_of_certificate(t->certificate[i].leaf, add_name, &a);
-		if (a.n == 0) {
+		if (t->certificate[i].names.n == 0) {
 			struct set set = set_for(t, NULL, i);
 			number_of(t, &set);
 		}

@@ -101,7 +101,7 @@ struct facts {
 	struct rules_scope scope;
 };
 
-/* What these rules may ask for. */
+/* What these rules may ask for. A script may answer a client that has gone: no stream. */
 static void gather(struct facts *f, const struct session *s, const struct http_head *head,
         const struct rules *rules)
 {
@@ -112,7 +112,7 @@ static void gather(struct facts *f, const struct session *s, const struct http_h
 	        .peer = &f->peer,
 	        .trusted = is_trusted(s, &f->peer),
 	        .port = s->port,
-	        .tls = tls_describe(stream, &f->tls) ? &f->tls : NULL,
+	        .tls = stream && tls_describe(stream, &f->tls) ? &f->tls : NULL,
 	        .listener = slice_str(s->listener->name),
 	        .route = slice_str(s->route->name),
 	        .request_id = rules_use(rules, RULES_REQUEST_ID) ? headers_request_id(s, f->id)

@@ -124,7 +124,8 @@ def test_chat_reaches_all_workers(demo):
     assert post(d, "/publish", b"tea is ready", 202) == b"said\n"
     for hearer in members:
         hearer.expect_text("tea is ready")
-    for left in (members.pop(), members.pop(0)):
+    for at in (-1, 0):
+        left = members.pop(at)
         left.close_frame(1000)
         left.expect_close(1000)
         left.expect_end()

@@ -478,3 +478,18 @@ def test_scripts_of_another_request_have_no_access(lua):
     ask(d, "/h?n=1")
     assert lines(d, "/h?n=2") == ["dead already waited or killed", "already waited or killed",
                                   "suspended true2"]
+
+
+@pytest.mark.parametrize("answer", ["ngx.say('x')", "require('resty.websocket.server'):new()", "ngx.exit(404)"])
+def test_response_rules_for_a_client_that_has_left(lua, answer):
+    d = lua(f"ngx.on_abort(function () ngx.log(ngx.WARN, 'gone') ngx.shared.gone:set('is', true) end) "
+            f"while not ngx.shared.gone:get('is') do ngx.sleep(0.01) end {answer}",
+            log="ngx.log(ngx.WARN, 'over')",
+            route={"response_set": "X-Request-Id: ${request_id}"}, extra="[shared_dict gone]\nsize = 1m\n")
+    client = d.client()
+    client.send(client.request("/h"))
+    client.flushed()
+    client.reset()
+    d.wait_text("gone")
+    d.wait_text("over")
+    still_works(d)

@@ -533,25 +533,39 @@ def test_key_log_only_by_its_key(moongate, site, ca, tmp_path):
     assert any("whoever can read this file can read all TLS traffic" in line.text for line in daemon.lines)
 
 
-def test_the_key_log_changes_during_handshakes(moongate, site, ca, tmp_path):
+@pytest.fixture
+def crowd():
+    """A function that has handshakes made from several threads while another function runs."""
+
+    def during(daemon, function, context):
+        stop = threading.Event()
+
+        def connect():
+            while not stop.is_set():
+                SecureClient(daemon.address, context).close()
+
+        threads = [threading.Thread(target=connect) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            function()
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    return during
+
+
+def test_the_key_log_changes_during_handshakes(moongate, site, ca, crowd, tmp_path):
     """What is written of keys goes to no descriptor that has become another's."""
     daemon = moongate(listener=site.keys, process={"workers": 3, "tls_key_log": tmp_path / "a"})
-    stop = threading.Event()
 
-    def connect():
-        while not stop.is_set():
-            SecureClient(daemon.address, ca.client_context()).close()
-
-    threads = [threading.Thread(target=connect) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
+    def change():
         for i in range(20):
             reload(daemon, (str(tmp_path / "ab"[i % 2]), str(tmp_path / "ba"[i % 2])))
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+
+    crowd(daemon, change, ca.client_context())
     works(daemon, ca)
 
 
@@ -748,6 +762,19 @@ def test_client_certificates(both, secure, ca, tmp_path):
     assert first["tls_client_subject"] == "CN=alice" and first["tls_client_digest"] == digest
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
+
+
+def test_workers_verify_client_certificates_at_once(moongate, site, ca, crowd):
+    """All with the same new authority."""
+    daemon = moongate(listener={**site.keys, "tls_client_ca": ca.certificate, "tls_verify_client": "on",
+                                "tls_timeout": "10s"}, process={"workers": 3})
+    context = ca.client_context(show=ca.make("several", "DNS:several.test"))
+
+    def change():
+        for i in range(20):
+            reload(daemon, (f"tls_timeout = {10 + i}s", f"tls_timeout = {11 + i}s"))
+
+    crowd(daemon, change, context)
 
 
 def test_client_certificates_choose_routes(moongate, site, secure, ca):

@@ -15,7 +15,7 @@ import time
 
 from helpers.frames import BINARY, CLOSE, KEY, PING, PONG, TEXT, close_payload, frame, parse_frame
 
-LIMIT = 10  # seconds a case may take
+LIMIT = 30  # seconds a case may take
 WS_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 UPGRADE = {
     "Host": "parity",

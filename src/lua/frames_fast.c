@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The common case of a frame, for LuaJIT to call from compiled code by its FFI (resty_object.c):
+ * small, sound, nothing asked for beyond the library. Whatever is not that is left as it is for
+ * lua_frames_receive() and lua_frames_send(). No Lua in here. */
+
+#include "lua/frames_fast.h"
+
+#include "lua/client.h"
+#include "lua/frames.h"
+#include "lua/vm.h"
+#include "lua/worker.h"
+#include "proxy/handler.h"
+#include "ws/header.h"
+#include "ws/mask.h"
+
+enum { FAST_MAX = 4096, SHORT_MAX = 125, HEADER_SHORT = 2, HEADER_16 = 4, KEY = 4 };
+
+static bool is_data(uint8_t first)
+{
+	return (first & (WS_RESERVED | WS_CONTROL)) == 0 && (first & WS_OPCODE) <= WS_BINARY;
+}
+
+/* Its socket is open and the running request's, and nothing asks for more than plain frames. */
+static struct lua_socket *socket_of(const struct lua_frames *f)
+{
+	struct lua_socket *s = lua_frames_is(f) ? f->socket : NULL;
+	if (!s || !s->request || s->request != s->request->vm->worker->running || s->is_connecting)
+		return NULL;
+	bool is_plain = !(f->whole_messages | f->auto_close | f->auto_pong | f->checks_utf8);
+	return is_plain ? s : NULL;
+}
+
+int lua_frames_fast_take(struct lua_frames *f, double max, int needs_mask, struct lua_fast *out)
+{
+	struct lua_socket *s = socket_of(f);
+	uint8_t *at;
+	size_t n, header = HEADER_SHORT;
+	if (!s || s->is_read_closed || s->in->reader || !lua_input_view(s->in, &at, &n) || n < 2 ||
+	        !is_data(at[0]))
+		return -1;
+	size_t len = at[1] & 0x7f;
+	bool masked = at[1] & WS_MASKED;
+	if (len == SHORT_MAX + 1 && n >= HEADER_16) {
+		len = (size_t)at[2] << 8 | at[3];
+		header = HEADER_16;
+	} else if (len > SHORT_MAX) {
+		return -1;
+	}
+	size_t body = header + (masked ? KEY : 0);
+	if ((needs_mask && !masked) || (double)len > max || len > FAST_MAX || n < body + len)
+		return -1;
+	if (masked)
+		ws_mask(at + body, len, at + header, 0);
+	if (s->client && s->client->session)
+		handler_messages(s->client->session, at[0] & WS_FIN ? 1 : 0, 0);
+	out->at = (const char *)at + body;
+	out->len = (uint32_t)len;
+	out->taken = (uint32_t)(body + len);
+	return at[0] & (WS_FIN | WS_OPCODE);
+}
+
+void lua_frames_fast_done(struct lua_frames *f, const struct lua_fast *out)
+{
+	lua_input_take(f->socket->in, out->taken);
+}
+
+int lua_frames_fast_put(
+        struct lua_frames *f, int first, const char *at, double len, int masked, double max)
+{
+	struct lua_socket *s = socket_of(f);
+	if (!s || s->is_write_closed || !s->out || s->out->writer || len > max || len > FAST_MAX ||
+	        (s->client && (s->client->is_close_sent || !s->client->session)))
+		return 0;
+	struct lua_frame_out o = {.fin = true,
+	        .masked = masked,
+	        .opcode = (uint8_t)(first & WS_OPCODE),
+	        .first = (uint8_t)first,
+	        .a = slice_of(at, (size_t)len)};
+	int bytes = (int)lua_frames_put(f, &o);
+	return bytes > 0 && lua_output_is_over(s->out) ? -bytes : bytes;
+}
