@@ -47,11 +47,10 @@ static void append_text(lua_State *L, struct lua_worker *lw, const char *text)
 /* 14 digits, of which the last is rounded as C does it: half to even. */
 static void append_inexact(lua_State *L, struct lua_worker *lw, lua_Number number)
 {
-	char digits[40];
-	if (isnan(number))
-		append_text(L, lw, "nan");
-	else
-		append(L, lw, digits, (size_t)snprintf(digits, sizeof digits, "%.14g", number));
+	char digits[40] = "nan";
+	if (!isnan(number))
+		snprintf(digits, sizeof digits, "%.14g", number);
+	append_text(L, lw, digits);
 }
 
 /* A number stays one in its table: it is written by a copy. */
