@@ -6,6 +6,7 @@
 #include "http/writer.h"
 #include "lua/args.h"
 #include "lua/client.h"
+#include "lua/compat.h"
 #include "lua/ngx.h"
 #include "lua/uri_args.h"
 #include "lua/values.h"
@@ -291,6 +292,14 @@ static int l_clear_header(lua_State *L)
 	return apply(L, c, &e);
 }
 
+/* resty.core.request: set_req_header(name, value, instead_of_others). */
+static int l_set_req_header(lua_State *L)
+{
+	bool is_only = lua_toboolean(L, 3);
+	lua_settop(L, 2);
+	return is_only ? l_set_header(L) : l_add_header(L);
+}
+
 /* By number, as ngx.HTTP_GET and the like are. */
 static const struct {
 	int number;
@@ -376,4 +385,8 @@ void ngx_req_open(lua_State *L)
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);
 	lua_setfield(L, -2, "req");
+	compat_push_module(L, "resty.core.request");
+	lua_pushcfunction(L, l_set_req_header);
+	lua_setfield(L, -2, "set_req_header");
+	lua_pop(L, 1);
 }

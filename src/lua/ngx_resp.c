@@ -433,6 +433,17 @@ static int l_resp_set_status(lua_State *L)
 	return ngx_resp_set_status(L);
 }
 
+/* resty.core.response: set_resp_header(nil, name, value, beside_others). */
+static int l_set_resp_header(lua_State *L)
+{
+	bool is_added = lua_toboolean(L, 4);
+	lua_settop(L, 3);
+	if (!is_added)
+		return l_newindex_header(L);
+	lua_remove(L, 1);
+	return l_add_header(L);
+}
+
 void ngx_resp_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"say", l_say}, {"print", l_print}, {"flush", l_flush},
@@ -453,6 +464,10 @@ void ngx_resp_open(lua_State *L)
 	lua_pushcfunction(L, l_get_headers);
 	lua_setfield(L, -2, "get_headers");
 	lua_setfield(L, -2, "resp");
+	compat_push_module(L, "resty.core.response");
+	lua_pushcfunction(L, l_set_resp_header);
+	lua_setfield(L, -2, "set_resp_header");
+	lua_pop(L, 1);
 	compat_push_module(L, "ngx.resp");
 	luaL_setfuncs(L, module, 0);
 	lua_pop(L, 1);
