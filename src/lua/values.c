@@ -48,10 +48,11 @@ static void append_text(lua_State *L, struct lua_worker *lw, const char *text)
 static void append_inexact(lua_State *L, struct lua_worker *lw, lua_Number number)
 {
 	char digits[40];
+	int len = snprintf(digits, sizeof digits, "%.14g", number);
 	if (isnan(number))
 		append_text(L, lw, "nan");
 	else
-		append(L, lw, digits, (size_t)snprintf(digits, sizeof digits, "%.14g", number));
+		append(L, lw, digits, (size_t)len);
 }
 
 /* A number stays one in its table: it is written by a copy. */
