@@ -251,7 +251,8 @@ install: build/moongate
 	test -e $(DESTDIR)$(SYSCONFDIR)/moongate/moongate.conf || \
 		install -D -m 644 conf/moongate.conf $(DESTDIR)$(SYSCONFDIR)/moongate/moongate.conf
 	install -D -m 644 conf/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/moongate
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/moongate/examples conf/moongate.conf conf/demo.conf systemd/notify-reload.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/moongate/examples conf/moongate.conf conf/demo.conf conf/lua-demo.conf systemd/notify-reload.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/moongate/examples/handlers $(wildcard conf/handlers/*.lua)
 	install -D -m 644 systemd/moongate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/moongate.conf
 	install -D -m 644 systemd/moongate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/moongate.conf
 	install -d $(DESTDIR)$(UNITDIR)

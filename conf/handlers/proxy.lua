@@ -29,6 +29,7 @@ ngx.header["Sec-WebSocket-Protocol"] = up:get_resp_headers().sec_websocket_proto
 local down, err = server:new(OPTIONS)
 if not down then
     ngx.log(ngx.NOTICE, "no WebSocket: ", err)
+    up:send_close(1001, "the client is gone")
     up:close()
     return ngx.exit(400)
 end
