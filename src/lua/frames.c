@@ -278,7 +278,10 @@ static int push_frame(lua_State *L, struct lua_frames *f, const struct look *k, 
 		return lua_frames_fail(
 		        L, f, "close frame with a body must carry a 2-byte status code", NULL);
 	}
-	if (k->len > SMALL && !lua_vm_make_room(f->socket->request->vm, (size_t)k->len)) {
+	/* An error from here on would leave a payload that is unmasked already. */
+	struct lua_vm *vm = f->socket->request->vm;
+	bool is_asked = k->len > SMALL || lua_vm_is_tight(vm);
+	if (is_asked && !lua_vm_make_room(vm, (size_t)k->len + SMALL)) {
 		lua_frames_refuse(f, 1009);
 		return lua_frames_fail(L, f, step_words[STEP_PAYLOAD], "no memory");
 	}

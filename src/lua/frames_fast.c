@@ -48,7 +48,8 @@ int lua_frames_fast_take(struct lua_frames *f, double max, int needs_mask, struc
 		return -1;
 	}
 	size_t body = header + (masked ? KEY : 0);
-	if ((needs_mask && !masked) || (double)len > max || len > FAST_MAX || n < body + len)
+	if ((needs_mask && !masked) || (double)len > max || len > FAST_MAX || n < body + len ||
+	        lua_vm_is_tight(s->request->vm))
 		return -1;
 	if (masked)
 		ws_mask(at + body, len, at + header, 0);

@@ -79,11 +79,16 @@ static int l_index_header(lua_State *L)
 /* An empty value is none. */
 static void add_value(lua_State *L, struct lua_client *c, struct slice name, int at)
 {
+	int type = lua_type(L, at), top = lua_gettop(L);
+	bool has_words = type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN ||
+	                 luaL_getmetafield(L, at, "__tostring");
+	if (!has_words)
+		luaL_error(L, "attempt to use a %s value as a header", luaL_typename(L, at));
 	lua_pushvalue(L, at);
 	struct slice value = args_tostring(L, lua_gettop(L));
 	if (value.len > 0 && !lua_answer_add(c, name, value))
 		luaL_error(L, "the header is too long, or there are too many");
-	lua_pop(L, 1);
+	lua_settop(L, top);
 }
 
 /* The last one counts where only one makes sense. */

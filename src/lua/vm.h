@@ -57,6 +57,12 @@ struct lua_vm *lua_vm_of(lua_State *L);
 
 /* Whether so many bytes may still be taken: before something big is pushed outside of Lua. */
 bool lua_vm_has_room(lua_State *L, size_t bytes);
+/* So little is left that even something small has to be asked for. */
+static inline bool lua_vm_is_tight(const struct lua_vm *vm)
+{
+	enum { SMALL = 16 * 1024 };
+	return vm->memory_max && vm->memory + SMALL > vm->memory_max;
+}
 /* The same, and makes room by a full collection if that is what it takes and no Lua runs. */
 bool lua_vm_make_room(struct lua_vm *vm, size_t bytes);
 /* Around every lua_resume() and lua_pcall(). */

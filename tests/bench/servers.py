@@ -195,6 +195,29 @@ while true do
 end
 """
 
+# A proxy, frame by frame, to the upstream that the configuration names by its port.
+LUA_PROXY = """\
+local server, client = require "resty.websocket.server", require "resty.websocket.client"
+local down = assert(server:new { max_payload_len = 2097152, timeout = 3600000 })
+local up = assert(client:new { max_payload_len = 2097152, timeout = 3600000 })
+assert(up:connect("ws://127.0.0.1:%s/"))
+local function pump(from, to)
+    while true do
+        local data, typ = from:recv_frame()
+        if typ == "binary" then
+            to:send_binary(data)
+        elseif typ == "text" then
+            to:send_text(data)
+        else
+            return to:send_close(1000)
+        end
+    end
+end
+local back = ngx.thread.spawn(pump, up, down)
+pump(down, up)
+ngx.thread.wait(back)
+"""
+
 MOONGATE_LUA = """\
 [moongate]
 workers = {workers}
@@ -207,7 +230,7 @@ bind = 127.0.0.1:{port}
 
 [route bench]
 path = /*
-handler = {folder}/echo.lua
+handler = {folder}/{script}.lua
 """
 
 NGINX_LUA = """\
@@ -232,7 +255,7 @@ http {{
     scgi_temp_path {folder}/{name}.scgi;
     lua_socket_log_errors off;
     init_by_lua_block {{
-        for _, name in ipairs {{ "server", "protocol" }} do
+        for _, name in ipairs {{ "server", "client", "protocol" }} do
             package.preload["resty.websocket." .. name] = function ()
                 return require("nginx.websocket." .. name)
             end
@@ -241,7 +264,7 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=4096{reuseport};
         location / {{
-            content_by_lua_file {folder}/echo.lua;
+            content_by_lua_file {folder}/{script}.lua;
         }}
     }}
 }}
@@ -355,6 +378,9 @@ class Kind:
         if not self.config:
             return [self.program] + [a.format(**values) for a in self.plain]
         values = dict(values, tls=values["tls"].format(**values))
+        if values.get("script") == "proxy":
+            with open("{folder}/proxy.lua".format(**values), "w") as f:
+                f.write(LUA_PROXY % values["upstream"])
         path = written(values, self.config)
         return [self.program] + [a.format(path=path, **values) for a in self.arguments]
 
@@ -375,10 +401,12 @@ def lua_kinds(root, folder, moongate):
     with open(f"{folder}/echo.lua", "w") as f:
         f.write(LUA_ECHO)
     if moongate:
-        found.append(Kind("moongate-lua", moongate, MOONGATE_LUA, ("-c", "{path}"), tls=""))
+        for name, script in (("moongate-lua", "echo"), ("moongate-lua-proxy", "proxy")):
+            found.append(Kind(name, moongate, MOONGATE_LUA, ("-c", "{path}"), tls="", script=script))
     if nginx_binary() and os.path.exists(f"{LUA_MODULES}/ngx_http_lua_module.so") and os.path.exists(LUA_LIBRARY):
-        found.append(Kind("nginx-lua", nginx_binary(), NGINX_LUA, ("-c", "{path}", "-e", "{folder}/{name}.log"),
-                          tls="", modules=LUA_MODULES))
+        for name, script in (("nginx-lua", "echo"), ("nginx-lua-proxy", "proxy")):
+            found.append(Kind(name, nginx_binary(), NGINX_LUA, ("-c", "{path}", "-e", "{folder}/{name}.log"),
+                              tls="", modules=LUA_MODULES, script=script))
     return found
 
 

@@ -484,3 +484,60 @@ def test_a_socket_outlives_no_request(lua, upstreams, begun):
     d.wait_text("connect: 1")
     for name in ("send", "receive", "close", "getreusedtimes"):
         d.wait_text(f"{name}: bad request")
+
+
+# ---- what may fail ----
+
+@pytest.mark.parametrize("fault", [f"alloc:{at}:ENOMEM" for at in range(120, 200, 5)] +
+                         [f"{call}:{at}:{error}" for call, error in (("recv", "ECONNRESET"), ("send", "EPIPE"), ("connect", "ENETUNREACH"),
+                                                                     ("socket", "EMFILE"), ("recv", "SHORT"), ("send", "SHORT"))
+                          for at in (1, 3, 6, 10)])
+def test_R_02_whatever_may_fail_around_sockets(lua, upstreams, fault):
+    """Each call says so, or does its work; nothing else is hurt."""
+    up = upstreams()
+
+    def echo(peer):
+        while line := peer.sock.recv(1000):
+            peer.send(line)
+
+    def serve():
+        while True:
+            try:
+                peer = up.accept()
+            except OSError:
+                return
+            threading.Thread(target=quiet, args=(peer,), daemon=True).start()
+
+    def quiet(peer):
+        try:
+            echo(peer)
+        except OSError:
+            pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    d = lua(PORT + """
+        local said = {}
+        for i = 1, 4 do
+            local sock = ngx.socket.tcp()
+            sock:settimeout(5000)
+            local ok, err = sock:connect("127.0.0.1", port, { pool = "p", pool_size = 2, backlog = 2 })
+            if ok then ok, err = sock:send { "line ", i, "\\n" } end
+            if ok then ok, err = sock:receive() end
+            if ok then assert(ok == "line " .. i, ok) ok, err = sock:setkeepalive(100) end
+            if not ok then sock:close() end
+            local u = ngx.socket.udp()
+            if u:setpeername("127.0.0.1", 9) then u:send("x") u:close() end
+            said[i] = tostring(ok) .. tostring(err)
+        end
+        ngx.say(table.concat(said, " "))
+    """, faults=fault, may_fail=True, route={"lua_socket_log_errors": "off"})
+    if d is None:
+        return
+    for _ in range(3):
+        try:
+            client = d.client()
+            client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+            client.expect_end()
+        except OSError:
+            pass
+    still_works(d, 20)

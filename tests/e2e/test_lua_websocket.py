@@ -603,3 +603,27 @@ def test_a_server_that_is_torn_apart(lua):
     client.text("x")
     client.expect_end()
     still_works(d)
+
+
+def test_frames_when_the_vm_is_full(lua):
+    """Whatever becomes of a frame, it is its own bytes or an error."""
+    d = lua(NEW + """
+        local wb = assert(server:new { max_payload_len = 65536 })
+        local hoard, full = {}, false
+        local function fill() for i = 1, 1e9 do hoard[#hoard + 1] = ("x"):rep(1000) .. i end end
+        pcall(fill)
+        for _ = 1, 40 do
+            local ok, data, typ, err = pcall(wb.recv_frame, wb)
+            if ok and data and data ~= ("y"):rep(#data) then return wb:send_text("garbage") end
+            if ok and not data then hoard = nil return end
+        end
+        hoard = nil
+        collectgarbage() collectgarbage()
+        wb:send_text("sound")
+        """, process={"lua_memory": "16m"})
+    client = opened(d)
+    for i in range(40):
+        client.text(b"y" * (i * 100 + 1))
+    f = client.read_frame()
+    assert f.opcode == CLOSE or f.payload == b"sound"
+    still_works(d)

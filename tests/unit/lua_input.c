@@ -77,7 +77,7 @@ END_TEST
 
 START_TEST(a_reader_takes_them_where_they_lie)
 {
-	lua_input_wait(&in, &reader, more);
+	lua_input_await(&in, &reader, more);
 	wanted = 3;
 	ck_assert(serve("abc", 3));
 	ck_assert_uint_eq(calls, 1);
@@ -96,7 +96,7 @@ START_TEST(every_split_point)
 			lua_input_fini(&in);
 			setup();
 			wanted = 5;
-			lua_input_wait(&in, &reader, more);
+			lua_input_await(&in, &reader, more);
 			ck_assert(serve(text, first) && serve(text + first, second - first) &&
 			          serve(text + second, 10 - second));
 			size_t left = lua_input_len(&in);
@@ -131,7 +131,7 @@ START_TEST(what_was_paused_goes_on)
 	lua_input_take(&in, 20);
 	ck_assert_uint_eq(resumes, 1);
 	in.is_paused = true;
-	lua_input_wait(&in, &reader, more);
+	lua_input_await(&in, &reader, more);
 	ck_assert_uint_eq(resumes, 2);
 	ck_assert(!in.is_paused);
 }
@@ -139,7 +139,7 @@ END_TEST
 
 START_TEST(the_end_is_told_once_to_a_reader)
 {
-	lua_input_wait(&in, &reader, more);
+	lua_input_await(&in, &reader, more);
 	wanted = 1;
 	in.reader = NULL;
 	lua_input_end(&in, 0);
