@@ -471,8 +471,9 @@ def test_a_socket_outlives_no_request(lua, upstreams, begun):
     d = lua(CONNECT + """
         package.loaded.kept = sock
         ngx.timer.at(0.001, function ()
-            for _, name in ipairs { "send", "receive", "close", "setkeepalive", "getreusedtimes" } do
-                ngx.log(ngx.WARN, name, ": ", tostring(select(2, sock[name](sock, "x"))))
+            for _, name in ipairs { "receive", "close", "setkeepalive", "getreusedtimes" } do
+                local _, ok, err = pcall(sock[name], sock)
+                ngx.log(ngx.WARN, name, ": ", tostring(err or ok))
             end
             ngx.log(ngx.WARN, "connect: ", tostring(sock:connect("127.0.0.1", port)))
         end)
@@ -482,7 +483,7 @@ def test_a_socket_outlives_no_request(lua, upstreams, begun):
     answer_of(client)
     up.accept().expect_end()
     d.wait_text("connect: 1")
-    for name in ("send", "receive", "close", "getreusedtimes"):
+    for name in ("receive", "close", "setkeepalive", "getreusedtimes"):
         d.wait_text(f"{name}: closed")
 
 
