@@ -250,19 +250,22 @@ def test_R_02_any_allocation_may_fail(lua, at):
     for _ in range(2):
         client = d.client()
         body = "x" * 3000
-        client.send(client.get("/h", method="POST", add=[f"Content-Length: {len(body)}"]) + body[:1000])
-        client.send(body[1000:])
         try:
+            client.send(client.get("/h", method="POST", add=[f"Content-Length: {len(body)}"]) + body[:1000])
+            client.send(body[1000:])
             head = client.read_head()
             assert head.status in (200, 500, 503), head.raw
             if head.status == 200:
                 assert client.read_body(head) == b"30001\n"
-        except (AssertionError, ConnectionResetError) as e:
-            assert "the end after" in str(e) or isinstance(e, ConnectionResetError), e
+        except (AssertionError, ConnectionResetError, BrokenPipeError) as e:
+            assert "the end after" in str(e) or isinstance(e, OSError), e
         client.close()
-    with contextlib.suppress(AssertionError, OSError):
-        d.client().open("/echo").echoes(3)  # it may be this one's turn
-    d.client().open("/echo").echoes(3)
+    echoed = 0
+    for _ in range(3):
+        with contextlib.suppress(AssertionError, OSError):
+            d.client().open("/echo").echoes(3)
+            echoed += 1
+    assert echoed >= 2  # the one allocation may have been one of theirs
 
 
 def test_reloads_while_two_workers_serve(lua, tmp_path, many):
