@@ -92,13 +92,10 @@ static char *keep_names(struct tls *t, const char *name, const char *key)
 	return t->name;
 }
 
-bool tls_connect(struct stream *s, struct tls_client *client, const char *name, const char *key)
+/* `is_ready`: t knows whom it is to find, and there was memory for that. */
+static bool begin_client(struct stream *s, struct tls *t, bool is_ready)
 {
-	struct tls *t = tls_new(s, tls_client_ssl(client));
-	if (!t)
-		return false;
-	t->client = tls_client_ref(client);
-	if (!keep_names(t, name, key) || !tls_client_expect(t)) {
+	if (!is_ready) {
 		tls_error_clear();
 		tls_free(t);
 		return false;
@@ -110,22 +107,22 @@ bool tls_connect(struct stream *s, struct tls_client *client, const char *name, 
 	return true;
 }
 
+bool tls_connect(struct stream *s, struct tls_client *client, const char *name, const char *key)
+{
+	struct tls *t = tls_new(s, tls_client_ssl(client));
+	if (!t)
+		return false;
+	t->client = tls_client_ref(client);
+	return begin_client(s, t, keep_names(t, name, key) && tls_client_expect(t));
+}
+
 bool tls_connect_as(struct stream *s, struct tls_client *client, const struct tls_wish *wish)
 {
 	struct tls *t = tls_new(s, tls_client_ssl(client));
 	if (!t)
 		return false;
 	t->client = tls_client_ref(client);
-	if (!tls_client_expect_as(t, wish)) {
-		tls_error_clear();
-		tls_free(t);
-		return false;
-	}
-	SSL_set_connect_state(t->ssl);
-	put_on(s, t);
-	t->flags |= TLS_BEGUN;
-	tls_greet(t);
-	return true;
+	return begin_client(s, t, tls_client_expect_as(t, wish));
 }
 
 struct ssl_session_st *tls_session(const struct stream *s)
