@@ -454,7 +454,10 @@ def status_of(task):
 
 @pytest.fixture
 def low_port():
-    for n in range(600, 1024):
+    """A free port that only root may bind, in a range per test process as those of `port` are."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw15")[2:])
+    first = 600 + worker % 20 * 20
+    for n in range(first, first + 20):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", n))
