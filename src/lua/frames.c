@@ -11,19 +11,18 @@
 #include <lauxlib.h>
 
 static const char magic; /* its address says what a userdata is */
-static const char meta_name[] = "moongate.frames";
 
 /* ---- life ---- */
 
-/* A script that tears a socket's table apart may let it go while somebody waits. */
+struct lua_frames *lua_frames_new(lua_State *L)
+{
+	struct lua_frames *f = lua_newuserdata(L, sizeof *f);
+	*f = (struct lua_frames){.magic = &magic};
+	return f;
+}
+
 void lua_frames_forget(struct lua_frames *f)
 {
-	struct lua_socket *s = f->socket;
-	/* After its request's end the connection may be gone, and nobody waits. */
-	if (s->request && s->in && s->in->reader && s->in->reader->owner == f)
-		s->in->reader = NULL;
-	if (s->request && s->out)
-		lua_frames_drop_writers(f);
 	lua_message_free(f->message);
 	f->message = NULL;
 	f->socket = NULL;
@@ -44,38 +43,20 @@ struct lua_frames *lua_frames_of(lua_State *L, int at)
 {
 	if (!lua_istable(L, at))
 		return NULL;
-	lua_rawgeti(L, at, LUA_FRAMES_SLOT);
+	lua_rawgeti(L, at, LUA_SOCKET_SLOT);
 	struct lua_frames *f = lua_frames_at(L, -1);
 	lua_pop(L, 1);
-	if (f && f->socket)
-		return f;
-	struct lua_socket *s = lua_socket_at(L, at);
-	if (!s || s->frames)
-		return NULL;
-	lua_pushvalue(L, at);
-	f = lua_newuserdata(L, sizeof *f);
-	*f = (struct lua_frames){.magic = &magic, .socket = s};
-	s->frames = f;
-	luaL_getmetatable(L, meta_name);
-	lua_setmetatable(L, -2);
-	lua_pushvalue(L, -2);
-	lua_setfenv(L, -2); /* whoever has the frames has the socket */
-	lua_rawseti(L, -2, LUA_FRAMES_SLOT);
-	lua_pop(L, 1);
-	return f;
+	return f && f->socket ? f : NULL;
 }
 
-static int l_gc(lua_State *L)
+void lua_frames_hold(lua_State *L, int at)
 {
-	struct lua_frames *f = lua_frames_at(L, 1);
-	if (f && f->socket) {
-		f->socket->frames = NULL;
-		lua_frames_forget(f);
-	}
-	return 0;
+	lua_rawgeti(L, at, LUA_SOCKET_SLOT);
+	lua_insert(L, 2);
+	lua_settop(L, 2);
 }
 
-static void open_types(lua_State *L)
+void lua_frames_open(lua_State *L)
 {
 	static const char *const names[16] = {[WS_CONTINUATION] = "continuation",
 	        [WS_TEXT] = "text",
@@ -90,18 +71,6 @@ static void open_types(lua_State *L)
 		lua_pushstring(L, names[i]);
 		vm->frame_types[i] = luaL_ref(L, LUA_REGISTRYINDEX);
 	}
-}
-
-void lua_frames_open(lua_State *L)
-{
-	open_types(L);
-	if (luaL_newmetatable(L, meta_name)) {
-		lua_pushcfunction(L, l_gc);
-		lua_setfield(L, -2, "__gc");
-		lua_pushboolean(L, 0);
-		lua_setfield(L, -2, "__metatable");
-	}
-	lua_pop(L, 1);
 }
 
 void lua_frames_need(lua_State *L, const struct lua_frames *f)
@@ -409,5 +378,5 @@ int lua_frames_receive(lua_State *L, struct lua_frames *f)
 		return n;
 	struct lua_wait *w = lua_wait_begin(L, &ops, f);
 	lua_input_await(f->socket->in, w, on_more);
-	return lua_wait(L, w, lua_socket_read_ms(f->socket));
+	return lua_wait_keeping(L, w, lua_socket_read_ms(f->socket), 2);
 }

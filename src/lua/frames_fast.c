@@ -14,7 +14,9 @@
 #include "ws/header.h"
 #include "ws/mask.h"
 
-enum { FAST_MAX = 4096, SHORT_MAX = 125, HEADER_SHORT = 2, HEADER_16 = 4, KEY = 4 };
+#include <string.h>
+
+enum { SHORT_MAX = 125, HEADER_SHORT = 2, HEADER_16 = 4, KEY = 4 };
 
 static bool is_data(uint8_t first)
 {
@@ -31,7 +33,7 @@ static struct lua_socket *socket_of(const struct lua_frames *f)
 	return is_plain ? s : NULL;
 }
 
-int lua_frames_fast_take(struct lua_frames *f, double max, int needs_mask, struct lua_fast *out)
+int lua_frames_fast_take(struct lua_frames *f, double max)
 {
 	struct lua_socket *s = socket_of(f);
 	uint8_t *at;
@@ -39,6 +41,7 @@ int lua_frames_fast_take(struct lua_frames *f, double max, int needs_mask, struc
 	if (!s || s->is_read_closed || s->in->reader || !lua_input_view(s->in, &at, &n) || n < 2 ||
 	        !is_data(at[0]))
 		return -1;
+	struct lua_vm *vm = s->request->vm;
 	size_t len = at[1] & 0x7f;
 	bool masked = at[1] & WS_MASKED;
 	if (len == SHORT_MAX + 1 && n >= HEADER_16) {
@@ -48,33 +51,28 @@ int lua_frames_fast_take(struct lua_frames *f, double max, int needs_mask, struc
 		return -1;
 	}
 	size_t body = header + (masked ? KEY : 0);
-	if ((needs_mask && !masked) || (double)len > max || len > FAST_MAX || n < body + len ||
-	        lua_vm_is_tight(s->request->vm))
+	/* What is taken is pushed next: an error then would lose it. */
+	if ((f->is_server && !masked) || (double)len > max || len > LUA_FAST_MAX ||
+	        n < body + len || lua_vm_is_tight(vm))
 		return -1;
+	uint8_t first = at[0];
+	memcpy(vm->worker->small, at + body, len);
 	if (masked)
-		ws_mask(at + body, len, at + header, 0);
+		ws_mask(vm->worker->small, len, at + header, 0);
 	if (s->client && s->client->session)
-		handler_messages(s->client->session, at[0] & WS_FIN ? 1 : 0, 0);
-	out->at = (const char *)at + body;
-	out->len = (uint32_t)len;
-	out->taken = (uint32_t)(body + len);
-	return at[0] & (WS_FIN | WS_OPCODE);
+		handler_messages(s->client->session, first & WS_FIN ? 1 : 0, 0);
+	lua_input_take(s->in, body + len);
+	return (int)(len << 8 | (first & (WS_FIN | WS_OPCODE)));
 }
 
-void lua_frames_fast_done(struct lua_frames *f, const struct lua_fast *out)
-{
-	lua_input_take(f->socket->in, out->taken);
-}
-
-int lua_frames_fast_put(
-        struct lua_frames *f, int first, const char *at, double len, int masked, double max)
+int lua_frames_fast_put(struct lua_frames *f, int first, const char *at, double len)
 {
 	struct lua_socket *s = socket_of(f);
-	if (!s || s->is_write_closed || !s->out || s->out->writer || len > max || len > FAST_MAX ||
+	if (!s || s->is_write_closed || !s->out || s->out->writer || len > LUA_FAST_MAX ||
 	        (s->client && (s->client->is_close_sent || !s->client->session)))
 		return 0;
 	struct lua_frame_out o = {.fin = true,
-	        .masked = masked,
+	        .masked = first & LUA_FAST_MASKED,
 	        .opcode = (uint8_t)(first & WS_OPCODE),
 	        .first = (uint8_t)first,
 	        .a = slice_of(at, (size_t)len)};

@@ -23,15 +23,15 @@ struct lua_input {
 	size_t fresh_len;
 	uint8_t *kept; /* start .. end are unread */
 	uint32_t start, end, size;
+	uint32_t want; /* so many bytes the reader waits for, if it knows: room is made ahead */
 	struct lua_wait *reader; /* who waits for bytes, or NULL */
 	/* Called while there is a reader, when something came: looks, takes, and when it has
 	 * what it wants clears `reader` and wakes it. */
 	void (*more)(struct lua_input *in);
 	/* Called by lua_input_take() once there is room again, if is_paused. */
 	void (*resume)(struct lua_input *in);
-	uint32_t want;  /* so many bytes the reader waits for, if it knows: room is made ahead */
-	bool is_paused; /* the owner has stopped its stream, because too much was kept */
 	int error;      /* errno, once the connection has failed; 0 else */
+	bool is_paused; /* the owner has stopped its stream, because too much was kept */
 	bool is_eof;    /* no more will come (also after an error) */
 };
 

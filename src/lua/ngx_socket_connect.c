@@ -310,7 +310,7 @@ static int start(lua_State *L, struct lua_tcp *t, const struct target *to)
 		return n;
 	t->socket.is_connecting = true;
 	t->waiter = lua_wait_begin(L, &connect_ops, t);
-	return lua_wait(L, t->waiter, ms);
+	return lua_socket_wait(L, t->waiter, ms);
 }
 
 int lua_tcp_connect(lua_State *L)

@@ -198,7 +198,7 @@ int lua_socket_receive(lua_State *L, struct lua_socket *s, const struct lua_read
 		return n;
 	struct lua_wait *w = lua_wait_begin(L, &read_ops, s);
 	lua_input_await(source_of(s), w, on_more);
-	return lua_wait(L, w, lua_socket_read_ms(s));
+	return lua_socket_wait(L, w, lua_socket_read_ms(s));
 }
 
 /* ---- the methods ---- */

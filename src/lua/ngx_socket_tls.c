@@ -146,7 +146,7 @@ static int l_handshake(lua_State *L)
 		return ngx_socket_fail(L, "handshake failed");
 	t->socket.is_connecting = true;
 	t->waiter = lua_wait_begin(L, &secure_ops, t);
-	return lua_wait(L, t->waiter, ngx_socket_connect_ms(&t->socket));
+	return lua_socket_wait(L, t->waiter, ngx_socket_connect_ms(&t->socket));
 }
 
 void lua_tcp_push_sslhandshake(lua_State *L)

@@ -150,7 +150,7 @@ static int l_receive(lua_State *L)
 	if (n > 0)
 		return n;
 	u->waiter = lua_wait_begin(L, &receive_ops, u);
-	return lua_wait(L, u->waiter, lua_socket_read_ms(&u->socket));
+	return lua_socket_wait(L, u->waiter, lua_socket_read_ms(&u->socket));
 }
 
 /* ---- setpeername ---- */
@@ -203,7 +203,7 @@ static int look_up(lua_State *L, struct lua_udp *u, struct slice host)
 	if (!u->resolving)
 		return ngx_socket_fail(L, "no memory");
 	u->waiter = lua_wait_begin(L, &name_ops, u);
-	return lua_wait(L, u->waiter, ngx_socket_connect_ms(&u->socket));
+	return lua_socket_wait(L, u->waiter, ngx_socket_connect_ms(&u->socket));
 }
 
 /* NULL, or why not. */

@@ -15,13 +15,13 @@ static int l_spawn(lua_State *L)
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lua_thread_need_yield(L);
 	struct lua_thread *t = lua_thread_new(r, LUA_LIGHT);
-	if (!t || !lua_checkstack(t->L, args + 1))
+	if (!t || !lua_checkstack(t->wait.L, args + 1))
 		return luaL_error(L, "not enough memory");
 	t->spawner = L;
 	t->is_known = true;
-	lua_xmove(L, t->L, args + 1);
-	lua_pushthread(t->L);
-	lua_xmove(t->L, L, 1);
+	lua_xmove(L, t->wait.L, args + 1);
+	lua_pushthread(t->wait.L);
+	lua_xmove(t->wait.L, L, 1);
 	return lua_thread_spawn(L, t, args);
 }
 
@@ -46,7 +46,7 @@ static void on_wait_cancelled(struct lua_wait *w)
 	struct lua_thread *parent = list_entry(w, struct lua_thread, wait);
 	list_each (it, &parent->request->threads) {
 		struct lua_thread *t = list_entry(it, struct lua_thread, node);
-		if (t->spawner == parent->L)
+		if (t->kind == LUA_LIGHT && t->spawner == parent->wait.L)
 			t->is_awaited = false;
 	}
 }
@@ -56,10 +56,10 @@ static const struct lua_wait_ops wait_ops = {.cancel = on_wait_cancelled};
 /* true and what it returned, or false and its error. */
 static int take_results(lua_State *L, struct lua_thread *t)
 {
-	int n = t->has_failed ? (lua_gettop(t->L) > 0 ? 1 : 0) : lua_gettop(t->L);
+	int n = t->has_failed ? (lua_gettop(t->wait.L) > 0 ? 1 : 0) : lua_gettop(t->wait.L);
 	luaL_checkstack(L, n + 1, "too many results");
 	lua_pushboolean(L, !t->has_failed);
-	lua_xmove(t->L, L, n);
+	lua_xmove(t->wait.L, L, n);
 	lua_thread_free(t);
 	return n + 1;
 }
@@ -94,7 +94,7 @@ static bool is_below(lua_State *L, const struct lua_thread *t)
 {
 	const struct lua_thread *at = lua_thread_of(L);
 	while (at && at != t)
-		at = at->parent;
+		at = at->kind == LUA_USER ? at->parent : NULL;
 	return at != NULL;
 }
 

@@ -65,16 +65,16 @@ static void call(struct lua_timer *t, bool is_premature)
 	struct lua_thread *entry = lua_request_entry(r);
 	if (!entry)
 		return;
-	if (!lua_checkstack(entry->L, t->n + 3)) {
+	if (!lua_checkstack(entry->wait.L, t->n + 3)) {
 		lua_request_cancel(r);
 		return;
 	}
-	lua_rawgeti(entry->L, LUA_REGISTRYINDEX, t->call);
-	lua_rawgeti(entry->L, 1, 1);
-	lua_pushboolean(entry->L, is_premature);
+	lua_rawgeti(entry->wait.L, LUA_REGISTRYINDEX, t->call);
+	lua_rawgeti(entry->wait.L, 1, 1);
+	lua_pushboolean(entry->wait.L, is_premature);
 	for (int i = 2; i <= t->n; i++)
-		lua_rawgeti(entry->L, 1, i);
-	lua_remove(entry->L, 1);
+		lua_rawgeti(entry->wait.L, 1, i);
+	lua_remove(entry->wait.L, 1);
 	lua_thread_start(entry, t->n);
 }
 

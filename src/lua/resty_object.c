@@ -9,6 +9,8 @@
 #include "lua/frames.h"
 #include "lua/frames_fast.h"
 #include "lua/resty.h"
+#include "lua/vm.h"
+#include "lua/worker.h"
 #include "ws/header.h"
 
 #include <lauxlib.h>
@@ -33,7 +35,8 @@ static const char is_over[] = "fatal error already happened";
 struct object {
 	struct lua_frames *frames; /* NULL: not a native socket */
 	bool is_own;               /* slot 1 is a table that new() made: no metamethods are due */
-	bool has_sock;             /* it is on top of the stack */
+	bool has_sock;
+	int sock; /* its slot */
 	bool is_fatal, is_client;
 };
 
@@ -79,7 +82,8 @@ static void look(lua_State *L, struct object *o)
 	if (o->is_fatal)
 		return;
 	get(L, o, UP_SOCK);
-	o->frames = lua_frames_of(L, lua_gettop(L));
+	o->sock = lua_gettop(L);
+	o->frames = lua_frames_of(L, o->sock);
 	o->has_sock = o->frames || lua_toboolean(L, -1);
 	if (o->frames)
 		lua_frames_need(L, o->frames);
@@ -130,7 +134,7 @@ static int receive(lua_State *L, bool is_message)
 		f->is_message = is_message || f->whole_messages;
 	}
 	f->sets_fatal = true;
-	lua_settop(L, 1);
+	lua_frames_hold(L, o.sock);
 	return lua_frames_receive(L, f);
 }
 
@@ -224,6 +228,7 @@ static int send_payload(
 	        .sets_fatal = true,
 	        .opcode = (uint8_t)(opcode & WS_OPCODE),
 	        .first = (uint8_t)((fin ? WS_FIN : 0) | opcode),
+	        .sock = o->sock,
 	        .a = a,
 	        .b = b};
 	int n = lua_frames_send(L, f, &out);
@@ -358,33 +363,28 @@ int resty_frames(lua_State *L)
 {
 	if (!lua_frames_of(L, 1))
 		return 0;
-	lua_rawgeti(L, 1, LUA_FRAMES_SLOT);
+	lua_rawgeti(L, 1, LUA_SOCKET_SLOT);
 	return 1;
 }
 
-static bool option(lua_State *L, const char *name)
+static bool option(lua_State *L, int opts, const char *name)
 {
-	lua_getfield(L, 2, name);
+	lua_getfield(L, opts, name);
 	bool is_on = lua_toboolean(L, -1);
 	lua_pop(L, 1);
 	return is_on;
 }
 
-/* (frames, opts, max_recv_len[, masks]) */
-int resty_options(lua_State *L)
+void resty_options(lua_State *L, struct lua_frames *f, int opts, int max, bool masks)
 {
-	struct lua_frames *f = lua_frames_at(L, 1);
-	if (!f)
-		return 0; /* of an object with a socket of the script's own */
-	f->auto_pong = option(L, "auto_pong");
-	f->auto_close = option(L, "auto_close");
-	f->checks_utf8 = option(L, "utf8");
-	f->whole_messages = option(L, "whole_messages");
-	f->masks = lua_toboolean(L, 4);
-	lua_getfield(L, 2, "max_message_len");
-	lua_Number max = lua_isnil(L, -1) ? luaL_checknumber(L, 3) : luaL_checknumber(L, -1);
-	f->max_message = max < 1 ? 1 : max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
-	return 0;
+	f->auto_pong = option(L, opts, "auto_pong");
+	f->auto_close = option(L, opts, "auto_close");
+	f->checks_utf8 = option(L, opts, "utf8");
+	f->whole_messages = option(L, opts, "whole_messages");
+	f->masks = masks;
+	lua_getfield(L, opts, "max_message_len");
+	lua_Number n = lua_isnil(L, -1) ? luaL_checknumber(L, max) : luaL_checknumber(L, -1);
+	f->max_message = n < 1 ? 1 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
 /* (object, bytes): behind a frame that was sent by compiled code. */
@@ -396,37 +396,38 @@ static int l_wait(lua_State *L)
 	if (!f || !f->socket)
 		return luaL_error(L, "bad request");
 	size_t bytes = (size_t)lua_tonumber(L, 2);
-	lua_settop(L, 1);
+	lua_replace(L, 2);
+	lua_settop(L, 2);
 	return lua_frames_wait(L, f, bytes);
 }
 
 /* What traffic consists of, in Lua that is compiled: a call of a C function would end each trace.
- * Whatever is not common is left to the C function of the same name. */
+ * Whatever is not common is left to the C function of the same name. Until it is compiled, calls by
+ * the FFI are calls of C functions, which want 20 slots of the coroutine's stack; so they have few
+ * arguments and stand below few locals, that a handler which does little else gets by with the
+ * stack it began with. */
 static const char fast_source[] =
-        "local methods, is_client, wait, take, done, put = ...\n"
-        "local ffi = require 'ffi'\n"
-        "local out = ffi.new('struct { const char *at; uint32_t len, taken; }')\n"
-        "take = ffi.cast('int (*)(void *, double, int, void *)', take)\n"
-        "done = ffi.cast('void (*)(void *, void *)', done)\n"
-        "put = ffi.cast('int (*)(void *, int, const char *, double, int, double)', put)\n"
-        "local text, type = ffi.string, type\n"
+        "local methods, is_client, wait, small, take, put = ...\n"
+        "local ffi, bit = require 'ffi', require 'bit'\n"
+        "small = ffi.cast('const char *', small)\n"
+        "take = ffi.cast('int (*)(void *, double)', take)\n"
+        "put = ffi.cast('int (*)(void *, int, const char *, double)', put)\n"
+        "local text, type, rshift, band = ffi.string, type, bit.rshift, bit.band\n"
         "local types = { [0] = 'continuation', 'text', 'binary' }\n"
-        "local needs_mask, masks = is_client and 0 or 1, is_client and 1 or 0\n"
         "local mask_field = is_client and 'send_unmasked' or 'send_masked'\n"
         "\n"
         "local receive = methods.recv_frame\n"
         "function methods.recv_frame(self)\n"
         "    local f, sock, max = self[1], self.sock, self.max_recv_len\n"
-        "    if type(f) == 'userdata' and type(sock) == 'table' and sock[2] == f\n"
+        "    if type(f) == 'userdata' and type(sock) == 'table' and sock[1] == f\n"
         "        and type(max) == 'number' and not self.fatal then\n"
-        "        local n = take(f, max, needs_mask, out)\n"
-        "        if n >= 128 then\n"
-        "            local data = text(out.at, out.len)\n"
-        "            done(f, out)\n"
-        "            return data, types[n - 128], nil\n"
-        "        elseif n >= 0 then\n"
-        "            local data = text(out.at, out.len)\n"
-        "            done(f, out)\n"
+        "        local n = take(f, max)\n"
+        "        if n >= 0 then\n"
+        "            local data = text(small, rshift(n, 8))\n"
+        "            n = band(n, 255)\n"
+        "            if n >= 128 then\n"
+        "                return data, types[n - 128], nil\n"
+        "            end\n"
         "            return data, types[n], 'again'\n"
         "        end\n"
         "    end\n"
@@ -434,13 +435,14 @@ static const char fast_source[] =
         "end\n"
         "\n"
         "local function sender(first, send)\n"
+        "    local masked = first + 256\n"
+        "    local if_set, if_not = is_client and first or masked, is_client and masked or first\n"
         "    return function (self, data)\n"
-        "        local f, sock, max = self[1], self.sock, self.max_send_len\n"
-        "        if type(data) == 'string' and type(f) == 'userdata' and type(sock) == 'table'\n"
-        "            and sock[2] == f and type(max) == 'number' and not self.fatal\n"
-        "            and not (is_client and self.closed) then\n"
-        "            local masked = self[mask_field] and 1 - masks or masks\n"
-        "            local n = put(f, first, data, #data, masked, max)\n"
+        "        if type(data) == 'string' and type(self[1]) == 'userdata'\n"
+        "            and type(self.sock) == 'table' and self.sock[1] == self[1]\n"
+        "            and type(self.max_send_len) == 'number' and #data <= self.max_send_len\n"
+        "            and not self.fatal and not (is_client and self.closed) then\n"
+        "            local n = put(self[1], self[mask_field] and if_set or if_not, data, #data)\n"
         "            if n > 0 then\n"
         "                return n, nil\n"
         "            elseif n < 0 then\n"
@@ -463,8 +465,8 @@ static void add_fast(lua_State *L, int is_client)
 	lua_pushvalue(L, -1);
 	lua_pushboolean(L, is_client);
 	lua_pushcfunction(L, l_wait);
+	lua_pushlightuserdata(L, lua_vm_of(L)->worker->small);
 	push_address(L, (void (*)(void))lua_frames_fast_take);
-	push_address(L, (void (*)(void))lua_frames_fast_done);
 	push_address(L, (void (*)(void))lua_frames_fast_put);
 	resty_run(L, fast_source, "=resty.websocket", 6, 0);
 }

@@ -86,7 +86,7 @@ static int l_receive(lua_State *L)
 		f->is_message = false;
 		f->sets_fatal = false;
 	}
-	lua_settop(L, 1);
+	lua_frames_hold(L, 1);
 	return lua_frames_receive(L, f);
 }
 
@@ -102,6 +102,7 @@ static int l_send(lua_State *L)
 	        .masked = lua_toboolean(L, 5),
 	        .opcode = (uint8_t)(opcode & WS_OPCODE),
 	        .first = (uint8_t)((fin ? WS_FIN : 0) | opcode),
+	        .sock = 1,
 	        .a = args_text(L, 4),
 	        .b = SLICE("")};
 	return lua_frames_send(L, f, &o);

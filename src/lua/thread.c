@@ -76,9 +76,8 @@ static struct lua_thread *adopt(struct lua_request *r, enum lua_thread_kind kind
 	if (!t)
 		return NULL;
 	*t = (struct lua_thread){
-	        .L = L, .request = r, .anchor = LUA_NOREF, .kind = (uint8_t)kind, .wait = {.L = L}};
+	        .wait = {.L = L}, .request = r, .anchor = LUA_NOREF, .kind = (uint8_t)kind};
 	list_append(&r->threads, &t->node);
-	list_init(&t->ready);
 	list_init(&t->wait.node);
 	timer_init(&t->wait.timer, on_timer);
 	lua_setexdata(L, r);
@@ -108,11 +107,11 @@ void lua_thread_free(struct lua_thread *t)
 	if (vm->worker->worker)
 		timer_clear(&vm->worker->worker->wheel, &t->wait.timer);
 	list_remove(&t->node);
-	list_remove(&t->ready);
-	lua_setexdata(t->L, NULL);
-	lua_setexdata2(t->L, t->kind == LUA_LIGHT ? &lua_thread_gone : NULL);
+	list_remove(&t->wait.node);
+	lua_setexdata(t->wait.L, NULL);
+	lua_setexdata2(t->wait.L, t->kind == LUA_LIGHT ? &lua_thread_gone : NULL);
 	if (t->anchor != LUA_NOREF)
-		give_state(vm, t->L, t->anchor, t->kind == LUA_ENTRY && !t->is_known);
+		give_state(vm, t->wait.L, t->anchor, t->kind == LUA_ENTRY && !t->is_known);
 	if (r->entry == t)
 		r->entry = NULL;
 	pool_put(&vm->thread_pool, t);
@@ -132,7 +131,7 @@ void lua_thread_kill(struct lua_thread *t)
 	if (t->child)
 		lua_thread_kill(t->child);
 	cancel_wait(t);
-	if (t->parent && t->parent->child == t)
+	if (t->kind == LUA_USER && t->parent && t->parent->child == t)
 		t->parent->child = NULL;
 	bool is_over = t->state == LUA_ZOMBIE || t->state == LUA_DEAD;
 	if (t->kind != LUA_USER && !is_over)
@@ -145,7 +144,7 @@ void lua_thread_kill(struct lua_thread *t)
 
 static bool can_yield(const struct lua_thread *t, lua_State *L)
 {
-	return t && t->L == L && !t->is_nested && lua_isyieldable(L);
+	return t && t->wait.L == L && !t->is_nested && lua_isyieldable(L);
 }
 
 void lua_thread_need_yield(lua_State *L)
@@ -166,14 +165,14 @@ struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, vo
 	return &t->wait;
 }
 
-static int yield_waiting(lua_State *L)
+static int yield_waiting(lua_State *L, int keep)
 {
-	int kept = lua_gettop(L) > 0 ? 1 : 0;
+	int kept = lua_gettop(L) < keep ? lua_gettop(L) : keep;
 	lua_settop(L, kept);
 	return lua_yield(L, kept);
 }
 
-int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
+int lua_wait_keeping(lua_State *L, struct lua_wait *w, uint64_t timeout_ms, int keep)
 {
 	struct lua_thread *t = lua_thread_of(L);
 	struct lua_worker *lw = worker_of(t);
@@ -184,14 +183,19 @@ int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
 		if (!timer_is_set(&w->timer) || w->timer.deadline_ms > w->deadline_ms)
 			worker_timer(lw->worker, &w->timer, w->deadline_ms);
 	}
-	return yield_waiting(L);
+	return yield_waiting(L, keep);
+}
+
+int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
+{
+	return lua_wait_keeping(L, w, timeout_ms, 1);
 }
 
 static void make_ready(struct list *queue, struct lua_thread *t, int n)
 {
 	t->state = LUA_READY;
 	t->results = n;
-	list_append(queue, &t->ready);
+	list_append(queue, &t->wait.node);
 }
 
 void lua_wake(struct lua_wait *w, int n)
@@ -223,7 +227,7 @@ int lua_wait_turn(lua_State *L, struct lua_wait *w)
 	worker_of(t)->op = OP_WAIT;
 	w->ops = NULL;
 	later(t, 0);
-	return yield_waiting(L);
+	return yield_waiting(L, 1);
 }
 
 static void on_timer(struct timer *timer)
@@ -289,7 +293,7 @@ int lua_thread_spawn(lua_State *L, struct lua_thread *child, int args)
 int lua_thread_yield(lua_State *L)
 {
 	struct lua_thread *t = lua_thread_of(L);
-	bool is_user = t && t->L == L && t->kind == LUA_USER;
+	bool is_user = t && t->wait.L == L && t->kind == LUA_USER;
 	if (!lua_isyieldable(L) || (!is_user && !can_yield(t, L)))
 		return luaL_error(L, no_yield);
 	if (!is_user)
@@ -309,13 +313,13 @@ int lua_thread_exit(lua_State *L)
 static struct lua_thread *back_to_parent(struct lua_thread *t, bool ok, int *n)
 {
 	struct lua_thread *parent = t->parent;
-	int values = lua_gettop(t->L);
+	int values = lua_gettop(t->wait.L);
 	if (!ok)
 		values = values > 0 ? 1 : 0;
-	if (!lua_checkstack(parent->L, values + 1))
+	if (!lua_checkstack(parent->wait.L, values + 1))
 		values = 0;
-	lua_pushboolean(parent->L, ok);
-	lua_xmove(t->L, parent->L, values);
+	lua_pushboolean(parent->wait.L, ok);
+	lua_xmove(t->wait.L, parent->wait.L, values);
 	parent->child = NULL;
 	lua_thread_free(t);
 	*n = values + 1;
@@ -326,15 +330,15 @@ static struct lua_thread *back_to_parent(struct lua_thread *t, bool ok, int *n)
 static void tell_parent(struct lua_thread *t)
 {
 	struct lua_thread *parent = lua_thread_of(t->spawner);
-	int values = lua_gettop(t->L);
+	int values = lua_gettop(t->wait.L);
 	bool ok = !t->has_failed;
 	if (!ok)
 		values = values > 0 ? 1 : 0;
 	cancel_wait(parent);
-	if (!lua_checkstack(parent->L, values + 1))
+	if (!lua_checkstack(parent->wait.L, values + 1))
 		values = 0;
-	lua_pushboolean(parent->L, ok);
-	lua_xmove(t->L, parent->L, values);
+	lua_pushboolean(parent->wait.L, ok);
+	lua_xmove(t->wait.L, parent->wait.L, values);
 	lua_thread_free(t);
 	make_ready(&worker_of(parent)->ready, parent, values + 1);
 }
@@ -345,7 +349,8 @@ static void log_failure(struct lua_thread *t, int status)
 	                   : status == LUA_ERRERR ? "error handler error"
 	                                          : "runtime error";
 	counter_inc(&worker_of(t)->counters.lua_errors);
-	lua_log_failure(t->L, t->kind == LUA_ENTRY ? "entry" : "user", what, lua_error_text(t->L));
+	lua_log_failure(t->wait.L, t->kind == LUA_ENTRY ? "entry" : "user", what,
+	        lua_error_text(t->wait.L));
 }
 
 static struct lua_thread *end_light(struct lua_thread *t, bool ok)
@@ -394,8 +399,8 @@ static struct lua_thread *yielded(struct lua_thread *t, int *n)
 		return lw->target;
 	case OP_SPAWN:
 		make_ready(&lw->ready, t, 1);
-		list_remove(&t->ready);
-		list_append(lw->ready.next, &t->ready);
+		list_remove(&t->wait.node);
+		list_append(lw->ready.next, &t->wait.node);
 		*n = lw->args;
 		return lw->target;
 	case OP_EXIT:
@@ -406,7 +411,7 @@ static struct lua_thread *yielded(struct lua_thread *t, int *n)
 	}
 	if (t->kind == LUA_USER)
 		return back_to_parent(t, true, n);
-	lua_settop(t->L, 0);
+	lua_settop(t->wait.L, 0);
 	later(t, 0);
 	return NULL;
 }
@@ -427,7 +432,7 @@ static void tell_stall(const struct lua_thread *t, uint64_t ms)
 	log_unum(&l, "ms", ms);
 	log_text(&l, "script", t->request->script ? t->request->script->path : "-");
 	log_text(&l, "phase", lua_phase_name(t->request->phase));
-	lua_where(t->L, where, sizeof where);
+	lua_where(t->wait.L, where, sizeof where);
 	log_text(&l, "until", where[0] ? where : "returned");
 	log_end(&l);
 }
@@ -453,7 +458,7 @@ static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 		vm->worker->op = OP_YIELD;
 		vm->worker->running = t->request;
 		lua_vm_enter(vm);
-		int status = lua_resume(t->L, n);
+		int status = lua_resume(t->wait.L, n);
 		lua_vm_leave(vm, status);
 		look_for_stall(t);
 		t = status == LUA_YIELD ? yielded(t, &n) : ended(t, status, &n);
@@ -467,8 +472,8 @@ void lua_run_ready(struct lua_worker *lw)
 	lw->is_running = true;
 	lw->run_since_ms = coarse_ms();
 	while (!list_is_empty(&lw->ready)) {
-		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, ready);
-		list_remove(&t->ready);
+		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, wait.node);
+		list_remove(&t->wait.node);
 		atomic_store_explicit(&lw->busy_with,
 		        t->request->script ? t->request->script->path : "", memory_order_relaxed);
 		atomic_store_explicit(&lw->busy_since_ms, lw->run_since_ms, memory_order_relaxed);

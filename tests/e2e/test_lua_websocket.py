@@ -166,7 +166,9 @@ def test_a_client_that_resets_within_a_large_frame(lua):
 
 
 TIMEOUT = NEW + """
-local wb = assert(server:new { timeout = 20, max_payload_len = 1048576 })
+local wb = assert(server:new { max_payload_len = 1048576 })
+wb:recv_frame() -- sent in one with the first part of the next one, however slow the test is
+wb:set_timeout(20)
 local data, typ, err = wb:recv_frame()
 wb:send_text(tostring(err))
 wb:set_timeout(20000)
@@ -179,10 +181,10 @@ wb:send_text(data and #data .. typ or err)
 @pytest.mark.parametrize("cut", [1, 2, 3, 4, 5, 11])
 def test_a_frame_is_resumed_after_a_timeout(lua, cut, size):
     d = lua(TIMEOUT)
-    client = opened(d)
     whole = masked(BINARY, b"x" * size)
     cut = min(cut, len(whole) - 1)
-    client.send(whole[:cut])
+    client = opened(d)
+    client.send(masked(TEXT, b"go") + whole[:cut])
     assert client.read_frame().payload.endswith(b": timeout")
     client.send(whole[cut:])
     client.expect_text(f"{size}binary")
@@ -190,9 +192,9 @@ def test_a_frame_is_resumed_after_a_timeout(lua, cut, size):
 
 def test_a_large_frame_is_resumed_in_its_midst(lua):
     d = lua(TIMEOUT)
-    client = opened(d)
     whole = masked(BINARY, b"x" * 900000)
-    client.send(whole[:600000])
+    client = opened(d)
+    client.send(masked(TEXT, b"go") + whole[:600000])
     assert client.read_frame().payload == b"failed to read masking-len and payload: timeout"
     client.send(whole[600000:])
     client.expect_text("900000binary")
@@ -201,7 +203,7 @@ def test_a_large_frame_is_resumed_in_its_midst(lua):
 def test_strict_loses_what_came_before_a_timeout(lua):
     d = lua(TIMEOUT, route={"compat": "strict"})
     client = opened(d)
-    client.send(masked(TEXT, b"hello", )[:8])
+    client.send(masked(TEXT, b"go") + masked(TEXT, b"hello")[:8])
     client.expect_text("failed to read masking-len and payload: timeout")
     client.send(masked(BINARY, b"next"))
     client.expect_text("4binary")
@@ -588,6 +590,30 @@ def test_a_client_that_is_torn_apart(lua, upstream):
     client = run(d)
     upstream.accept_open()
     assert client.read_body(client.expect_answer(200)) == b"1\nnot initialized yet\n"
+    still_works(d)
+
+
+@pytest.mark.parametrize("wait", ["wb:recv_frame()", "wb.sock:receive(2)"])
+def test_what_waits_for_a_socket_that_is_torn_apart_holds_it(lua, wait):
+    """Its memory is not given to others while a timeout is to look at it."""
+    d = lua(NEW + """
+        local wb = assert(server:new { timeout = 100 })
+        local sock = wb.sock
+        ngx.thread.spawn(function ()
+            local data, typ, err = %s
+            wb.sock = sock
+            sock[1] = wb[2]
+            wb[1] = wb[2]
+            wb:send_text(typ == "timeout" and typ or tostring(err))
+        end)
+        wb[2] = setmetatable({ sock[1] }, { __mode = "v" })
+        sock[1] = nil wb.sock = nil wb[1] = nil
+        for i = 1, 4 do collectgarbage() end
+        wb[2] = wb[2][1]
+        for i = 1, 1000 do local x = newproxy() end
+        """ % wait.replace("wb.sock", "sock"))
+    client = opened(d)
+    assert client.read_frame().payload.endswith(b"timeout")
     still_works(d)
 
 
