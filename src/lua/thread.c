@@ -40,11 +40,10 @@ static void on_timer(struct timer *timer);
  * raised on the state that it is made in. */
 static lua_State *take_state(struct lua_vm *vm, int *anchor)
 {
-	unsigned depth = vm->depth;
 	lua_State *L;
 	if (vm->idle_n == 0 && !lua_vm_make_room(vm, STATE_SIZE))
 		return NULL;
-	vm->depth = 0;
+	unsigned depth = lua_vm_pause(vm);
 	if (vm->idle_n > 0) {
 		*anchor = vm->idle[--vm->idle_n];
 		lua_rawgeti(vm->L, LUA_REGISTRYINDEX, *anchor);
@@ -54,7 +53,7 @@ static lua_State *take_state(struct lua_vm *vm, int *anchor)
 		L = lua_newthread(vm->L);
 		*anchor = luaL_ref(vm->L, LUA_REGISTRYINDEX);
 	}
-	vm->depth = depth;
+	lua_vm_resume(vm, depth);
 	return L;
 }
 

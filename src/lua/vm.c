@@ -70,6 +70,42 @@ bool lua_vm_has_room(lua_State *L, size_t bytes)
 	return has_room;
 }
 
+/* Steps of the collector run finalizers, and what those raise goes to whoever allocates: outside of
+ * protected calls that is the end of the process. So there are none there: the size at which the
+ * next one is due is out of reach. Where LuaJIT keeps that is no part of its API; a state that is
+ * not as we know it is left alone. */
+static const size_t never = (size_t)1 << 47;
+
+static void find_threshold(struct lua_vm *vm)
+{
+	enum { STATE_GLOBAL = 2, GLOBAL_TOTAL = 2, GLOBAL_THRESHOLD };
+	size_t *g = ((size_t **)(void *)vm->L)[STATE_GLOBAL];
+	size_t total = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 +
+	               (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
+	size_t due = g[GLOBAL_THRESHOLD];
+	lua_gc(vm->L, LUA_GCSTOP, 0);
+	bool is_known = g[GLOBAL_TOTAL] == total && g[GLOBAL_THRESHOLD] == never;
+	lua_gc(vm->L, LUA_GCRESTART, 0);
+	if (!is_known || g[GLOBAL_THRESHOLD] != total)
+		return;
+	vm->gc_threshold = &g[GLOBAL_THRESHOLD];
+	*vm->gc_threshold = vm->gc_due = due;
+}
+
+static void let_collect(struct lua_vm *vm)
+{
+	if (vm->gc_threshold)
+		*vm->gc_threshold = vm->gc_due;
+}
+
+static void stop_collecting(struct lua_vm *vm)
+{
+	if (!vm->gc_threshold)
+		return;
+	vm->gc_due = *vm->gc_threshold;
+	*vm->gc_threshold = never;
+}
+
 static int collect(lua_State *L)
 {
 	lua_gc(L, LUA_GCCOLLECT, 0);
@@ -83,8 +119,10 @@ static void collect_all(struct lua_vm *vm)
 	if (vm->is_exhausted)
 		counter_inc(&vm->worker->counters.lua_memory_errors);
 	vm->is_exhausted = false;
+	let_collect(vm);
 	if (lua_cpcall(vm->L, collect, NULL))
 		lua_pop(vm->L, 1);
+	stop_collecting(vm);
 	vm->memory_calm = vm->memory;
 }
 
@@ -108,12 +146,30 @@ static bool is_nearly_full(const struct lua_vm *vm)
 
 void lua_vm_enter(struct lua_vm *vm)
 {
-	vm->depth++;
+	if (vm->depth++ == 0)
+		let_collect(vm);
+}
+
+unsigned lua_vm_pause(struct lua_vm *vm)
+{
+	unsigned depth = vm->depth;
+	vm->depth = 0;
+	if (depth > 0)
+		stop_collecting(vm);
+	return depth;
+}
+
+void lua_vm_resume(struct lua_vm *vm, unsigned depth)
+{
+	vm->depth = depth;
+	if (depth > 0)
+		let_collect(vm);
 }
 
 void lua_vm_leave(struct lua_vm *vm, int status)
 {
-	vm->depth--;
+	if (--vm->depth == 0)
+		stop_collecting(vm);
 	if (status == LUA_ERRMEM)
 		vm->is_exhausted = true;
 	if (vm->depth == 0 && (vm->is_exhausted || is_nearly_full(vm)))
@@ -208,8 +264,7 @@ static bool load_scripts(struct lua_vm *vm, char why[LUA_WHY_MAX])
 
 bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s)
 {
-	unsigned depth = vm->depth;
-	vm->depth = 0;
+	unsigned depth = lua_vm_pause(vm);
 	lua_rawgeti(to, LUA_REGISTRYINDEX, vm->script[s->number]);
 	if (s->kind != LUA_SCRIPT_INIT && s->kind != LUA_SCRIPT_INIT_WORKER) {
 		lua_createtable(to, 0, 1);
@@ -221,7 +276,7 @@ bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_scrip
 	}
 	/* Nothing in it can fail, but for a hook that some script has left behind. */
 	int status = lua_pcall(to, 0, 1, 0);
-	vm->depth = depth;
+	lua_vm_resume(vm, depth);
 	return status == 0;
 }
 
@@ -419,6 +474,7 @@ struct lua_vm *lua_vm_new(struct lua_worker *w, struct lua_handlers *set, char w
 	snprintf(why, LUA_WHY_MAX, "out of memory");
 	if (vm->L) {
 		lua_atpanic(vm->L, on_panic);
+		find_threshold(vm);
 		count_allocations(vm);
 	}
 	if (!vm->L || !set_up(vm, why)) {
