@@ -187,6 +187,7 @@ static bool start(struct session *s, enum handler_phase phase, struct http_head 
 	c->request = r;
 	r->client = c;
 	r->owner = c;
+	lua_input_set_max(&c->in, set->buffer_size);
 	r->settings = set;
 	r->done = on_done;
 	r->ctx = c->ctx;

@@ -130,6 +130,7 @@ void lua_tcp_open(struct lua_tcp *t, struct stream *s)
 	s->owner = t;
 	stream_set_marks(s, HIGH_MARK, LOW_MARK);
 	t->in = (struct lua_input){.resume = resume_input};
+	lua_input_set_max(&t->in, t->socket.request->settings->buffer_size);
 	t->out = (struct lua_output){.worker = t->socket.request->vm->worker, .stream = s};
 	t->is_open = true;
 	t->socket.is_connecting = false;

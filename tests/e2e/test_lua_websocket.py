@@ -2,6 +2,7 @@
 """resty.websocket.server and .protocol in handlers: frames split anywhere, hostile ones, timeouts, additions."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,27 @@ def test_strict_loses_what_came_before_a_timeout(lua):
     client.send(masked(BINARY, b"next"))
     client.expect_text("4binary")
     client.expect_end()
+
+
+@pytest.mark.parametrize("size", ["64", "4k", "1m"])
+def test_how_much_may_wait_is_of_no_account_to_frames(lua, size):
+    """lua_socket_buffer_size: the stream is paused and goes on, whatever the frames are like."""
+    d = lua(NEW + """
+        local wb = assert(server:new { max_payload_len = 1000000 })
+        while true do
+            local data, typ = wb:recv_frame()
+            if typ ~= "binary" then return end
+            ngx.sleep(0)
+            wb:send_binary(data)
+        end
+        """, route={"lua_socket_buffer_size": size})
+    client = opened(d)
+    payloads = [bytes([i]) * n for i, n in enumerate([1, 100, 300000, 0, 70, 5000] + [20] * 200)]
+    thread = threading.Thread(target=lambda: [client.binary(p) for p in payloads], daemon=True)
+    thread.start()
+    for p in payloads:
+        client.expect_binary(p)
+    thread.join()
 
 
 def test_ends_by_a_close_frame(lua):
