@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The methods of the objects that resty.websocket.server and .client make. An object is the
- * script's table, whose fields it may read and change. Each method looks there first whether it may
- * do anything, in the order that scripts rely on; a native socket is then read and written without
- * Lua, any other object by resty.websocket.protocol. */
+/* The methods of the objects that resty.websocket.server and .client make, over native sockets;
+ * what is Lua of them is in resty_methods.c. An object is the script's table, whose fields it may
+ * read and change. Each method looks there first whether it may do anything, in the order that
+ * scripts rely on. */
 
 #include "lua/args.h"
 #include "lua/frames.h"
-#include "lua/frames_fast.h"
 #include "lua/resty.h"
-#include "lua/vm.h"
-#include "lua/worker.h"
 #include "ws/header.h"
 
 #include <lauxlib.h>
@@ -23,7 +20,6 @@ enum {
 	UP_MAX_SEND,
 	UP_MASK, /* send_masked, send_unmasked */
 	UP_CLOSED,
-	UP_PROTOCOL, /* the module, for other objects' sockets; read when it is needed */
 	UP_IS_CLIENT,
 	UP_N = UP_IS_CLIENT
 };
@@ -99,22 +95,6 @@ static int fail3(lua_State *L, const char *why)
 	return 3;
 }
 
-/* By protocol.recv_frame(): the socket is on top of the stack. */
-static int receive_by_lua(lua_State *L, const struct object *o)
-{
-	int sock = lua_gettop(L);
-	lua_getfield(L, lua_upvalueindex(UP_PROTOCOL), "recv_frame");
-	lua_pushvalue(L, sock);
-	get(L, o, UP_MAX_RECV);
-	lua_pushboolean(L, !o->is_client);
-	lua_call(L, 3, 3);
-	bool is_data = lua_toboolean(L, -3);
-	const char *why = lua_isstring(L, -1) ? lua_tostring(L, -1) : NULL;
-	if (!is_data && !(why && strstr(why, ": timeout")))
-		make_fatal(L, o);
-	return 3;
-}
-
 static int receive(lua_State *L, bool is_message)
 {
 	struct object o;
@@ -122,11 +102,9 @@ static int receive(lua_State *L, bool is_message)
 	look(L, &o);
 	if (o.is_fatal)
 		return fail3(L, is_over);
-	if (!o.has_sock)
-		return fail3(L, no_socket);
 	struct lua_frames *f = o.frames;
 	if (!f)
-		return receive_by_lua(L, &o);
+		return fail3(L, no_socket);
 	if (lua_frames_may_ask(f)) {
 		get(L, &o, UP_MAX_RECV);
 		f->max_len = luaL_checknumber(L, -1);
@@ -172,7 +150,7 @@ static bool may_send(lua_State *L, struct object *o, int *n)
 		fail2(L, is_over);
 	else if ((o->is_client && is_set(L, o, UP_CLOSED)) || (o->frames && o->frames->is_answered))
 		fail2(L, "already closed");
-	else if (!o->has_sock)
+	else if (!o->frames)
 		fail2(L, no_socket);
 	else
 		return true;
@@ -185,34 +163,11 @@ static bool is_masked(lua_State *L, const struct object *o)
 	return lua_toboolean(L, -1) != o->is_client;
 }
 
-/* By protocol.send_frame(); the socket is on top of the stack. */
-static int send_by_lua(
-        lua_State *L, const struct object *o, bool fin, int opcode, struct slice a, struct slice b)
-{
-	int sock = lua_gettop(L);
-	bool masked = is_masked(L, o);
-	lua_getfield(L, lua_upvalueindex(UP_PROTOCOL), "send_frame");
-	lua_pushvalue(L, sock);
-	lua_pushboolean(L, fin);
-	lua_pushinteger(L, opcode);
-	lua_pushlstring(L, (const char *)a.at, a.len);
-	lua_pushlstring(L, (const char *)b.at, b.len);
-	lua_concat(L, 2);
-	get(L, o, UP_MAX_SEND);
-	lua_pushboolean(L, masked);
-	lua_call(L, 6, 2);
-	if (!lua_toboolean(L, -2))
-		make_fatal(L, o);
-	return 2;
-}
-
 /* The payload in two pieces, which live as long as the arguments do. */
 static int send_payload(
         lua_State *L, struct object *o, bool fin, int opcode, struct slice a, struct slice b)
 {
 	struct lua_frames *f = o->frames;
-	if (!f)
-		return send_by_lua(L, o, fin, opcode, a, b);
 	size_t len = a.len + b.len;
 	get(L, o, UP_MAX_SEND);
 	if ((double)len > luaL_checknumber(L, -1))
@@ -314,7 +269,7 @@ static int close_client(lua_State *L, struct object *o, struct slice code, struc
 	lua_pushvalue(L, lua_upvalueindex(UP_CLOSED));
 	lua_pushboolean(L, 1);
 	lua_rawset(L, 1);
-	if (!o->has_sock)
+	if (!o->frames)
 		return refuse(L, o, no_socket);
 	return send_payload(L, o, true, WS_CLOSE, code, text);
 }
@@ -345,20 +300,6 @@ static int l_send_close(lua_State *L)
 
 /* ---- the rest ---- */
 
-static int l_set_timeout(lua_State *L)
-{
-	struct object o = {0};
-	lua_settop(L, 2);
-	get(L, &o, UP_SOCK);
-	if (!lua_toboolean(L, 3))
-		return fail3(L, no_socket);
-	lua_getfield(L, 3, "settimeout");
-	lua_insert(L, 3);
-	lua_pushvalue(L, 2);
-	lua_call(L, 2, LUA_MULTRET);
-	return lua_gettop(L) - 2;
-}
-
 int resty_frames(lua_State *L)
 {
 	if (!lua_frames_of(L, 1))
@@ -387,6 +328,18 @@ void resty_options(lua_State *L, struct lua_frames *f, int opts, int max, bool m
 	f->max_message = n < 1 ? 1 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
+/* The object's socket, if it is there, not a native one, and the object not done for. */
+static int l_foreign(lua_State *L)
+{
+	struct object o;
+	lua_settop(L, 1);
+	look(L, &o);
+	if (o.is_fatal || !o.has_sock || o.frames)
+		return 0;
+	lua_settop(L, o.sock);
+	return 1;
+}
+
 /* (object, bytes): behind a frame that was sent by compiled code. */
 static int l_wait(lua_State *L)
 {
@@ -401,85 +354,12 @@ static int l_wait(lua_State *L)
 	return lua_frames_wait(L, f, bytes);
 }
 
-/* What traffic consists of, in Lua that is compiled: a call of a C function would end each trace.
- * Whatever is not common is left to the C function of the same name. Until it is compiled, calls by
- * the FFI are calls of C functions, which want 20 slots of the coroutine's stack; so they have few
- * arguments and stand below few locals, that a handler which does little else gets by with the
- * stack it began with. */
-static const char fast_source[] =
-        "local methods, is_client, wait, small, take, put = ...\n"
-        "local ffi, bit = require 'ffi', require 'bit'\n"
-        "small = ffi.cast('const char *', small)\n"
-        "take = ffi.cast('int (*)(void *, double)', take)\n"
-        "put = ffi.cast('int (*)(void *, int, const char *, double)', put)\n"
-        "local text, type, rshift, band = ffi.string, type, bit.rshift, bit.band\n"
-        "local types = { [0] = 'continuation', 'text', 'binary' }\n"
-        "local mask_field = is_client and 'send_unmasked' or 'send_masked'\n"
-        "\n"
-        "local receive = methods.recv_frame\n"
-        "function methods.recv_frame(self)\n"
-        "    local f, sock, max = self[1], self.sock, self.max_recv_len\n"
-        "    if type(f) == 'userdata' and type(sock) == 'table' and sock[1] == f\n"
-        "        and type(max) == 'number' and not self.fatal then\n"
-        "        local n = take(f, max)\n"
-        "        if n >= 0 then\n"
-        "            local data = text(small, rshift(n, 8))\n"
-        "            n = band(n, 255)\n"
-        "            if n >= 128 then\n"
-        "                return data, types[n - 128], nil\n"
-        "            end\n"
-        "            return data, types[n], 'again'\n"
-        "        end\n"
-        "    end\n"
-        "    return receive(self)\n"
-        "end\n"
-        "\n"
-        "local function sender(first, send)\n"
-        "    local masked = first + 256\n"
-        "    local if_set, if_not = is_client and first or masked, is_client and masked or first\n"
-        "    return function (self, data)\n"
-        "        if type(data) == 'string' and type(self[1]) == 'userdata'\n"
-        "            and type(self.sock) == 'table' and self.sock[1] == self[1]\n"
-        "            and type(self.max_send_len) == 'number' and #data <= self.max_send_len\n"
-        "            and not self.fatal and not (is_client and self.closed) then\n"
-        "            local n = put(self[1], self[mask_field] and if_set or if_not, data, #data)\n"
-        "            if n > 0 then\n"
-        "                return n, nil\n"
-        "            elseif n < 0 then\n"
-        "                return wait(self, -n)\n"
-        "            end\n"
-        "        end\n"
-        "        return send(self, data)\n"
-        "    end\n"
-        "end\n"
-        "methods.send_text = sender(129, methods.send_text)\n"
-        "methods.send_binary = sender(130, methods.send_binary)\n";
-
-static void push_address(lua_State *L, void (*function)(void))
-{
-	lua_pushlightuserdata(L, (void *)(uintptr_t)function);
-}
-
-static void add_fast(lua_State *L, int is_client)
-{
-	lua_pushvalue(L, -1);
-	lua_pushboolean(L, is_client);
-	lua_pushcfunction(L, l_wait);
-	lua_pushlightuserdata(L, lua_vm_of(L)->worker->small);
-	push_address(L, (void (*)(void))lua_frames_fast_take);
-	push_address(L, (void (*)(void))lua_frames_fast_put);
-	resty_run(L, fast_source, "=resty.websocket", 6, 0);
-}
-
 static void add_methods(lua_State *L, const luaL_Reg *methods, int is_client)
 {
 	const char *names[] = {"fatal", "sock", "max_recv_len", "max_send_len",
 	        is_client ? "send_unmasked" : "send_masked", "closed"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		lua_pushstring(L, names[i]);
-	lua_getglobal(L, "require");
-	lua_pushliteral(L, "resty.websocket.protocol");
-	lua_call(L, 1, 1);
 	lua_pushboolean(L, is_client);
 	luaL_setfuncs(L, methods, UP_N);
 }
@@ -489,18 +369,21 @@ void resty_object_methods(lua_State *L, int is_client)
 	static const luaL_Reg methods[] = {{"recv_frame", l_recv_frame}, {"send_text", l_send_text},
 	        {"send_binary", l_send_binary}, {"send_ping", l_send_ping},
 	        {"send_pong", l_send_pong}, {"send_frame", l_send_frame},
-	        {"send_close", l_send_close}, {"set_timeout", l_set_timeout}, {NULL, NULL}};
+	        {"send_close", l_send_close}, {NULL, NULL}};
 	static const luaL_Reg of_servers[] = {{"send_continue", l_send_continue}, {NULL, NULL}};
 	static const luaL_Reg additions[] = {{"recv_message", l_recv_message}, {NULL, NULL}};
+	static const luaL_Reg helpers[] = {{"foreign", l_foreign}, {"wait", l_wait}, {NULL, NULL}};
 	add_methods(L, methods, is_client);
 	if (!is_client)
 		add_methods(L, of_servers, is_client);
-	add_fast(L, is_client);
-	lua_pushliteral(L, RESTY_VERSION);
-	lua_setfield(L, -2, "_VERSION");
 	lua_newtable(L); /* metatable */
 	lua_newtable(L);
 	add_methods(L, additions, is_client);
+	lua_newtable(L);
+	add_methods(L, helpers, is_client);
+	resty_methods(L, is_client);
 	lua_setfield(L, -2, "__index");
 	lua_setmetatable(L, -2);
+	lua_pushliteral(L, RESTY_VERSION);
+	lua_setfield(L, -2, "_VERSION");
 }

@@ -491,6 +491,72 @@ def test_objects_of_the_scripts_own(lua):
     assert client.read_body(client.expect_answer(200)) == b"textnil\n5nil\ntrue\nnilpayload too big\ntrue\n"
 
 
+WAYS_TO_WAIT = {
+    "a timer": "local function pause() ngx.sleep(0.001) end",
+    "the next turn": "local function pause() ngx.sleep(0) end",
+    "a coroutine of its own": "local inner = coroutine.wrap(function () while true do ngx.sleep(0) coroutine.yield() end end)\n"
+                              "local function pause() inner() end",
+    "who resumed it": "local function pause() coroutine.yield() end",
+}
+
+
+@pytest.mark.parametrize("how", WAYS_TO_WAIT)
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_methods_of_a_socket_of_the_scripts_own_may_wait(lua, how, role):
+    d = lua(WAYS_TO_WAIT[how] + """
+        local class = require("resty.websocket.%s")
+        local bytes, sent = "", {}
+        local sock = {
+            receive = function (_, n)
+                pause()
+                if #bytes < n then return nil, "timeout" end
+                local data = bytes:sub(1, n)
+                bytes = bytes:sub(n + 1)
+                pause()
+                return data
+            end,
+            send = function (_, data) pause() sent[#sent + 1] = #data return #data end,
+            settimeout = function (_, ms) pause() return "set " .. ms end,
+        }
+        local wb = setmetatable({ max_recv_len = 100, max_send_len = 300, sock = sock }, { __index = class })
+        local function all()
+            ngx.say(wb:set_timeout(7))
+            bytes = "\\129\\131abcd\\2\\3\\23"
+            ngx.say(wb:recv_frame()) ngx.say(wb:recv_frame()) ngx.say(wb.fatal)
+            bytes = "\\138\\129aaaaz"
+            ngx.say(wb:recv_message())
+            wb:send_text("abc") wb:send_binary(12) wb:send_ping() wb:send_pong("x")
+            wb:send_frame(false, 1, "part")
+            if wb.send_continue then wb:send_continue("rest") end
+            ngx.say(wb:send_close("no")) ngx.say(wb:send_close(1000, "bye"))
+            ngx.say(table.concat(sent, " "))
+            ngx.say(wb:send_close(1000)) ngx.say(wb.closed, wb.fatal)
+            wb.fatal = nil wb.closed = nil
+            ngx.say(wb:send_text(("x"):rep(301))) ngx.say(wb.fatal)
+            ngx.say(wb:send_text("x")) ngx.say(wb:recv_frame())
+            wb.fatal = nil
+            bytes = "\\255\\1"
+            ngx.say(wb:recv_frame()) ngx.say(wb.fatal)
+            wb.fatal = nil
+            wb.sock = nil
+            ngx.say(wb:recv_frame()) ngx.say(wb:send_ping()) ngx.say(wb:set_timeout(1))
+        end
+        local co = coroutine.wrap(function () all() return "end" end)
+        while co() ~= "end" do end
+        """ % role)
+    client = d.client()
+    client.send(client.get("/h"))
+    masks = 4 if role == "client" else 0
+    sizes = [5, 4, 2, 3, 6] + ([6] if role == "server" else []) + [7]
+    after = ["nilalready closed", "truetrue"] if role == "client" else ["4nil", "nilnil"]
+    assert client.read_body(client.expect_answer(200)).decode("latin-1").splitlines() == [
+        "set 7", "cattextnil", "nilnilfailed to receive the first 2 bytes: timeout",
+        "nil", "\x1bpongnil", "nilbad status code", f"{7 + masks}nil", " ".join(str(n + masks) for n in sizes), *after,
+        "nilpayload too big", "true", "nilfatal error already happened", "nilnilfatal error already happened",
+        "nilnilbad RSV1, RSV2, or RSV3 bits", "true", "nilnilnot initialized yet", "nilnot initialized yet",
+        "nilnilnot initialized yet"]
+
+
 # ---- clients ----
 
 CLIENT = """
