@@ -3,6 +3,7 @@
 
 #include "lua/ngx_log.h"
 #include "lua/thread.h"
+#include "lua/values.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
 
@@ -105,15 +106,16 @@ static const char ffi_source[] =
 /* Whenever it is required. */
 static void open_ffi(lua_State *L)
 {
-	lua_getglobal(L, "package");
-	lua_getfield(L, -1, "preload");
 	if (luaL_loadbuffer(L, ffi_source, sizeof ffi_source - 1, "=ffi"))
 		lua_error(L);
-	lua_getfield(L, -2, "ffi");
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "preload");
+	lua_getfield(L, -1, "ffi");
+	lua_replace(L, -3);
+	lua_pop(L, 1);
 	lua_pushcfunction(L, l_protect);
 	lua_call(L, 2, 1);
-	lua_setfield(L, -2, "ffi");
-	lua_pop(L, 2);
+	lua_preload(L, "ffi");
 }
 
 void lua_finalizers_open(lua_State *L)

@@ -4,6 +4,7 @@
 
 #include "lua/ngx.h"
 #include "lua/request.h"
+#include "lua/values.h"
 #include "lua/vm.h"
 
 #include <lauxlib.h>
@@ -20,13 +21,6 @@ static const char meta_name[] = "ngx.semaphore";
 static struct semaphore *check(lua_State *L)
 {
 	return luaL_checkudata(L, 1, meta_name);
-}
-
-static int fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
 }
 
 static int l_new(lua_State *L)
@@ -53,7 +47,7 @@ static void leave(struct lua_wait *w)
 static int on_expired(struct lua_wait *w)
 {
 	leave(w);
-	return fail(w->L, "timeout");
+	return lua_fail(w->L, "timeout");
 }
 
 static const struct lua_wait_ops wait_ops = {.expire = on_expired, .cancel = leave};
@@ -78,7 +72,7 @@ static int l_wait(lua_State *L)
 	}
 	uint64_t ms = (uint64_t)(seconds * 1000 + 0.5);
 	if (ms == 0)
-		return fail(L, "timeout");
+		return lua_fail(L, "timeout");
 	struct lua_wait *w = lua_wait_begin(L, &wait_ops, s);
 	list_append(&s->waiters, &w->node);
 	s->waiting++;

@@ -25,8 +25,6 @@ void ngx_socket_killed(struct lua_socket *s);
 /* `socket busy ...`, or NULL. */
 const char *ngx_socket_busy(const struct lua_socket *s);
 uint64_t ngx_socket_connect_ms(const struct lua_socket *s);
-/* Pushes nil and why. Returns 2. */
-int ngx_socket_fail(lua_State *L, const char *why);
 
 extern const luaL_Reg ngx_socket_methods[];  /* send, settimeout, settimeouts */
 extern const luaL_Reg ngx_receive_methods[]; /* receive, receiveany, receiveuntil */

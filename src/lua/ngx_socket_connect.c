@@ -119,7 +119,7 @@ static int failed(lua_State *L, struct lua_tcp *t, int error)
 
 static int refused(lua_State *L, struct lua_tcp *t, const char *why)
 {
-	int n = ngx_socket_fail(L, why);
+	int n = lua_fail(L, why);
 	lua_tcp_give_up(t);
 	return n;
 }
@@ -326,7 +326,7 @@ int lua_tcp_connect(lua_State *L)
 	if (!why)
 		why = parse_place(L, &to, n);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	lua_thread_need_yield(L);
 	lua_tcp_give_up(t);
 	ngx_socket_own(s, r);

@@ -34,7 +34,7 @@ static size_t strip(uint8_t *at, size_t len)
 static int no_memory(lua_State *L, struct lua_socket *s)
 {
 	s->is_read_closed = true;
-	return ngx_socket_fail(L, "no memory");
+	return lua_fail(L, "no memory");
 }
 
 /* Pushes `len` bytes of those that wait; `used` of them are done with. */
@@ -178,7 +178,7 @@ static int on_expired(struct lua_wait *w)
 		return no_memory(w->L, s);
 	if (s->read.kind == LUA_READ_UNTIL)
 		len = sound_len(s->read.until, at, len);
-	return partial(w->L, s, at, len, len, ngx_socket_fail(w->L, "timeout"));
+	return partial(w->L, s, at, len, len, lua_fail(w->L, "timeout"));
 }
 
 static void on_cancelled(struct lua_wait *w)
@@ -246,7 +246,7 @@ static int l_receive(lua_State *L)
 	struct lua_socket *s = lua_socket_check(L, 1);
 	const char *why = lua_socket_no_read(L, s);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	if (!parse(L, &what)) {
 		lua_pushliteral(L, "");
 		return 1;
@@ -262,7 +262,7 @@ static int l_receiveany(lua_State *L)
 	struct lua_socket *s = lua_socket_check(L, 1);
 	const char *why = lua_socket_no_read(L, s);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	if (!lua_isnumber(L, 2) || lua_tointeger(L, 2) <= 0)
 		return luaL_argerror(L, 2, "bad max argument");
 	struct lua_read what = {.kind = LUA_READ_ANY, .size = (size_t)lua_tointeger(L, 2)};
@@ -282,7 +282,7 @@ static int l_until(lua_State *L)
 	struct lua_socket *s = lua_socket_check(L, 1);
 	const char *why = lua_socket_no_read(L, s);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	if (u->is_found) {
 		u->is_found = false;
 		lua_settop(L, 4);
@@ -315,7 +315,7 @@ static int l_receiveuntil(lua_State *L)
 	bool inclusive = lua_gettop(L) == 3 && is_inclusive(L);
 	const char *pattern = luaL_checklstring(L, 2, &len);
 	if (len == 0)
-		return ngx_socket_fail(L, "pattern is empty");
+		return lua_fail(L, "pattern is empty");
 	struct lua_until *u = lua_newuserdata(L, sizeof *u + len);
 	*u = (struct lua_until){.len = len, .is_inclusive = inclusive};
 	memcpy(u->pattern, pattern, len);

@@ -4,6 +4,7 @@
 
 #include "lua/ngx.h"
 #include "lua/request.h"
+#include "lua/values.h"
 #include "lua/vm.h"
 
 #include <lauxlib.h>
@@ -64,13 +65,6 @@ static int take_results(lua_State *L, struct lua_thread *t)
 	return n + 1;
 }
 
-static int fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
 static int l_wait(lua_State *L)
 {
 	int n = lua_gettop(L);
@@ -80,7 +74,7 @@ static int l_wait(lua_State *L)
 	for (int i = 1; i <= n; i++) {
 		struct lua_thread *t = check_child(L, i);
 		if (!t)
-			return fail(L, "already waited or killed");
+			return lua_fail(L, "already waited or killed");
 		if (t->state == LUA_ZOMBIE)
 			return take_results(L, t);
 	}
@@ -105,15 +99,15 @@ static int l_kill(lua_State *L)
 	luaL_argcheck(L, co, 1, "lua thread expected");
 	struct lua_thread *t = lua_thread_at(co);
 	if (lua_thread_is_gone(co))
-		return fail(L, "already waited or killed");
+		return lua_fail(L, "already waited or killed");
 	if (!t || t->kind != LUA_LIGHT)
-		return fail(L, "not user thread");
+		return lua_fail(L, "not user thread");
 	/* A parent that its child has resumed would end itself. */
 	if (t->spawner != L || is_below(L, t))
-		return fail(L, "killer not parent");
+		return lua_fail(L, "killer not parent");
 	if (t->state == LUA_ZOMBIE) {
 		lua_thread_free(t);
-		return fail(L, "already terminated");
+		return lua_fail(L, "already terminated");
 	}
 	lua_thread_kill(t);
 	lua_pushinteger(L, 1);

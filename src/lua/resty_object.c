@@ -8,6 +8,7 @@
 #include "lua/args.h"
 #include "lua/frames.h"
 #include "lua/resty.h"
+#include "lua/values.h"
 #include "ws/header.h"
 
 #include <lauxlib.h>
@@ -128,17 +129,10 @@ static int l_recv_message(lua_State *L)
 
 /* ---- sending ---- */
 
-static int fail2(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
 static int refuse(lua_State *L, const struct object *o, const char *why)
 {
 	make_fatal(L, o);
-	return fail2(L, why);
+	return lua_fail(L, why);
 }
 
 /* Whether anything may be sent; else *n results were pushed. */
@@ -147,11 +141,11 @@ static bool may_send(lua_State *L, struct object *o, int *n)
 	look(L, o);
 	*n = 2;
 	if (o->is_fatal)
-		fail2(L, is_over);
+		lua_fail(L, is_over);
 	else if ((o->is_client && is_set(L, o, UP_CLOSED)) || (o->frames && o->frames->is_answered))
-		fail2(L, "already closed");
+		lua_fail(L, "already closed");
 	else if (!o->frames)
-		fail2(L, no_socket);
+		lua_fail(L, no_socket);
 	else
 		return true;
 	return false;
@@ -283,7 +277,7 @@ static int l_send_close(lua_State *L)
 	lua_settop(L, 3);
 	if (lua_toboolean(L, 2)) {
 		if (lua_type(L, 2) != LUA_TNUMBER || lua_tonumber(L, 2) > CODE_MAX)
-			return fail2(L, "bad status code");
+			return lua_fail(L, "bad status code");
 		int32_t number = (int32_t)(int64_t)lua_tonumber(L, 2);
 		bytes[0] = (uint8_t)((uint32_t)number >> 8);
 		bytes[1] = (uint8_t)number;
@@ -294,7 +288,7 @@ static int l_send_close(lua_State *L)
 		return may_send(L, &o, &n) ? send_payload(L, &o, true, WS_CLOSE, code, text) : n;
 	look(L, &o);
 	if (o.is_fatal)
-		return fail2(L, is_over);
+		return lua_fail(L, is_over);
 	return close_client(L, &o, code, text);
 }
 

@@ -8,16 +8,10 @@
 #include "lua/client.h"
 #include "lua/frames.h"
 #include "lua/resty.h"
+#include "lua/values.h"
 
 #include <lauxlib.h>
 #include <openssl/evp.h>
-
-static int fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
 
 /* ---- the request ---- */
 
@@ -41,7 +35,7 @@ static int judge(lua_State *L, const struct http_head *h)
 	                        *connection = http_find(h, HTTP_CONNECTION),
 	                        *version = http_find(h, HTTP_SEC_WEBSOCKET_VERSION);
 	if (h->minor != 1)
-		return fail(L, "bad http version");
+		return lua_fail(L, "bad http version");
 	if (!equals_nocase(upgrade, SLICE("websocket"))) {
 		lua_pushnil(L);
 		lua_pushliteral(L, "bad \"upgrade\" request header: ");
@@ -51,11 +45,11 @@ static int judge(lua_State *L, const struct http_head *h)
 		return 2;
 	}
 	if (!connection || !holds_nocase(connection->value, SLICE("upgrade")))
-		return fail(L, "bad \"connection\" request header");
+		return lua_fail(L, "bad \"connection\" request header");
 	if (!http_find(h, HTTP_SEC_WEBSOCKET_KEY))
-		return fail(L, "bad \"sec-websocket-key\" request header");
+		return lua_fail(L, "bad \"sec-websocket-key\" request header");
 	if (!version || !slice_equal(version->value, SLICE("13")))
-		return fail(L, "bad \"sec-websocket-version\" request header");
+		return lua_fail(L, "bad \"sec-websocket-version\" request header");
 	return 0;
 }
 
@@ -136,13 +130,13 @@ static int handshake(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASE_CONTENT);
 	if (c->answer_state != LUA_ANSWER_NONE)
-		return fail(L, sent);
+		return lua_fail(L, sent);
 	const struct http_head *h = lua_client_head(c);
 	int n = judge(L, h);
 	if (n)
 		return n;
 	if (!c->session || !prepare(c, h) || !lua_client_send_head(c))
-		return fail(L, "failed to send response header: closed");
+		return lua_fail(L, "failed to send response header: closed");
 	n = lua_socket_push_raw(L);
 	c->is_websocket = n == 1;
 	/* There was none, as nearly always: a connection that lasts need not remember that. */

@@ -130,13 +130,6 @@ void ngx_socket_end(struct lua_socket *s)
 
 /* ---- what may be done ---- */
 
-int ngx_socket_fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
 void ngx_socket_need_owner(lua_State *L, const struct lua_socket *s)
 {
 	if (s->request && s->is_used && s->request != lua_request_of(L))
@@ -287,7 +280,7 @@ static int on_send_expired(struct lua_wait *w)
 	s->out->writer = NULL;
 	s->is_write_closed = true;
 	lua_socket_log(s, "lua tcp socket write timed out");
-	return ngx_socket_fail(w->L, "timeout");
+	return lua_fail(w->L, "timeout");
 }
 
 /* With its reader or writer killed, nobody knows what was read or sent: nothing more will be. At
@@ -351,7 +344,7 @@ static int l_send(lua_State *L)
 	struct lua_socket *s = lua_socket_check(L, 1);
 	const char *why = lua_socket_no_write(L, s);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	struct slice v = lua_gather_array(L, 2);
 	return lua_socket_send(L, s, &v, 1);
 }

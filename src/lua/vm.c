@@ -9,6 +9,7 @@
 #include "lua/ngx_time.h"
 #include "lua/ngx_timer.h"
 #include "lua/request.h"
+#include "lua/values.h"
 #include "lua/worker.h"
 
 #include <assert.h>
@@ -516,9 +517,6 @@ void lua_vm_unref(struct lua_vm *vm)
 
 void lua_vm_preload(lua_State *L, const char *name, lua_CFunction open)
 {
-	lua_getglobal(L, "package");
-	lua_getfield(L, -1, "preload");
 	lua_pushcfunction(L, open);
-	lua_setfield(L, -2, name);
-	lua_pop(L, 2);
+	lua_preload(L, name);
 }
