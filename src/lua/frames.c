@@ -367,16 +367,19 @@ static const char *no_read(const struct lua_frames *f)
 	return s->in->reader ? "socket busy reading" : NULL;
 }
 
-int lua_frames_receive(lua_State *L, struct lua_frames *f)
+int lua_frames_await(lua_State *L, struct lua_frames *f)
 {
 	static const struct lua_wait_ops ops = {.expire = on_expired, .cancel = on_cancelled};
+	struct lua_wait *w = lua_wait_begin(L, &ops, f);
+	lua_input_await(f->socket->in, w, on_more);
+	return lua_wait_keeping(L, w, lua_socket_read_ms(f->socket), 2);
+}
+
+int lua_frames_receive(lua_State *L, struct lua_frames *f)
+{
 	const char *why = no_read(f);
 	if (why)
 		return lua_frames_fail(L, f, step_words[STEP_FIRST], why);
 	int n = take_frame(L, f);
-	if (n)
-		return n;
-	struct lua_wait *w = lua_wait_begin(L, &ops, f);
-	lua_input_await(f->socket->in, w, on_more);
-	return lua_wait_keeping(L, w, lua_socket_read_ms(f->socket), 2);
+	return n ? n : lua_frames_await(L, f);
 }

@@ -70,6 +70,9 @@ static inline bool lua_frames_may_ask(const struct lua_frames *f)
  * data, typ, err, as LUA_CONTRACT.md has them. Behind lua_frames_hold(). */
 int lua_frames_receive(lua_State *L, struct lua_frames *f);
 
+/* The same when it is known that nothing is there: waits. */
+int lua_frames_await(lua_State *L, struct lua_frames *f);
+
 /* What is to be sent: the payload in two pieces. */
 struct lua_frame_out {
 	bool fin, masked;

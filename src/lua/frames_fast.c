@@ -33,14 +33,28 @@ static struct lua_socket *socket_of(const struct lua_frames *f)
 	return is_plain ? s : NULL;
 }
 
+/* What the reader wants, who waits next. */
+static int ask(struct lua_frames *f, double max)
+{
+	f->max_len = max;
+	f->needs_mask = f->is_server;
+	f->is_message = false;
+	f->sets_fatal = true;
+	f->socket->in->want = HEADER_SHORT;
+	return LUA_FAST_NOTHING;
+}
+
 int lua_frames_fast_take(struct lua_frames *f, double max)
 {
 	struct lua_socket *s = socket_of(f);
 	uint8_t *at;
 	size_t n, header = HEADER_SHORT;
-	if (!s || s->is_read_closed || s->in->reader || !lua_input_view(s->in, &at, &n) || n < 2 ||
-	        !is_data(at[0]))
-		return -1;
+	if (!s || s->is_read_closed || s->in->reader || !lua_input_view(s->in, &at, &n))
+		return LUA_FAST_OTHER;
+	if (n == 0 && !s->in->is_eof)
+		return ask(f, max);
+	if (n < 2 || !is_data(at[0]))
+		return LUA_FAST_OTHER;
 	struct lua_vm *vm = s->request->vm;
 	size_t len = at[1] & 0x7f;
 	bool masked = at[1] & WS_MASKED;
@@ -48,13 +62,13 @@ int lua_frames_fast_take(struct lua_frames *f, double max)
 		len = (size_t)at[2] << 8 | at[3];
 		header = HEADER_16;
 	} else if (len > SHORT_MAX) {
-		return -1;
+		return LUA_FAST_OTHER;
 	}
 	size_t body = header + (masked ? KEY : 0);
 	/* What is taken is pushed next: an error then would lose it. */
 	if ((f->is_server && !masked) || (double)len > max || len > LUA_FAST_MAX ||
 	        n < body + len || lua_vm_is_tight(vm))
-		return -1;
+		return LUA_FAST_OTHER;
 	uint8_t first = at[0];
 	memcpy(vm->worker->small, at + body, len);
 	if (masked)

@@ -18,7 +18,8 @@ int resty_client_module(lua_State *L);
  * of the stack, and what goes beyond lua-resty-websocket into its metatable. */
 void resty_object_methods(lua_State *L, int is_client);
 /* resty_methods.c: what is Lua of them. On the stack are the methods, their metatable, what goes
- * beyond the library, and a table of C functions, `foreign` and `wait`, which is popped. */
+ * beyond the library, and a table of C functions, `foreign`, `await` and `wait`, which is popped.
+ */
 void resty_methods(lua_State *L, int is_client);
 /* Runs Lua text with the values on top of the stack, n of them, as its arguments. */
 void resty_run(lua_State *L, const char *text, const char *name, int args, int results);

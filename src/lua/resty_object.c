@@ -334,6 +334,15 @@ static int l_foreign(lua_State *L)
 	return 1;
 }
 
+/* (object, frames): compiled code has found nothing to receive. */
+static int l_await(lua_State *L)
+{
+	struct lua_frames *f = lua_touserdata(L, 2);
+	if (!lua_frames_is(f) || !lua_frames_may_ask(f))
+		return luaL_error(L, "bad request");
+	return lua_frames_await(L, f);
+}
+
 /* (object, bytes): behind a frame that was sent by compiled code. */
 static int l_wait(lua_State *L)
 {
@@ -366,7 +375,8 @@ void resty_object_methods(lua_State *L, int is_client)
 	        {"send_close", l_send_close}, {NULL, NULL}};
 	static const luaL_Reg of_servers[] = {{"send_continue", l_send_continue}, {NULL, NULL}};
 	static const luaL_Reg additions[] = {{"recv_message", l_recv_message}, {NULL, NULL}};
-	static const luaL_Reg helpers[] = {{"foreign", l_foreign}, {"wait", l_wait}, {NULL, NULL}};
+	static const luaL_Reg helpers[] = {
+	        {"foreign", l_foreign}, {"await", l_await}, {"wait", l_wait}, {NULL, NULL}};
 	add_methods(L, methods, is_client);
 	if (!is_client)
 		add_methods(L, of_servers, is_client);

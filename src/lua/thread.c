@@ -155,8 +155,10 @@ void lua_thread_need_yield(lua_State *L)
 struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, void *owner)
 {
 	struct lua_thread *t = lua_thread_of(L);
-	lua_request_in(L, LUA_PHASES_YIELD);
-	lua_thread_need_yield(L);
+	if (!t || !(t->request->phase & LUA_PHASES_YIELD))
+		lua_request_in(L, LUA_PHASES_YIELD);
+	if (!can_yield(t, L))
+		luaL_error(L, no_yield);
 	assert(!t->wait.ops);
 	t->wait.ops = ops;
 	t->wait.owner = owner;
@@ -173,7 +175,7 @@ static int yield_waiting(lua_State *L, int keep)
 
 int lua_wait_keeping(lua_State *L, struct lua_wait *w, uint64_t timeout_ms, int keep)
 {
-	struct lua_thread *t = lua_thread_of(L);
+	struct lua_thread *t = list_entry(w, struct lua_thread, wait);
 	struct lua_worker *lw = worker_of(t);
 	t->state = LUA_WAITING;
 	lw->op = OP_WAIT;
