@@ -393,27 +393,26 @@ static void resolve(struct stream *s)
 		fail(s, error);
 }
 
-/* All doubtful streams, those of this second alone excepted. */
+/* All doubtful streams, those of this second excepted. Whoever has doubted in it stays in the
+ * list, so that of busy streams nothing is written, and they keep the order in which they came,
+ * which is nearly that in memory. */
 void plain_sweep(struct timer *t)
 {
 	struct worker_private *p = list_entry(t, struct worker_private, sweep);
-	struct list all;
+	struct worker *w = NULL;
 
-	list_init(&all);
-	list_take(&all, &p->doubtful);
-	while (!list_is_empty(&all)) {
-		struct stream *s = list_entry(all.next, struct stream, ready);
-		list_remove(&s->ready);
-		if (!(s->flags & STREAM_DOUBTFUL))
+	for (struct list *next, *it = p->doubtful.next; it != &p->doubtful; it = next) {
+		struct stream *s = list_entry(it, struct stream, ready);
+		next = it->next;
+		w = s->worker;
+		if (s->doubt_s == second(w))
 			continue;
-		if (s->doubt_s != second(s->worker)) {
+		list_remove(it);
+		if (s->flags & STREAM_DOUBTFUL)
 			resolve(s);
-			continue;
-		}
-		list_append(&p->doubtful, &s->ready);
-		if (!timer_is_set(t))
-			set_sweep(s->worker);
 	}
+	if (!list_is_empty(&p->doubtful))
+		set_sweep(w);
 }
 
 static void free_plain(struct retired *r)
