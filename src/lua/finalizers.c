@@ -11,14 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static void tell(lua_State *L, struct lua_vm *vm)
+void lua_finalizers_tell(lua_State *L)
 {
 	char line[500];
 	struct slice text = lua_error_text(L);
 	int n = snprintf(line, sizeof line, "lua finalizer aborted: runtime error: %.*s",
 	        (int)(text.len < sizeof line ? text.len : sizeof line), (const char *)text.at);
 	size_t len = n > 0 && (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
-	counter_inc(&vm->worker->counters.lua_errors);
+	counter_inc(&lua_vm_of(L)->worker->counters.lua_errors);
 	lua_log_text(LOG_LEVEL_ERROR, NULL, NULL, slice_of(line, len));
 }
 
@@ -34,7 +34,7 @@ static int l_run(lua_State *L)
 	int status = lua_pcall(L, 1, 0, 0);
 	vm->depth--;
 	if (status)
-		tell(L, vm);
+		lua_finalizers_tell(L);
 	return 0;
 }
 

@@ -8,5 +8,7 @@
 
 #include <lua.h>
 
+/* One has raised the error on top of L. */
+void lua_finalizers_tell(lua_State *L);
 /* Once for each VM, before anything is required. */
 void lua_finalizers_open(lua_State *L);

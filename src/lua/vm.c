@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/client.h"
+#include "lua/finalizers.h"
 #include "lua/ngx_log.h"
 #include "lua/ngx_time.h"
 #include "lua/ngx_timer.h"
@@ -107,6 +108,30 @@ static void stop_collecting(struct lua_vm *vm)
 	*vm->gc_threshold = never;
 }
 
+static size_t overdue(const struct lua_vm *vm)
+{
+	size_t total = vm->gc_threshold ? vm->gc_threshold[-1] : 0;
+	return total > vm->gc_due ? total - vm->gc_due : 0;
+}
+
+static int l_step(lua_State *L)
+{
+	lua_gc(L, LUA_GCSTEP, (int)(overdue(lua_vm_of(L)) >> 10));
+	return 0;
+}
+
+/* What was put off: scripts that only pass on what they are given allocate nothing themselves. */
+static void catch_up(struct lua_vm *vm)
+{
+	if (overdue(vm) == 0)
+		return;
+	if (lua_cpcall(vm->L, l_step, NULL)) {
+		lua_finalizers_tell(vm->L);
+		lua_pop(vm->L, 1);
+	}
+	stop_collecting(vm);
+}
+
 static int collect(lua_State *L)
 {
 	lua_gc(L, LUA_GCCOLLECT, 0);
@@ -175,6 +200,8 @@ void lua_vm_leave(struct lua_vm *vm, int status)
 		vm->is_exhausted = true;
 	if (vm->depth == 0 && (vm->is_exhausted || is_nearly_full(vm)))
 		collect_all(vm);
+	else if (vm->depth == 0)
+		catch_up(vm);
 }
 
 /* ---- scripts ---- */
