@@ -303,7 +303,7 @@ FINALIZERS = {
     "cdata": "require('ffi').gc(require('ffi').new('int[2]'), fail)",
     "a type": "local t = type_of() for i = 1, 2 do t() end",
     "not a text": "local p = newproxy(true) getmetatable(p).__gc = function () error({}) end",
-    "endless": "if i > 1 then break end local p = newproxy(true) getmetatable(p).__gc = function () local function f() return 1 + f() end f() end",
+    "endless": "if i > 6 then break end local p = newproxy(true) getmetatable(p).__gc = function () local function f() return 1 + f() end f() end",
 }
 
 
