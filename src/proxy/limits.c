@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "base/random.h"
 #include "base/siphash.h"
+#include "base/spin.h"
 #include "proxy/bucket.h"
 
 #include <assert.h>
@@ -20,7 +21,7 @@ enum {
 	SWEEP_MAX = 2, /* entries that need no place any more, freed at each new one */
 };
 
-/* Without padding: it is hashed and compared as bytes. */
+/* Without padding: it is compared as bytes. */
 struct key {
 	uint64_t scope;
 	uint8_t ip[16]; /* IPv4 as ::ffff:0:0/96 */
@@ -31,13 +32,13 @@ struct limit_entry {
 	struct list idle;         /* of the shard, the one idle longest first; while count is 0 */
 	struct key key;
 	uint32_t count;
-	uint32_t hash; /* of the key, its lower half */
+	uint32_t hash; /* of the key */
 	struct bucket bucket;
 	uint64_t full_ms; /* when its bucket is full again */
 };
 
 struct shard {
-	pthread_mutex_t lock;
+	struct spin lock;
 	struct limit_entry **slot;
 	size_t slot_n, used;
 	struct list idle;
@@ -46,18 +47,21 @@ struct shard {
 
 /* There is one while there is a scope. */
 struct table {
-	uint8_t secret[SIPHASH_KEY_LEN];
 	struct shard shard[SHARDS];
 };
+
+/* Places and references in one word: the last of both frees the scope. */
+#define PLACE     UINT64_C(1)
+#define REFERENCE (UINT64_C(1) << 32)
 
 struct limit_scope {
 	struct list node; /* registry */
 	char *name;
 	uint64_t number; /* never used again */
 	struct table *table;
-	atomic_uint refs;
-	atomic_uint active;
-	pthread_mutex_t lock;
+	uint8_t secret[SIPHASH_KEY_LEN]; /* of the hashes of its addresses */
+	_Atomic uint64_t uses;           /* PLACE for each connection, REFERENCE for each holder */
+	struct spin lock;
 	struct bucket bucket; /* lock */
 };
 
@@ -114,9 +118,7 @@ static uint64_t per_hour(const struct limit_rate *r)
 static struct table *table_new(void)
 {
 	struct table *t = mem_new(sizeof *t);
-	random_bytes(t->secret, sizeof t->secret);
 	for (size_t i = 0; i < SHARDS; i++) {
-		pthread_mutex_init(&t->shard[i].lock, NULL);
 		list_init(&t->shard[i].idle);
 		pool_init(&t->shard[i].pool, sizeof(struct limit_entry), ENTRIES_PER_SLAB);
 	}
@@ -135,7 +137,6 @@ static void table_free(struct table *t)
 		}
 		pool_fini(&s->pool);
 		mem_free(s->slot);
-		pthread_mutex_destroy(&s->lock);
 	}
 	mem_free(t);
 }
@@ -151,9 +152,9 @@ size_t limit_table_used(void)
 	pthread_mutex_lock(&registry.lock);
 	for (size_t i = 0; registry.table && i < SHARDS; i++) {
 		struct shard *s = &registry.table->shard[i];
-		pthread_mutex_lock(&s->lock);
+		spin_lock(&s->lock);
 		n += s->used;
-		pthread_mutex_unlock(&s->lock);
+		spin_unlock(&s->lock);
 	}
 	pthread_mutex_unlock(&registry.lock);
 	return n;
@@ -180,7 +181,7 @@ static struct limit_scope *new_scope(char *name)
 	s->name = name;
 	s->number = ++registry.serial;
 	s->table = registry.table;
-	pthread_mutex_init(&s->lock, NULL);
+	random_bytes(s->secret, sizeof s->secret);
 	list_append(&registry.scopes, &s->node);
 	return s;
 }
@@ -196,57 +197,70 @@ struct limit_scope *limit_scope_get(const char *kind, const char *name)
 		mem_free(whole);
 	else
 		s = new_scope(whole);
-	atomic_fetch_add(&s->refs, 1);
+	atomic_fetch_add(&s->uses, REFERENCE);
 	pthread_mutex_unlock(&registry.lock);
 	return s;
 }
 
 struct limit_scope *limit_scope_ref(struct limit_scope *s)
 {
-	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->uses, REFERENCE, memory_order_relaxed);
 	return s;
 }
 
 static void free_scope(struct limit_scope *s)
 {
-	assert(atomic_load(&s->active) == 0);
 	list_remove(&s->node);
 	if (list_is_empty(&registry.scopes)) {
 		table_free(registry.table);
 		registry.table = NULL;
 	}
-	pthread_mutex_destroy(&s->lock);
 	mem_free(s->name);
 	mem_free(s);
 }
 
-/* The last reference goes under the lock, where no other can be found meanwhile. */
-void limit_scope_unref(struct limit_scope *s)
+/* The last use goes under the lock, where no other can be found meanwhile. */
+static void drop_last(struct limit_scope *s, uint64_t use)
 {
-	if (!s)
-		return;
-	unsigned refs = atomic_load(&s->refs);
-	while (refs > 1)
-		if (atomic_compare_exchange_weak(&s->refs, &refs, refs - 1))
-			return;
 	pthread_mutex_lock(&registry.lock);
-	if (atomic_fetch_sub(&s->refs, 1) == 1)
+	if (atomic_fetch_sub(&s->uses, use) == use)
 		free_scope(s);
 	pthread_mutex_unlock(&registry.lock);
 }
 
-uint32_t limit_scope_active(const struct limit_scope *s)
+static void drop(struct limit_scope *s, uint64_t use)
 {
-	return atomic_load(&s->active);
+	uint64_t uses = atomic_load_explicit(&s->uses, memory_order_relaxed);
+	while (uses != use)
+		if (atomic_compare_exchange_weak(&s->uses, &uses, uses - use))
+			return;
+	drop_last(s, use);
 }
 
+void limit_scope_unref(struct limit_scope *s)
+{
+	if (s)
+		drop(s, REFERENCE);
+}
+
+static uint32_t places(uint64_t uses)
+{
+	return (uint32_t)(uses % REFERENCE);
+}
+
+uint32_t limit_scope_active(const struct limit_scope *s)
+{
+	return places(atomic_load(&s->uses));
+}
+
+/* A place is a reference as well. */
 static bool enter_scope(struct limit_scope *s, uint32_t max)
 {
-	unsigned n = atomic_load_explicit(&s->active, memory_order_relaxed);
+	uint64_t uses = atomic_load_explicit(&s->uses, memory_order_relaxed);
 	do {
-		if (max && n >= max)
+		if (max && places(uses) >= max)
 			return false;
-	} while (!atomic_compare_exchange_weak(&s->active, &n, n + 1));
+	} while (!atomic_compare_exchange_weak(&s->uses, &uses, uses + PLACE));
 	return true;
 }
 
@@ -256,9 +270,9 @@ static bool take_from_scope(
 	if (!set->rate.n)
 		return true;
 	uint32_t burst = set->burst ? set->burst : set->rate.n;
-	pthread_mutex_lock(&s->lock);
+	spin_lock(&s->lock);
 	bool ok = bucket_take(&s->bucket, per_hour(&set->rate), burst, now_ms, wait_ms);
-	pthread_mutex_unlock(&s->lock);
+	spin_unlock(&s->lock);
 	return ok;
 }
 
@@ -294,9 +308,10 @@ static bool is_limited(const struct limit_scope *s, const struct limit_settings 
 	       make_key(s, set, client, k);
 }
 
-static uint32_t hash_of(const struct table *t, const struct key *k)
+/* The scope is in it by its secret. */
+static uint32_t hash_of(const struct limit_scope *s, const struct key *k)
 {
-	return (uint32_t)siphash(t->secret, k, sizeof *k);
+	return (uint32_t)siphash13_16(s->secret, k->ip);
 }
 
 /* The shard is in the low bits of the hash, the slot in those above. */
@@ -408,11 +423,11 @@ static enum limit_verdict enter_entry(struct limit_entry *e, const struct limit_
 static void leave_entry(const struct table *t, struct limit_entry *e)
 {
 	struct shard *s = (struct shard *)&t->shard[e->hash % SHARDS];
-	pthread_mutex_lock(&s->lock);
+	spin_lock(&s->lock);
 	assert(e->count > 0);
 	if (--e->count == 0)
 		rest(s, e);
-	pthread_mutex_unlock(&s->lock);
+	spin_unlock(&s->lock);
 }
 
 struct ask {
@@ -459,7 +474,7 @@ static enum limit_verdict enter_whole(const struct ask *ask, uint32_t *wait_ms)
 		return LIMIT_CONNECTIONS;
 	if (take_from_scope(ask->scope, ask->set, ask->now_ms, wait_ms))
 		return LIMIT_OK;
-	atomic_fetch_sub(&ask->scope->active, 1);
+	drop(ask->scope, PLACE);
 	return LIMIT_RATE;
 }
 
@@ -471,21 +486,21 @@ struct limit_answer limit_enter(struct limit_scope *scope, const struct limit_se
 	struct limit_entry *e = NULL;
 	struct key k;
 	if (is_limited(scope, set, client, &k)) {
-		uint32_t hash = hash_of(scope->table, &k);
+		uint32_t hash = hash_of(scope, &k);
 		struct shard *s = &scope->table->shard[hash % SHARDS];
-		pthread_mutex_lock(&s->lock);
+		spin_lock(&s->lock);
 		a = enter_address(s, hash, &k, &ask, &e);
 		if (a.verdict == LIMIT_OK) {
 			a.verdict = enter_whole(&ask, &a.wait_ms);
 			if (a.verdict != LIMIT_OK && e)
 				undo_address(s, &ask, e);
 		}
-		pthread_mutex_unlock(&s->lock);
+		spin_unlock(&s->lock);
 	} else {
 		a.verdict = enter_whole(&ask, &a.wait_ms);
 	}
 	if (a.verdict == LIMIT_OK)
-		*place = (struct limit_place){limit_scope_ref(scope), e};
+		*place = (struct limit_place){scope, e};
 	return a;
 }
 
@@ -499,11 +514,11 @@ struct limit_answer limit_move(struct limit_place *place, const struct limit_set
 	if (is_limited(ask.scope, set, client, &k)) {
 		if (place->entry && memcmp(&place->entry->key, &k, sizeof k) == 0)
 			return a;
-		uint32_t hash = hash_of(ask.scope->table, &k);
+		uint32_t hash = hash_of(ask.scope, &k);
 		struct shard *s = &ask.scope->table->shard[hash % SHARDS];
-		pthread_mutex_lock(&s->lock);
+		spin_lock(&s->lock);
 		a = enter_address(s, hash, &k, &ask, &e);
-		pthread_mutex_unlock(&s->lock);
+		spin_unlock(&s->lock);
 		if (a.verdict != LIMIT_OK)
 			return a;
 	}
@@ -521,6 +536,5 @@ void limit_leave(struct limit_place *place)
 	if (place->entry)
 		leave_entry(s->table, place->entry);
 	*place = (struct limit_place){.scope = NULL};
-	atomic_fetch_sub(&s->active, 1);
-	limit_scope_unref(s);
+	drop(s, PLACE);
 }

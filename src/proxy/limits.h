@@ -53,7 +53,7 @@ uint32_t limit_scope_active(const struct limit_scope *s);
 
 /* The places that a connection has. Zero: none. */
 struct limit_place {
-	struct limit_scope *scope; /* referenced */
+	struct limit_scope *scope; /* which the place keeps */
 	struct limit_entry *entry; /* of its address, or NULL */
 };
 
