@@ -173,6 +173,8 @@ void access_connected(struct session *s);
 void access_left_server(struct session *s);
 /* The tunnel is open. */
 void access_opened(struct session *s);
+/* It will end soon: fetches what its record needs. */
+void access_expect_end(const struct session *s);
 /* The session has ended, its log line was written: its record. */
 void access_end(struct session *s);
 /* The client answered an own ping. */

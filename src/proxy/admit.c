@@ -151,6 +151,14 @@ void admit_leave_route(struct session *s)
 		limit_leave(&s->places->route);
 }
 
+void admit_expect_release(const struct session *s)
+{
+	if (!s->places)
+		return;
+	limit_expect_leave(&s->places->route);
+	limit_expect_leave(&s->places->listener);
+}
+
 void admit_release(struct session *s)
 {
 	if (s->is_lingering)

@@ -32,11 +32,13 @@ struct limit_entry {
 	struct list idle;         /* of the shard, the one idle longest first; while count is 0 */
 	struct key key;
 	uint32_t count;
-	uint32_t hash; /* of the key */
+	uint32_t hash; /* of the address */
 	struct bucket bucket;
 	uint64_t full_ms; /* when its bucket is full again */
 };
 
+/* An address has its entries for all scopes in one shard, for neighbouring scopes in neighbouring
+ * slots: who comes to a listener and goes on to a route finds what was fetched just now. */
 struct shard {
 	struct spin lock;
 	struct limit_entry **slot;
@@ -48,6 +50,7 @@ struct shard {
 /* There is one while there is a scope. */
 struct table {
 	struct shard shard[SHARDS];
+	uint8_t secret[SIPHASH_KEY_LEN];
 };
 
 /* Places and references in one word: the last of both frees the scope. */
@@ -59,8 +62,7 @@ struct limit_scope {
 	char *name;
 	uint64_t number; /* never used again */
 	struct table *table;
-	uint8_t secret[SIPHASH_KEY_LEN]; /* of the hashes of its addresses */
-	_Atomic uint64_t uses;           /* PLACE for each connection, REFERENCE for each holder */
+	_Atomic uint64_t uses; /* PLACE for each connection, REFERENCE for each holder */
 	struct spin lock;
 	struct bucket bucket; /* lock */
 };
@@ -118,6 +120,7 @@ static uint64_t per_hour(const struct limit_rate *r)
 static struct table *table_new(void)
 {
 	struct table *t = mem_new(sizeof *t);
+	random_bytes(t->secret, sizeof t->secret);
 	for (size_t i = 0; i < SHARDS; i++) {
 		list_init(&t->shard[i].idle);
 		pool_init(&t->shard[i].pool, sizeof(struct limit_entry), ENTRIES_PER_SLAB);
@@ -181,7 +184,6 @@ static struct limit_scope *new_scope(char *name)
 	s->name = name;
 	s->number = ++registry.serial;
 	s->table = registry.table;
-	random_bytes(s->secret, sizeof s->secret);
 	list_append(&registry.scopes, &s->node);
 	return s;
 }
@@ -308,23 +310,22 @@ static bool is_limited(const struct limit_scope *s, const struct limit_settings 
 	       make_key(s, set, client, k);
 }
 
-/* The scope is in it by its secret. */
-static uint32_t hash_of(const struct limit_scope *s, const struct key *k)
+static uint32_t hash_of(const struct table *t, const struct key *k)
 {
-	return (uint32_t)siphash13_16(s->secret, k->ip);
+	return (uint32_t)siphash13_16(t->secret, k->ip);
 }
 
 /* The shard is in the low bits of the hash, the slot in those above. */
-static struct limit_entry **slot_of(struct shard *s, uint32_t hash)
+static struct limit_entry **slot_of(struct shard *s, uint32_t hash, uint64_t scope)
 {
-	return &s->slot[hash / SHARDS & (s->slot_n - 1)];
+	return &s->slot[(hash / SHARDS + scope) & (s->slot_n - 1)];
 }
 
 static struct limit_entry *find(struct shard *s, uint32_t hash, const struct key *k)
 {
 	if (!s->slot)
 		return NULL;
-	for (struct limit_entry *e = *slot_of(s, hash); e; e = e->next)
+	for (struct limit_entry *e = *slot_of(s, hash, k->scope); e; e = e->next)
 		if (e->hash == hash && memcmp(&e->key, k, sizeof *k) == 0)
 			return e;
 	return NULL;
@@ -344,7 +345,7 @@ static bool make_room(struct shard *s)
 		while (s->slot[i]) {
 			struct limit_entry *e = s->slot[i];
 			s->slot[i] = e->next;
-			struct limit_entry **to = slot_of(&larger, e->hash);
+			struct limit_entry **to = slot_of(&larger, e->hash, e->key.scope);
 			e->next = *to;
 			*to = e;
 		}
@@ -355,15 +356,21 @@ static bool make_room(struct shard *s)
 	return true;
 }
 
-static void forget(struct shard *s, struct limit_entry *e)
+/* One that is not in the list of the idle ones. */
+static void discard(struct shard *s, struct limit_entry *e)
 {
-	struct limit_entry **at = slot_of(s, e->hash);
+	struct limit_entry **at = slot_of(s, e->hash, e->key.scope);
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
-	list_remove(&e->idle);
 	pool_put(&s->pool, e);
 	s->used--;
+}
+
+static void forget(struct shard *s, struct limit_entry *e)
+{
+	list_remove(&e->idle);
+	discard(s, e);
 }
 
 static struct limit_entry *longest_idle(struct shard *s)
@@ -371,7 +378,7 @@ static struct limit_entry *longest_idle(struct shard *s)
 	return list_is_empty(&s->idle) ? NULL : list_entry(s->idle.next, struct limit_entry, idle);
 }
 
-/* A new entry, idle, at the cost of others if need be. NULL: the table is full. */
+/* A new entry, in no list, at the cost of others if need be. NULL: the table is full. */
 static struct limit_entry *add(struct shard *s, uint32_t hash, const struct key *k, uint64_t now_ms)
 {
 	struct limit_entry *e = longest_idle(s);
@@ -384,10 +391,10 @@ static struct limit_entry *add(struct shard *s, uint32_t hash, const struct key 
 	if (s->used >= atomic_load_explicit(&shard_max, memory_order_relaxed) || !make_room(s) ||
 	        !(e = pool_get(&s->pool)))
 		return NULL;
-	struct limit_entry **slot = slot_of(s, hash);
+	struct limit_entry **slot = slot_of(s, hash, k->scope);
 	*e = (struct limit_entry){.next = *slot, .key = *k, .hash = hash};
 	*slot = e;
-	list_append(&s->idle, &e->idle);
+	list_init(&e->idle);
 	s->used++;
 	return e;
 }
@@ -396,9 +403,10 @@ static struct limit_entry *add(struct shard *s, uint32_t hash, const struct key 
 static void rest(struct shard *s, struct limit_entry *e)
 {
 	list_remove(&e->idle);
-	list_append(&s->idle, &e->idle);
 	if (e->full_ms == 0)
-		forget(s, e);
+		discard(s, e);
+	else
+		list_append(&s->idle, &e->idle);
 }
 
 /* One connection more, at the cost of one handshake if `now_ms` is given. */
@@ -486,7 +494,7 @@ struct limit_answer limit_enter(struct limit_scope *scope, const struct limit_se
 	struct limit_entry *e = NULL;
 	struct key k;
 	if (is_limited(scope, set, client, &k)) {
-		uint32_t hash = hash_of(scope, &k);
+		uint32_t hash = hash_of(scope->table, &k);
 		struct shard *s = &scope->table->shard[hash % SHARDS];
 		spin_lock(&s->lock);
 		a = enter_address(s, hash, &k, &ask, &e);
@@ -514,7 +522,7 @@ struct limit_answer limit_move(struct limit_place *place, const struct limit_set
 	if (is_limited(ask.scope, set, client, &k)) {
 		if (place->entry && memcmp(&place->entry->key, &k, sizeof k) == 0)
 			return a;
-		uint32_t hash = hash_of(ask.scope, &k);
+		uint32_t hash = hash_of(ask.scope->table, &k);
 		struct shard *s = &ask.scope->table->shard[hash % SHARDS];
 		spin_lock(&s->lock);
 		a = enter_address(s, hash, &k, &ask, &e);
@@ -526,6 +534,15 @@ struct limit_answer limit_move(struct limit_place *place, const struct limit_set
 		leave_entry(ask.scope->table, place->entry);
 	place->entry = e;
 	return a;
+}
+
+void limit_expect_leave(const struct limit_place *place)
+{
+	const char *e = (const char *)place->entry;
+	if (!e)
+		return;
+	__builtin_prefetch(e, 1);
+	__builtin_prefetch(e + sizeof(struct limit_entry) - 1, 1);
 }
 
 void limit_leave(struct limit_place *place)
