@@ -23,10 +23,10 @@ enum {
 	/* After it was woken, and after each write, a writer waits so long for more lines: under
 	 * load they then share a write, and nobody has to wake it. */
 	GATHER_MS = 2,
-	ACCESS_GATHER_MS = 50, /* nobody watches that one line by line */
-	PIECE = 64 * 1024,     /* of a file is written at once; the longest record fits */
-	DIRECT_MIN = 4 * 1024, /* what is less than that goes to a file together with others */
-	TELL_MS = 1000,        /* between two lines that tell of lost records */
+	ACCESS_GATHER_MS = 100, /* nobody watches that one line by line */
+	PIECE = 64 * 1024,      /* of a file is written at once; the longest record fits */
+	DIRECT_MIN = 4 * 1024,  /* what is less than that goes to a file together with others */
+	TELL_MS = 1000,         /* between two lines that tell of lost records */
 	ACCESS_QUEUE_SIZE = 4 * LOG_QUEUE_SIZE,
 	/* So much of one thread and a gathering writer begins: what it writes is then still in the
 	 * processor's cache, and the next lines soon lie there again. */
@@ -237,8 +237,8 @@ static void copy_lines(struct channel *c, struct log_queue *q, size_t len)
 	c->len += len;
 }
 
-/* More than little goes to a file from where it lies, by the piece, so that there is soon room again.
- * Only a line that lies in two pieces is copied. Returns what is left. */
+/* More than little goes to a file from where it lies, by the piece, so that there is soon room
+ * again. Only a line that lies in two pieces is copied. Returns what is left. */
 static size_t write_from_queue(struct channel *c, struct log_queue *q, size_t len)
 {
 	const char *at;

@@ -306,6 +306,7 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	struct session *s = session_of(ep);
 	struct side *from = side_of(ep), *to = other_side(s, from);
 	side_heard(from, session_clock(s));
+	__builtin_prefetch(s->access, 1); /* for count() */
 	len = up_to_border(s->echoing ? from : to, ep, len);
 	if (s->echoing)
 		return echo_on_frames(s, buf, len);
