@@ -6,7 +6,6 @@
 #include "base/pool.h"
 #include "base/random.h"
 #include "base/siphash.h"
-#include "base/spin.h"
 #include "proxy/bucket.h"
 
 #include <assert.h>
@@ -40,7 +39,7 @@ struct limit_entry {
 /* An address has its entries for all scopes in one shard, for neighbouring scopes in neighbouring
  * slots: who comes to a listener and goes on to a route finds what was fetched just now. */
 struct shard {
-	struct spin lock;
+	pthread_mutex_t lock;
 	struct limit_entry **slot;
 	size_t slot_n, used;
 	struct list idle;
@@ -63,7 +62,7 @@ struct limit_scope {
 	uint64_t number; /* never used again */
 	struct table *table;
 	_Atomic uint64_t uses; /* PLACE for each connection, REFERENCE for each holder */
-	struct spin lock;
+	pthread_mutex_t lock;
 	struct bucket bucket; /* lock */
 };
 
@@ -122,6 +121,7 @@ static struct table *table_new(void)
 	struct table *t = mem_new(sizeof *t);
 	random_bytes(t->secret, sizeof t->secret);
 	for (size_t i = 0; i < SHARDS; i++) {
+		pthread_mutex_init(&t->shard[i].lock, NULL);
 		list_init(&t->shard[i].idle);
 		pool_init(&t->shard[i].pool, sizeof(struct limit_entry), ENTRIES_PER_SLAB);
 	}
@@ -138,6 +138,7 @@ static void table_free(struct table *t)
 			list_remove(&e->idle);
 			pool_put(&s->pool, e);
 		}
+		pthread_mutex_destroy(&s->lock);
 		pool_fini(&s->pool);
 		mem_free(s->slot);
 	}
@@ -155,9 +156,9 @@ size_t limit_table_used(void)
 	pthread_mutex_lock(&registry.lock);
 	for (size_t i = 0; registry.table && i < SHARDS; i++) {
 		struct shard *s = &registry.table->shard[i];
-		spin_lock(&s->lock);
+		pthread_mutex_lock(&s->lock);
 		n += s->used;
-		spin_unlock(&s->lock);
+		pthread_mutex_unlock(&s->lock);
 	}
 	pthread_mutex_unlock(&registry.lock);
 	return n;
@@ -179,6 +180,7 @@ static struct limit_scope *find_scope(const char *name)
 static struct limit_scope *new_scope(char *name)
 {
 	struct limit_scope *s = mem_new(sizeof *s);
+	pthread_mutex_init(&s->lock, NULL);
 	if (!registry.table)
 		registry.table = table_new();
 	s->name = name;
@@ -217,6 +219,7 @@ static void free_scope(struct limit_scope *s)
 		table_free(registry.table);
 		registry.table = NULL;
 	}
+	pthread_mutex_destroy(&s->lock);
 	mem_free(s->name);
 	mem_free(s);
 }
@@ -272,9 +275,9 @@ static bool take_from_scope(
 	if (!set->rate.n)
 		return true;
 	uint32_t burst = set->burst ? set->burst : set->rate.n;
-	spin_lock(&s->lock);
+	pthread_mutex_lock(&s->lock);
 	bool ok = bucket_take(&s->bucket, per_hour(&set->rate), burst, now_ms, wait_ms);
-	spin_unlock(&s->lock);
+	pthread_mutex_unlock(&s->lock);
 	return ok;
 }
 
@@ -431,11 +434,11 @@ static enum limit_verdict enter_entry(struct limit_entry *e, const struct limit_
 static void leave_entry(const struct table *t, struct limit_entry *e)
 {
 	struct shard *s = (struct shard *)&t->shard[e->hash % SHARDS];
-	spin_lock(&s->lock);
+	pthread_mutex_lock(&s->lock);
 	assert(e->count > 0);
 	if (--e->count == 0)
 		rest(s, e);
-	spin_unlock(&s->lock);
+	pthread_mutex_unlock(&s->lock);
 }
 
 struct ask {
@@ -496,14 +499,14 @@ struct limit_answer limit_enter(struct limit_scope *scope, const struct limit_se
 	if (is_limited(scope, set, client, &k)) {
 		uint32_t hash = hash_of(scope->table, &k);
 		struct shard *s = &scope->table->shard[hash % SHARDS];
-		spin_lock(&s->lock);
+		pthread_mutex_lock(&s->lock);
 		a = enter_address(s, hash, &k, &ask, &e);
 		if (a.verdict == LIMIT_OK) {
 			a.verdict = enter_whole(&ask, &a.wait_ms);
 			if (a.verdict != LIMIT_OK && e)
 				undo_address(s, &ask, e);
 		}
-		spin_unlock(&s->lock);
+		pthread_mutex_unlock(&s->lock);
 	} else {
 		a.verdict = enter_whole(&ask, &a.wait_ms);
 	}
@@ -524,9 +527,9 @@ struct limit_answer limit_move(struct limit_place *place, const struct limit_set
 			return a;
 		uint32_t hash = hash_of(ask.scope->table, &k);
 		struct shard *s = &ask.scope->table->shard[hash % SHARDS];
-		spin_lock(&s->lock);
+		pthread_mutex_lock(&s->lock);
 		a = enter_address(s, hash, &k, &ask, &e);
-		spin_unlock(&s->lock);
+		pthread_mutex_unlock(&s->lock);
 		if (a.verdict != LIMIT_OK)
 			return a;
 	}
