@@ -121,7 +121,8 @@ START_TEST(numbers_in_a_row)
 }
 END_TEST
 
-/* Printable ASCII and, at its end, a newline. No assertion a byte: one costs as much as a record. */
+/* Printable ASCII and, at its end, a newline. No assertion a byte: one costs as much as a record.
+ */
 static bool is_one_line(const char *line, size_t len)
 {
 	for (size_t at = 0; at + 1 < len; at++)
