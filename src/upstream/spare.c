@@ -254,11 +254,14 @@ enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct 
 {
 	struct spare_group *group = g->spare ? find_group(w, g) : NULL;
 	struct spare_server *x = group ? find_server(group, p->server->state) : NULL;
+	enum dial_start start = DIAL_READY;
 	if (x)
 		spare_look_soon(group);
-	if (x && spare_server_dial(x, d, p->server, p->has_spare, fn))
-		return DIAL_READY;
-	return dial_start(d, w, g, p->server, fn);
+	if (!x || !spare_server_dial(x, d, p->server, p->has_spare, fn))
+		start = dial_start(d, w, g, p->server, fn);
+	d->is_setup = true;
+	spare_pace_setup(&shared(w)->pace);
+	return start;
 }
 
 static void close_asked(struct worker *w, void *arg)
