@@ -499,8 +499,8 @@ static void report(double seconds)
 	printf("{\"mode\": \"%s\", \"connections\": %u, \"depth\": %u, \"size\": %zu, "
 	       "\"kind\": \"%s\", \"messages\": %" PRIu64 ", \"seconds\": %.6f, "
 	       "\"per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, "
-	       "\"max_us\": %.1f, \"setup_p50_us\": %.1f, \"setup_p99_us\": %.1f, \"pings\": %" PRIu64
-	       ", \"tls\": %lu, \"resumed\": %lu}\n",
+	       "\"max_us\": %.1f, \"setup_p50_us\": %.1f, \"setup_p99_us\": %.1f, \"pings\": "
+	       "%" PRIu64 ", \"tls\": %lu, \"resumed\": %lu}\n",
 	        mode_names[opt.mode], opt.connections, opt.depth, opt.size, kind_names[opt.kind],
 	        latency.count, seconds, (double)latency.count / seconds,
 	        microseconds(&latency, 0.5), microseconds(&latency, 0.99),
