@@ -68,14 +68,19 @@ static void begin_one(struct spare_pace *p)
 		list_append(&p->lacking, &x->turn);
 }
 
-static void on_time(struct timer *t)
+static void begin_due(struct spare_pace *p)
 {
-	struct spare_pace *p = list_entry(t, struct spare_pace, timer);
 	while (!list_is_empty(&p->lacking) && due_ms(p) <= p->worker->now_ms)
 		begin_one(p);
 	arm(p);
 }
 
+static void on_time(struct timer *t)
+{
+	begin_due(list_entry(t, struct spare_pace, timer));
+}
+
+/* It is the end of a turn: a timer would cost one more. */
 void spare_pace_lacks(struct spare_pace *p, struct list *turn)
 {
 	if (!list_is_empty(turn))
@@ -83,7 +88,7 @@ void spare_pace_lacks(struct spare_pace *p, struct list *turn)
 	if (list_is_empty(&p->lacking))
 		p->lack_ms = p->worker->now_ms;
 	list_append(&p->lacking, turn);
-	arm(p);
+	begin_due(p);
 }
 
 void spare_pace_setup(struct spare_pace *p)
