@@ -87,6 +87,8 @@ class Hall:
         try:
             while not self.is_over:
                 for key, _ in self.selector.select(0.01 if self.patience else None):
+                    if self.is_over:
+                        return  # what it was told before is closed
                     key.data(key.fileobj)
                 if self.patience:
                     self._lose_patience()
