@@ -31,6 +31,7 @@ static int set_ctx(lua_State *L)
 	luaL_checktype(L, 3, LUA_TTABLE);
 	lua_settop(L, 3);
 	luaL_unref(L, LUA_REGISTRYINDEX, r->ctx);
+	r->ctx = LUA_NOREF; /* the next may raise */
 	r->ctx = luaL_ref(L, LUA_REGISTRYINDEX);
 	return 0;
 }
@@ -76,6 +77,8 @@ static int l_newindex(lua_State *L)
 		return fields[i].set(L);
 	if (i < FIELDS)
 		return luaL_error(L, "attempt to write to ngx.%s", fields[i].name);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 3);
 	lua_rawset(L, 1);
 	return 0;
 }

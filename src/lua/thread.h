@@ -75,6 +75,9 @@ struct lua_wait {
 	struct timer timer;   /* lazy: it may fire early, or for a wait that is over */
 	uint64_t deadline_ms; /* 0 = none */
 	uint32_t note[2];     /* the owner's own */
+	/* NULL, or set with a wake: its coroutine was ended before it got the results. Must not
+	 * call Lua; may wake others later. */
+	void (*lost)(struct lua_wait *w);
 };
 
 /* The wait of the coroutine that calls. Raises when it cannot wait here. */
@@ -162,6 +165,11 @@ int lua_thread_spawn(lua_State *L, struct lua_thread *child, int args);
 int lua_thread_yield(lua_State *L);
 /* Raises when L is not a coroutine that can be switched away from. */
 void lua_thread_need_yield(lua_State *L);
+/* Room for n more values on the stack of a coroutine that waits, runs below this one, or has not
+ * begun. LOST: it has been called too deeply for that. It has the error on top, and if it waited
+ * it can no more be resumed, only end. */
+enum lua_room { LUA_ROOM, LUA_ROOM_TOO_MANY, LUA_ROOM_LOST };
+enum lua_room lua_thread_room(lua_State *L, struct lua_vm *vm, int n);
 /* Frees a zombie that was waited for, or any that is done. */
 void lua_thread_free(struct lua_thread *t);
 /* The same at once, even from a callback of the scheduler: for what must not outlast it. */

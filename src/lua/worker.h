@@ -49,6 +49,7 @@ struct lua_worker {
 	int args;                    /* that are on the target's stack */
 	uint8_t op;                  /* of the switch (thread.c) */
 	bool is_running;             /* Lua is on the C stack */
+	const char *stack_top;       /* of the C stack, where it began */
 	char *last_error; /* LUA_WHY_MAX bytes: where init's error goes; NULL = to the log */
 	uint64_t wall_ms, wall_at_ms; /* wall time, and the worker's clock when it was read */
 	bool is_exiting;              /* ngx.worker.exiting() */
