@@ -156,11 +156,13 @@ static char *read_file(const char *path, size_t *len, char why[LUA_WHY_MAX])
 {
 	struct stat st;
 	char words[LOG_ERRNO_MAX], *text = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	errno = fd < 0 ? errno : 0;
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		if (S_ISDIR(st.st_mode))
 			errno = EISDIR;
+		else if (!S_ISREG(st.st_mode))
+			errno = EINVAL;
 		else if (st.st_size > SCRIPT_MAX)
 			errno = EFBIG;
 		else

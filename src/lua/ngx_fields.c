@@ -14,7 +14,7 @@
 
 static int get_ctx(lua_State *L)
 {
-	struct lua_request *r = lua_request_need(L);
+	struct lua_request *r = lua_request_in(L, ~0U);
 	if (r->ctx == LUA_NOREF) {
 		lua_newtable(L);
 		lua_pushvalue(L, -1);
@@ -27,7 +27,7 @@ static int get_ctx(lua_State *L)
 
 static int set_ctx(lua_State *L)
 {
-	struct lua_request *r = lua_request_need(L);
+	struct lua_request *r = lua_request_in(L, ~0U);
 	luaL_checktype(L, 3, LUA_TTABLE);
 	lua_settop(L, 3);
 	luaL_unref(L, LUA_REGISTRYINDEX, r->ctx);

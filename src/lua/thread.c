@@ -569,12 +569,14 @@ void lua_thread_run_now(struct lua_thread *t, int args)
 {
 	struct lua_worker *lw = worker_of(t);
 	bool was_running = lw->is_running;
+	struct lua_request *below = lw->running;
 	lw->is_running = true;
 	if (!was_running)
 		lw->stack_top = __builtin_frame_address(0);
 	lw->run_since_ms = coarse_ms();
 	run(t, args, NULL);
 	lw->is_running = was_running;
+	lw->running = below;
 	if (!was_running)
 		lua_run_ready(lw);
 }

@@ -213,6 +213,35 @@ static void watch_modules(lua_State *L)
 	lua_pop(L, 2);
 }
 
+/* A hook is the whole VM's; so that nobody else keeps it, it goes with the request that has set it.
+ */
+static int l_set_hook(lua_State *L)
+{
+	struct lua_vm *vm = lua_vm_of(L);
+	struct lua_request *r = lua_request_of(L);
+	bool is_all = r && r->phase & (LUA_PHASE_INIT | LUA_PHASE_INIT_WORKER);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, 0);
+	vm->hook_owner = is_all || !lua_gethook(L) ? NULL : r;
+	return 0;
+}
+
+static void watch_hooks(lua_State *L)
+{
+	lua_getglobal(L, "debug");
+	lua_getfield(L, -1, "sethook");
+	lua_pushcclosure(L, l_set_hook, 1);
+	lua_setfield(L, -2, "sethook");
+	lua_pop(L, 1);
+}
+
+/* LuaJIT's profiler belongs to the process, and its signal may meet any thread. */
+static int l_no_profiler(lua_State *L)
+{
+	return luaL_error(L, "jit.profile cannot be used where workers are threads");
+}
+
 /* `;;` in a path is the default. */
 static void set_path(lua_State *L, const char *field, const char *path)
 {
@@ -241,6 +270,8 @@ static int open_all(lua_State *L)
 	set_path(L, "path", s->package_path);
 	set_path(L, "cpath", s->package_cpath);
 	watch_modules(L);
+	watch_hooks(L);
+	lua_vm_preload(L, "jit.profile", l_no_profiler);
 	make_globals(vm);
 	return 0;
 }
@@ -316,6 +347,7 @@ struct lua_vm *lua_vm_new(struct lua_worker *w, struct lua_handlers *set, char w
 	vm->users = 1;
 	vm->env_meta = LUA_NOREF;
 	vm->memory_max = lua_handlers_settings(set)->memory_max;
+	vm->is_leaving = w->is_exiting;
 	list_init(&vm->timers);
 	list_init(&vm->requests);
 	list_append(&w->vms, &vm->node);

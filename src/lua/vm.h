@@ -37,8 +37,9 @@ struct lua_vm {
 	unsigned depth;      /* of protected calls: only in them may memory be refused */
 	bool is_exhausted;   /* it was: a full collection is due */
 	lua_State *running;  /* the coroutine on top of the C stack, or NULL */
-	bool is_leaving;     /* replaced or stopping: timers are premature, new ones refused */
-	bool is_ready;       /* init has run */
+	struct lua_request *hook_owner; /* who has called debug.sethook(); NULL: nobody, or init */
+	bool is_leaving; /* replaced or stopping: timers are premature, new ones refused */
+	bool is_ready;   /* init has run */
 	size_t memory, memory_max,
 	        memory_calm; /* calm: what was left by the last full collection */
 	struct pool thread_pool, request_pool, client_pool;

@@ -3,9 +3,12 @@
 
 Whatever they meet there, the daemon goes on, and others notice nothing."""
 
+import os
+
 import pytest
 
-from helpers.daemon import still_works
+from helpers.daemon import server_text, still_works
+from helpers.reloads import reload
 
 
 def body(d, target="/h", status=200):
@@ -273,3 +276,90 @@ def test_a_module_that_memory_was_short_for(lua):
         process={"lua_memory": "6m", "lua_stall": "10s"})
     body(d, "/h?hungry=1", status=500)
     assert body(d) == "table\n"
+
+
+def test_a_hook_goes_with_its_request(lua):
+    d = lua("""
+        if ngx.var.arg_hook then
+            debug.sethook(function () error("of a hook", 0) end, "", 1000)
+            return ngx.exit(204)
+        end
+        for i = 1, 1e5 do math.abs(i) end
+        ngx.say((select(3, debug.gethook())))
+    """)
+    client = d.client()
+    client.send(client.get("/h?hook=1"))
+    client.expect_answer(204)
+    assert body(d) == "0\n"
+
+
+def test_a_hook_of_init_stays(lua):
+    d = lua("if ngx.var.arg_other then debug.sethook(debug.gethook()) end ngx.say(type(debug.gethook()))",
+            init="debug.sethook(function () end, '', 1e6)")
+    for _ in range(3):
+        assert body(d) == "function\n"
+
+
+@pytest.mark.parametrize("module", ["jit.profile", "jit.p"])
+def test_the_profiler_is_not_for_threads(lua, module):
+    d = lua(f"ngx.say(select(2, pcall(require, '{module}')))")
+    assert "jit.profile cannot be used where workers are threads" in body(d)
+
+
+def test_a_script_that_is_no_file(lua, tmp_path):
+    d = lua("ngx.say('one')")
+    (tmp_path / "handler.lua").unlink()
+    os.mkfifo(tmp_path / "handler.lua")
+    reload(d, refused=True)
+    d.wait_text("handler.lua: invalid argument")
+    assert body(d) == "one\n"
+
+
+def test_timers_of_vms_that_are_not_cached(lua, tmp_path):
+    """Those that a reload or the end leaves behind fire as premature, whichever VM they are of."""
+    script = """
+        ngx.timer.at(3600, function (p) ngx.log(ngx.WARN, "%s ", tostring(p)) end)
+        ngx.timer.every(3600, function (p) ngx.log(ngx.WARN, "every %s ", tostring(p)) end)
+        ngx.say("x")
+    """
+    d = lua(script % ("first", "first"), process={"lua_code_cache": "off"})
+    body(d)
+    body(d)
+    (tmp_path / "handler.lua").write_text(script % ("second", "second"))
+    reload(d)
+    d.wait_text("every first true")
+    body(d)
+    d.stop()
+    d.wait_text("every second true")
+
+
+def test_a_choice_of_access_is_taken_back(lua, upstream):
+    d = lua(access="ngx.var.upstream = 'other' ngx.var.upstream_server = '127.0.0.1:1' "
+                   "ngx.var.upstream = nil ngx.var.upstream_server = nil",
+            does={"upstream": "app"}, upstream=upstream,
+            extra="\n[upstream other]\nserver = ws://127.0.0.1:1\n")
+    client = d.client()
+    client.send(client.request("/h"))
+    upstream.accept_open()
+    client.expect_101()
+
+
+@pytest.mark.parametrize("end", ["leaves", "stays"])
+def test_a_chosen_group_that_a_reload_removes(lua, upstream, tmp_path, end):
+    d = lua(access="ngx.var.upstream = 'other' ngx.log(ngx.WARN, 'waits') ngx.sleep(0.3)",
+            does={"upstream": "app"}, upstream=upstream,
+            extra=f"\n[upstream other]\nserver = {server_text(upstream.address)}\n")
+    client = d.client()
+    client.send(client.request("/h"))
+    d.wait_text("waits")
+    (tmp_path / "access.lua").write_text("ngx.exit(403)")
+    d.config.write_text(d.config.read_text().replace("[upstream other]", "[upstream another]"))
+    reload(d)
+    if end == "leaves":
+        client.close()
+    else:
+        upstream.accept_open()
+        client.expect_101()
+    other = d.client()
+    other.send(other.request("/h"))
+    other.expect_answer(403)
