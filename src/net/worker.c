@@ -392,6 +392,20 @@ void worker_join(struct worker *w)
 	pthread_join(w->priv->thread, NULL);
 }
 
+bool worker_join_within(struct worker *w, uint32_t ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	return pthread_timedjoin_np(w->priv->thread, NULL, &until) == 0;
+}
+
 void worker_send(struct worker *w, struct worker_message *m)
 {
 	struct worker_private *p = w->priv;

@@ -4,10 +4,12 @@
 Whatever they meet there, the daemon goes on, and others notice nothing."""
 
 import os
+import subprocess
 
 import pytest
 
-from helpers.daemon import server_text, still_works
+from helpers.daemon import BINARY, server_text, still_works
+from helpers.peer import RawClient
 from helpers.reloads import reload
 
 
@@ -363,3 +365,27 @@ def test_a_chosen_group_that_a_reload_removes(lua, upstream, tmp_path, end):
     other = d.client()
     other.send(other.request("/h"))
     other.expect_answer(403)
+
+
+def test_a_script_that_never_comes_back_does_not_hold_up_the_end(tmp_path):
+    """Its worker is abandoned, and with it the process ends; told as a failure."""
+    (tmp_path / "loop.lua").write_text("ngx.log(ngx.WARN, 'begins') while true do end")
+    config = tmp_path / "loop.conf"
+    config.write_text("[moongate]\nallow_root_handlers = yes\n[listener main]\n"
+                      f"bind = unix:{tmp_path}/s\n[route h]\nhandler = loop.lua\n")
+    with subprocess.Popen([BINARY, "-c", config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as p:
+        client = None
+        for line in p.stdout:
+            if " ready " in line:
+                client = RawClient(f"{tmp_path}/s")
+                client.send(client.get("/"))
+            if "begins" in line:
+                p.terminate()
+            if " stopping " in line:
+                p.terminate()
+            if " worker_abandoned " in line:
+                assert f"script={tmp_path}/loop.lua" in line or "loop.lua" in line
+                break
+        p.stdout.read()
+        assert p.wait(20) == 1
+    client.close()
