@@ -61,7 +61,7 @@ static int grant(struct lua_wait *w)
 	leave(w);
 	lua_pushboolean(w->L, 1);
 	lua_pushnil(w->L);
-	w->lost = give_back;
+	lua_wake_granting(w, give_back);
 	return 2;
 }
 

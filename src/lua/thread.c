@@ -131,9 +131,9 @@ static void kill_one(struct lua_thread *t)
 {
 	struct lua_request *r = t->request;
 	cancel_wait(t);
-	if (t->state == LUA_READY && t->wait.lost)
+	if (t->state == LUA_READY && t->is_granted)
 		t->wait.lost(&t->wait);
-	if (t->parent && t->parent->child == t)
+	if (t->kind == LUA_USER && t->parent && t->parent->child == t)
 		t->parent->child = NULL;
 	bool is_over = t->state == LUA_ZOMBIE || t->state == LUA_DEAD;
 	if (t->kind != LUA_USER && !is_over)
@@ -177,7 +177,6 @@ struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, vo
 	t->wait.ops = ops;
 	t->wait.owner = owner;
 	t->wait.deadline_ms = 0;
-	t->wait.lost = NULL;
 	return &t->wait;
 }
 
@@ -217,6 +216,12 @@ void lua_wake(struct lua_wait *w, int n)
 	make_ready(&lw->ready, t, n);
 	if (!lw->is_running)
 		lua_run_ready(lw);
+}
+
+void lua_wake_granting(struct lua_wait *w, void (*lost)(struct lua_wait *w))
+{
+	list_entry(w, struct lua_thread, wait)->is_granted = true;
+	w->lost = lost;
 }
 
 static void later(struct lua_thread *t, int n)
@@ -546,7 +551,7 @@ void lua_run_ready(struct lua_worker *lw)
 	while (!list_is_empty(&lw->ready)) {
 		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, ready);
 		list_remove(&t->ready);
-		t->wait.lost = NULL;
+		t->is_granted = false;
 		atomic_store_explicit(&lw->busy_with,
 		        t->request->script ? t->request->script->path : "", memory_order_relaxed);
 		atomic_store_explicit(&lw->busy_since_ms, lw->run_since_ms, memory_order_relaxed);
