@@ -510,15 +510,17 @@ static void tell_stall(const struct lua_thread *t, uint64_t ms)
 	log_end(&l);
 }
 
-/* Lua has come back; looks how long that took since it was last looked. */
+/* Lua has come back; looks how long it has run with all that it has switched to. */
 static void look_for_stall(const struct lua_thread *t)
 {
 	struct lua_worker *lw = worker_of(t);
 	uint32_t limit = lua_handlers_settings(t->request->vm->set)->stall_ms;
 	uint64_t now_ms = coarse_ms(), ms = now_ms - lw->run_since_ms;
+	lw->looked_ms = now_ms;
+	if (!limit || ms < limit)
+		return;
+	tell_stall(t, ms);
 	lw->run_since_ms = now_ms;
-	if (limit && ms >= limit)
-		tell_stall(t, ms);
 }
 
 /* Runs t and whatever it switches to, until all of that waits or has ended, or it is
@@ -543,15 +545,27 @@ static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 		t->state = LUA_RUNNING;
 }
 
+/* Those that wake each other without end leave the others their turn. */
+static bool leave_rest(struct lua_worker *lw, unsigned n)
+{
+	enum { AT_ONCE_MAX = 2000 };
+	if (n < AT_ONCE_MAX || !lw->worker)
+		return false;
+	list_take(&lw->later, &lw->ready);
+	worker_timer(lw->worker, &lw->next_turn, lw->worker->now_ms);
+	return true;
+}
+
 void lua_run_ready(struct lua_worker *lw)
 {
 	lw->is_running = true;
 	lw->stack_top = __builtin_frame_address(0);
-	lw->run_since_ms = coarse_ms();
-	while (!list_is_empty(&lw->ready)) {
+	lw->looked_ms = coarse_ms();
+	for (unsigned n = 0; !list_is_empty(&lw->ready) && !leave_rest(lw, n); n++) {
 		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, ready);
 		list_remove(&t->ready);
 		t->is_granted = false;
+		lw->run_since_ms = lw->looked_ms;
 		atomic_store_explicit(&lw->busy_with,
 		        t->request->script ? t->request->script->path : "", memory_order_relaxed);
 		atomic_store_explicit(&lw->busy_since_ms, lw->run_since_ms, memory_order_relaxed);
@@ -578,7 +592,7 @@ void lua_thread_run_now(struct lua_thread *t, int args)
 	lw->is_running = true;
 	if (!was_running)
 		lw->stack_top = __builtin_frame_address(0);
-	lw->run_since_ms = coarse_ms();
+	lw->run_since_ms = lw->looked_ms = coarse_ms();
 	run(t, args, NULL);
 	lw->is_running = was_running;
 	lw->running = below;

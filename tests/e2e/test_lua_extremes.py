@@ -389,3 +389,35 @@ def test_a_script_that_never_comes_back_does_not_hold_up_the_end(tmp_path):
         p.stdout.read()
         assert p.wait(20) == 1
     client.close()
+
+
+def test_threads_that_wake_each_other_without_end(lua):
+    """Others have their turn all the same."""
+    d = lua("""
+        local m = require "m"
+        if ngx.var.arg_end then m.is_over = m.n > 10000 return ngx.say(m.is_over) end
+        local new = require("ngx.semaphore").new
+        local a, b = new(), new()
+        ngx.thread.spawn(function () while not m.is_over do a:wait(20) m.n = m.n + 1 b:post() end end)
+        ngx.say("begins") ngx.flush(true)
+        while not m.is_over do a:post() b:wait(20) end
+        ngx.say("end")
+    """, files={"m.lua": "return {n = 0}"})
+    first = d.client()
+    first.send(first.get("/h"))
+    head = first.expect_answer(200)
+    first.read_until(b"begins\n\r\n")
+    while body(d, "/h?end=1") != "true\n":
+        pass
+    assert first.read_body(head) == b"end\n"
+
+
+def test_a_stall_of_many_switches(lua):
+    d = lua("""
+        local next = coroutine.wrap(function () while true do coroutine.yield() end end)
+        local from = os.clock()
+        while os.clock() - from < 0.4 do next() end
+        ngx.say("ok")
+    """, process={"lua_stall": "100ms"})
+    assert body(d) == "ok\n"
+    d.wait_line("lua_stall")
