@@ -10,6 +10,7 @@
 #include "lua/worker.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <lauxlib.h>
 #include <time.h>
 
@@ -204,16 +205,25 @@ static void remember(struct session *s, const struct http_head *head)
 
 /* ---- what comes from the client ---- */
 
+/* There was no memory for what came: all is lost. In the midst of Lua, which has asked for bytes,
+ * it finds out when it reads. */
+static void run_out(struct lua_client *c)
+{
+	c->is_failed = true;
+	if (c->vm->worker->is_running)
+		lua_input_end(&c->in, ENOMEM);
+	else
+		lua_request_end(c->request, LUA_FAILED);
+}
+
 static size_t on_bytes(struct session *s, uint8_t *buf, size_t len)
 {
 	struct lua_client *c = handler_kept(s);
 	handler_received(s, len);
 	c->unread = 0;
 	if (!lua_input_serve(&c->in, buf, len)) {
-		if (c->session && c->request) {
-			c->is_failed = true;
-			lua_request_end(c->request, LUA_FAILED);
-		}
+		if (c->session && c->request)
+			run_out(c);
 		return len;
 	}
 	if (c->session && c->request && !c->in.reader && lua_input_is_over(&c->in)) {
