@@ -173,6 +173,8 @@ static int on_expired(struct lua_wait *w)
 	uint8_t *at;
 	size_t len;
 	source_of(s)->reader = NULL;
+	if (s->is_read_closed)
+		return ngx_socket_fail(w->L, "closed");
 	lua_socket_log(s, "lua tcp socket read timed out");
 	if (!lua_input_view(s->in, &at, &len))
 		return no_memory(w->L, s);
@@ -198,7 +200,7 @@ int lua_socket_receive(lua_State *L, struct lua_socket *s, const struct lua_read
 		return n;
 	struct lua_wait *w = lua_wait_begin(L, &read_ops, s);
 	lua_input_await(source_of(s), w, on_more);
-	return lua_wait(L, w, lua_socket_read_ms(s));
+	return ngx_socket_wait(L, w, lua_socket_read_ms(s));
 }
 
 /* ---- the methods ---- */

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Scripts between hostile bytes and hostile calls: what a peer sends at every limit, what a script may do to a
+socket while another of its threads waits in it."""
+
+import pytest
+
+from helpers.daemon import still_works
+from helpers.names import NameServer
+
+
+# ---- heads at the very limit ----
+
+LINE_MAX, HEAD_MAX = 16 * 1024, 32 * 1024
+
+
+@pytest.mark.parametrize("phase", ["handler", "access", "log"])
+def test_H_07_lines_at_the_limit_without_a_blank(lua, phase):
+    """A head is kept in a form of its own, which must not be longer than what was accepted."""
+    scripts = {"handler": "ngx.say(#ngx.req.raw_header(), ' ', #(ngx.var.http_a or ''))"}
+    if phase != "handler":
+        scripts[phase] = "ngx.ctx.a = #ngx.req.raw_header()"
+    d = lua(**scripts)
+    for name, lines in {"long": ["A:" + "x" * (LINE_MAX - 2)], "many": [f"A{i}:b" for i in range(97)],
+                        "all": [f"A{i}:" + "y" * 300 for i in range(95)]}.items():
+        client = d.client()
+        head = client.get("/h", add=lines + ["Connection:close"])
+        assert len(head) < HEAD_MAX, name
+        client.send(head)
+        client.expect_answer(200)
+        client.close()
+    client = d.client()
+    head = client.get("/h", add=["Connection:close"])
+    rest = HEAD_MAX - len(head) - len("B:\r\nC:\r\n")
+    half = rest // 2
+    head = client.get("/h", add=["B:" + "x" * half, "C:" + "y" * (rest - half), "Connection:close"])
+    assert len(head) == HEAD_MAX
+    client.send(head)
+    client.expect_answer(200)
+    still_works(d)
+
+
+# ---- where one request ends and the next begins ----
+
+@pytest.mark.parametrize("change", ['ngx.req.clear_header("Content-Length")', 'ngx.req.clear_header("Transfer-Encoding")',
+                                    'ngx.req.set_header("Content-Length", 4)',
+                                    'ngx.req.set_header("Transfer-Encoding", "chunked")'])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("phase", ["handler", "access"])
+@pytest.mark.parametrize("read", ["", "ngx.req.read_body()"])
+def test_a_script_does_not_move_the_end_of_the_body(lua, change, chunked, phase, read):
+    """What the script makes of the head is for others: the bytes on the connection are as the client framed them."""
+    handler = f"{read} ngx.say(ngx.var.uri, ' ', tostring(ngx.req.get_body_data()))"
+    change = f"pcall(function () {change} end)"
+    scripts = {"handler": change + "\n" + handler} if phase == "handler" else {"access": change, "handler": handler}
+    d = lua(**scripts)
+    client = d.client()
+    evil = client.get("/h/evil").encode()
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(evil), evil) if chunked else evil
+    how = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(evil)}"
+    client.send(client.get("/h/first", method="POST", add=[how]).encode() + body)
+    client.send(client.get("/h/last", add=["Connection: close"]))
+    said = client.read_all().decode("latin-1")
+    assert "/h/first" in said and "\n/h/evil nil" not in said, said
+    assert not read or "/h/last" in said
+    still_works(d)
+
+
+def test_an_empty_body_as_arguments(lua):
+    d = lua("ngx.req.read_body() ngx.say(next(ngx.req.get_post_args()), next(ngx.req.get_uri_args()))")
+    for how in (["Content-Length: 0"], []):
+        client = d.client()
+        client.send(client.get("/h", method="POST", add=how + ["Connection: close"]))
+        assert client.read_body(client.expect_answer(200)) == b"nilnil\n"
+
+
+# ---- NUL in what becomes text of C, or of a head ----
+
+def test_names_with_a_nul_are_no_names(lua, upstreams):
+    """Not what stands before it: whoever has looked at the end of a name has looked at the name."""
+    up = upstreams()
+    d = lua("""
+        local port = tonumber(ngx.var.arg_port)
+        local tcp, udp = ngx.socket.tcp(), ngx.socket.udp()
+        ngx.say(tcp:connect("127.0.0.1\\0.example", port))
+        ngx.say(udp:setpeername("127.0.0.1\\0.example", port))
+        ngx.say(udp:bind("127.0.0.1\\0.example"))
+        ngx.say(tcp:bind("127.0.0.1\\0.example"))
+        ngx.say((pcall(ngx.req.set_uri_args, "a=1\\0b")), " ", (pcall(ngx.req.set_uri_args, "a=1 b")), " ",
+            (pcall(ngx.req.set_uri_args, "a=1\\r\\nX: y")))
+        ngx.req.set_uri("/a\\0b\\r\\nX: 1")
+        ngx.req.set_header("X-A", "a\\0b\\r\\nX-B: 1")
+        ngx.say(ngx.var.http_x_b, " ", ngx.var.http_x_a)
+    """)
+    client = d.client()
+    client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+    lines = client.read_body(client.expect_answer(200)).split(b"\n")
+    for line in lines[:4]:
+        assert line.startswith(b"nil"), lines
+    assert lines[4:6] == [b"false false false", b"nil a%00b%0D%0AX-B: 1"]
+    still_works(d)
+
+
+# ---- pools ----
+
+BOTH_ENDS = """
+    local port = tonumber(ngx.var.arg_port)
+    local options = { pool = "one", pool_size = 1, backlog = 1 }
+    local first, second = ngx.socket.tcp(), ngx.socket.tcp()
+    first:settimeout(20000)
+    second:settimeout(20000)
+    assert(first:connect("127.0.0.1", port, options))
+    if ngx.var.arg_tls then ngx.say(first:sslhandshake(false)) end
+    ngx.say(first:receive())
+    repeat local ok, err = first:send("more") until not ok
+    ngx.say(first:close())
+    ngx.say(second:connect("127.0.0.1", port, options))
+"""
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+def test_a_connection_whose_both_halves_are_over_has_left_its_pool(lua, upstreams, clients, end):
+    up = upstreams()
+    d = lua(BOTH_ENDS)
+    client = clients(d.address)
+    client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+    peer = up.accept()
+    getattr(peer, end)()
+    up.accept()
+    lines = client.read_body(client.expect_answer(200)).decode().splitlines()
+    assert lines[-1] == "1" and lines[-2] in ("1", "nilclosed"), lines
+    still_works(d)
+
+
+# ---- a socket that is torn from under those who wait in it ----
+
+WAIT_AND = """
+    local port = tonumber(ngx.var.arg_port)
+    local sock = ngx.socket.tcp()
+    sock:settimeout(%(timeout)s)
+    assert(sock:connect("127.0.0.1", port))
+    local function reads() return sock:receive("*a") end
+    local function sends() return sock:send(("x"):rep(8000000)) end
+    local reader, writer = ngx.thread.spawn(reads), ngx.thread.spawn(sends)
+    ngx.sleep(0.001)
+    %(does)s
+    collectgarbage() collectgarbage()
+    for _, t in ipairs { reader, writer } do
+        local ok, result, err = ngx.thread.wait(t)
+        ngx.say(tostring(ok), " ", tostring(result), " ", tostring(err))
+    end
+"""
+
+
+@pytest.mark.parametrize("killed", ["reader", "writer"])
+def test_whoever_waits_in_a_socket_that_another_threads_death_has_closed(lua, upstreams, clients, killed):
+    up = upstreams()
+    other = "writer" if killed == "reader" else "reader"
+    d = lua(WAIT_AND % {"timeout": 100000, "does": f"ngx.thread.kill({killed}) local _, ok, err = ngx.thread.wait({other}) "
+                        "ngx.say(ok, ' ', err) do return end"})
+    client = clients(d.address)
+    client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+    peer = up.accept()
+    assert client.read_body(client.expect_answer(200)).decode().startswith("nil closed")
+    peer.close()
+    still_works(d)
+
+
+@pytest.mark.parametrize("what", ["sock[1] = nil", "sock[1] = nil sock = nil", "for k in pairs(sock) do sock[k] = nil end",
+                                  "setmetatable(sock, nil) sock[1] = nil"])
+def test_a_socket_whose_table_is_torn_apart(lua, upstreams, clients, what):
+    up = upstreams()
+    d = lua(WAIT_AND % {"timeout": 50, "does": what})
+    client = clients(d.address)
+    client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+    peer = up.accept()
+    assert client.read_body(client.expect_answer(200)) == b"true nil timeout\n" * 2
+    peer.close()
+    still_works(d)
+
+
+@pytest.mark.parametrize("call", ['sock:connect("slow.test", 80)', 'sock:connect("127.0.0.1", port, pool)',
+                                  'udp:setpeername("slow.test", 80)', 'udp:receive()', 'sock:connect(x)'])
+@pytest.mark.parametrize("end", ["late", "leaves"])
+def test_a_connect_whose_socket_is_torn_apart(lua, upstreams, clients, call, end):
+    up, names = upstreams(), NameServer()
+    names.scripts["slow.test"] = lambda question: None
+    try:
+        d = lua(f"""
+            local port = tonumber(ngx.var.arg_port)
+            local pool = {{ pool = "p", pool_size = 1, backlog = 3 }}
+            local first, sock, udp = ngx.socket.tcp(), ngx.socket.tcp(), ngx.socket.udp()
+            assert(first:connect("127.0.0.1", port, pool))
+            sock:settimeout(50) udp:settimeout(50)
+            assert(udp:setpeername("127.0.0.1", port))
+            local t = ngx.thread.spawn(function () return {call} end)
+            sock[1] = nil udp[1] = nil sock = nil udp = nil
+            collectgarbage() collectgarbage()
+            ngx.log(ngx.WARN, "torn")
+            if {str(end == "leaves").lower()} then ngx.exit(444) end
+            ngx.thread.wait(t)
+            ngx.say("over")
+        """, process={"resolver": names.text})
+        client = clients(d.address)
+        client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+        if end == "late":
+            client.read_body(client.expect_answer(200))
+        else:
+            client.expect_end()
+        still_works(d)
+        d.stop()
+    finally:
+        names.stop()
+
+
+@pytest.mark.parametrize("what", ["wb[1] = nil wb.sock = nil", "wb.sock = nil", "wb[1] = nil",
+                                  "wb.sock[2] = nil wb[1] = nil", "wb.sock[1] = nil wb.sock[2] = nil wb[1] = nil wb.sock = nil"])
+@pytest.mark.parametrize("does", ["wb:recv_frame()", "for _ = 1, 10000 do wb:send_binary(('x'):rep(60000)) end"])
+def test_frames_whose_object_is_torn_apart(lua, what, does):
+    d = lua(f"""
+        local wb = assert(require("resty.websocket.server"):new {{ timeout = 50 }})
+        local t = ngx.thread.spawn(function () {does} end)
+        {what}
+        collectgarbage() collectgarbage()
+        ngx.thread.wait(t)
+        ngx.log(ngx.WARN, "over")
+    """)
+    client = d.client()
+    client.send(client.request("/h"))
+    client.expect_101()
+    d.wait_text("over")
+    client.close()
+    still_works(d)
