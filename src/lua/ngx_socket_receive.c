@@ -34,6 +34,7 @@ static size_t strip(uint8_t *at, size_t len)
 static int no_memory(lua_State *L, struct lua_socket *s)
 {
 	s->is_read_closed = true;
+	lua_input_fini(s->in);
 	return ngx_socket_fail(L, "no memory");
 }
 
@@ -143,7 +144,11 @@ static int step(lua_State *L, struct lua_socket *s)
 	case LUA_READ_ALL:
 		break;
 	}
-	return n == 0 && s->in->is_eof ? at_end(L, s, at, len) : n;
+	if (n == 0 && s->in->is_eof)
+		return at_end(L, s, at, len);
+	/* What the script could not be given need not be waited for. */
+	bool is_hopeless = n == 0 && len > LUA_INPUT_MAX && !lua_vm_has_room(L, len);
+	return is_hopeless ? no_memory(L, s) : n;
 }
 
 /* ---- waiting ---- */

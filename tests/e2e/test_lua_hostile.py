@@ -109,7 +109,7 @@ BOTH_ENDS = """
     first:settimeout(20000)
     second:settimeout(20000)
     assert(first:connect("127.0.0.1", port, options))
-    if ngx.var.arg_tls then ngx.say(first:sslhandshake(false)) end
+    assert(first:send("hello"))
     ngx.say(first:receive())
     repeat local ok, err = first:send("more") until not ok
     ngx.say(first:close())
@@ -124,6 +124,7 @@ def test_a_connection_whose_both_halves_are_over_has_left_its_pool(lua, upstream
     client = clients(d.address)
     client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
     peer = up.accept()
+    peer.read_until(b"hello")
     getattr(peer, end)()
     up.accept()
     lines = client.read_body(client.expect_answer(200)).decode().splitlines()
