@@ -38,6 +38,13 @@ void lua_frames_forget(struct lua_frames *f)
 	f->socket = NULL;
 }
 
+void lua_frames_renew(struct lua_frames *f)
+{
+	lua_message_free(f->message);
+	f->message = NULL;
+	f->is_answered = false;
+}
+
 bool lua_frames_is(const struct lua_frames *f)
 {
 	return f && f->magic == &magic;
@@ -59,7 +66,7 @@ struct lua_frames *lua_frames_of(lua_State *L, int at)
 	if (f && f->socket)
 		return f;
 	struct lua_socket *s = lua_socket_at(L, at);
-	if (!s || s->frames)
+	if (!s || s->frames || (s->kind != LUA_SOCKET_TCP && s->kind != LUA_SOCKET_RAW))
 		return NULL;
 	lua_pushvalue(L, at);
 	f = lua_newuserdata(L, sizeof *f);

@@ -5,6 +5,7 @@
 #include "lua/ngx_socket_tcp.h"
 
 #include "base/mem.h"
+#include "lua/frames.h"
 #include "lua/ngx.h"
 #include "lua/ngx_socket_names.h"
 #include "lua/vm.h"
@@ -133,6 +134,8 @@ void lua_tcp_open(struct lua_tcp *t, struct stream *s)
 	t->in = (struct lua_input){.resume = resume_input};
 	t->out = (struct lua_output){.worker = t->socket.request->vm->worker, .stream = s};
 	t->is_open = true;
+	if (t->socket.frames)
+		lua_frames_renew(t->socket.frames);
 	t->socket.is_connecting = false;
 	t->socket.is_read_closed = t->socket.is_write_closed = false;
 }

@@ -2,6 +2,9 @@
 """Scripts between hostile bytes and hostile calls: what a peer sends at every limit, what a script may do to a
 socket while another of its threads waits in it."""
 
+import socket
+import threading
+
 import pytest
 
 from helpers.daemon import still_works
@@ -230,4 +233,164 @@ def test_frames_whose_object_is_torn_apart(lua, what, does):
     client.expect_101()
     d.wait_text("over")
     client.close()
+    still_works(d)
+
+
+# ---- names, datagrams ----
+
+def test_names_of_every_kind_are_names_or_are_refused(lua):
+    names = NameServer()
+    try:
+        d = lua("""
+            local long = ("x"):rep(63)
+            local names = { "", ".", "..", "a..b", "-", "a b", "a\\nb", "a\\127", "\\195\\169", "*", "a/b", "127.0.0.1:80", "[::1", "::1]", "[]", "[::1]x",
+                ":::", "1.2.3.4.5", "0x7f.1", "unix:", "a@b", "%00", long .. "." .. long .. "." .. long .. "." .. long .. "." .. long,
+                ("x"):rep(64) .. ".test", ("a."):rep(200), ("x"):rep(70000), "localhost..", "_._", "xn--" }
+            for i, name in ipairs(names) do
+                local tcp, udp = ngx.socket.tcp(), ngx.socket.udp()
+                tcp:settimeout(2000) udp:settimeout(2000)
+                local ok, err = tcp:connect(name, 1)
+                assert(ok == nil and type(err) == "string", i)
+                ok, err = udp:setpeername(name, 1)
+                assert(ok == 1 or ok == nil and type(err) == "string", i)
+            end
+            ngx.say("all")
+        """, process={"resolver": names.text}, route={"lua_socket_log_errors": "off"})
+        client = d.client()
+        client.send(client.get("/h", add=["Connection: close"]))
+        assert client.read_body(client.expect_answer(200)) == b"all\n"
+        still_works(d)
+    finally:
+        names.stop()
+
+
+def test_datagrams_of_every_size(lua, clients):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(20)
+        d = lua("""
+            local u = ngx.socket.udp()
+            u:settimeout(20000)
+            assert(u:setpeername("127.0.0.1", tonumber(ngx.var.arg_port)))
+            assert(u:send("hello"))
+            for _ = 1, 6 do
+                local data, err = u:receive()
+                ngx.say(data and #data or err)
+            end
+            ngx.say(#u:receive(1), " ", #u:receive(2^40), " ", #u:receive("7"))
+            for _, n in ipairs { 0, -1, 0/0, -1/0 } do ngx.say((pcall(u.receive, u, n))) end
+            for _, n in ipairs { 0, 1, 65507, 65508, 1000000 } do ngx.say(u:send(("x"):rep(n))) end
+            ngx.say(u:send { "a", { "b", 1 } })
+            ngx.say(u:close(), u:close())
+        """)
+        client = clients(d.address)
+        client.send(client.get(f"/h?port={peer.getsockname()[1]}", add=["Connection: close"]))
+        data, address = peer.recvfrom(100)
+        assert data == b"hello"
+        for n in (0, 1, 1472, 1473, 65506, 65507, 10, 10, 10):
+            peer.sendto(b"y" * n, address)
+        lines = client.read_body(client.expect_answer(200)).decode().splitlines()
+        assert lines == ["0", "1", "1472", "1473", "65506", "65507", "1 10 7", "false", "false", "false", "false",
+                         "1", "1", "1", "nilmessage too long", "nilmessage too long", "1", "1nilclosed"]
+        assert [len(peer.recv(70000)) for _ in range(4)] == [0, 1, 65507, 3]
+    still_works(d)
+
+
+# ---- patterns ----
+
+def test_patterns_without_end_are_ended(lua):
+    """Backtracking has a limit, with and without JIT and side by side; broken UTF-8 is told or passed over."""
+    d = lua("""
+        local hostile = { { "(a+)+$", ("a"):rep(64) .. "b" }, { "(a|aa)+$", ("a"):rep(64) .. "b" }, { "^(.*?,){20}x", ("1,"):rep(40) },
+            { "(?:(?:(?:a?)*)*)*b", ("a"):rep(64) }, { "(x+x+)+y", ("x"):rep(64) }, { "(?R)?a|b", ("a"):rep(5000) },
+            { "((a)|(b)|c)*d", ("abc"):rep(20000) } }
+        for i, row in ipairs(hostile) do
+            for _, opts in ipairs { "", "j", "jo", "d", "i", "u" } do
+                local ok, m, err = pcall(ngx.re.match, row[2], row[1], opts)
+                assert(ok, m)
+                if i == 1 and opts == "" then assert(err and err:find("^pcre_exec%(%) failed: "), tostring(err)) end
+            end
+            assert(pcall(ngx.re.gsub, row[2], row[1], "$0$0", "jo"))
+        end
+        for _, bad in ipairs { "\\255", "a\\192\\175", "\\237\\160\\128", "\\244\\144\\128\\128", "\\226\\130" } do
+            local m, err = ngx.re.match(bad .. "x", "x", "u")
+            assert(not m and err, "told")
+            assert(ngx.re.match(bad .. "x", "x", "U")[0] == "x")
+            assert(not ngx.re.match("x", bad .. "(", "u"))
+        end
+        for _, pattern in ipairs { ("("):rep(10000), ("(?:"):rep(300) .. (")"):rep(300), "[", "(?<n", "\\\\", "a{99999}", "(?<n>a)(?<n>b)",
+            ("a|"):rep(50000), "\\0", "(*LIMIT_MATCH=1000000000)(a+)+$", "(*NO_JIT)a", "(?C1)a", "\\\\Q" } do
+            pcall(ngx.re.match, "aaa", pattern, "jo")
+            pcall(ngx.re.find, "aaa", pattern, "")
+        end
+        for _, pos in ipairs { -1, 0, 1, 3, 4, 5, 2^31, 2^53, 0/0, 1/0 } do
+            pcall(ngx.re.match, "aaa", "a", "jo", { pos = pos })
+            pcall(ngx.re.find, "aaa", "(a)", "jo", { pos = pos }, pos)
+        end
+        ngx.say("all")
+    """)
+    client = d.client()
+    client.send(client.get("/h", add=["Connection: close"]))
+    assert client.read_body(client.expect_answer(200)) == b"all\n"
+    still_works(d)
+
+
+# ---- every byte where a head is made ----
+
+def test_no_byte_of_a_script_is_a_line_of_a_head(lua, upstreams, clients):
+    """Each of the 256 bytes in names and values: of answers, of the request, of a client's handshake."""
+    up = upstreams()
+    d = lua("""
+        local kind, n = ngx.var.arg_kind, tonumber(ngx.var.arg_n)
+        local text = "a" .. string.char(n) .. "Evil: yes"
+        if kind == "value" then ngx.header["X-A"] = text
+        elseif kind == "name" then ngx.header["X" .. string.char(n) .. "Y"] = "b"
+        elseif kind == "add" then require("ngx.resp").add_header("X-A", { text, text })
+        elseif kind == "redirect" then pcall(ngx.redirect, "/" .. text) ngx.header.location = nil
+        elseif kind == "request" then
+            pcall(ngx.req.set_header, "X-A", text)
+            pcall(ngx.req.set_header, "X" .. string.char(n) .. "Y", "b")
+            pcall(ngx.req.set_uri, "/" .. text)
+            pcall(ngx.req.set_uri_args, text)
+            pcall(function () ngx.var.args = text end)
+            assert(not ngx.req.get_headers().evil and not ngx.req.raw_header():find("\\nEvil"))
+        elseif kind == "client" then
+            local client = require "resty.websocket.client"
+            for _, o in ipairs { { headers = { text } }, { origin = text }, { host = text }, { key = text }, { protocols = text },
+                                 { protocols = { "a", text } }, {} } do
+                local wb = client:new { timeout = 20000 }
+                local uri = "ws://127.0.0.1:" .. ngx.var.arg_port .. "/" .. (next(o) and "" or text)
+                ngx.log(ngx.INFO, tostring(select(2, wb:connect(uri, o))))
+            end
+        end
+        ngx.say("ok")
+    """)
+
+    def serve():
+        while True:
+            try:
+                peer = up.accept()
+                head = peer.read_until(b"\r\n\r\n")
+                assert b"\nEvil" not in head and b"\0" not in head
+                assert not [line for line in head.split(b"\r\n")[:-2] if not line or b"\r" in line or b"\n" in line]
+                peer.send(b"HTTP/1.1 101 x\r\n\r\n" if b"\nEvil" not in head else b"")
+                peer.close()
+            except OSError:
+                return
+            except AssertionError as e:
+                failures.append(e)
+
+    failures = []
+    threading.Thread(target=serve, daemon=True).start()
+    client = clients(d.address)
+    for kind in ("value", "name", "add", "redirect", "request", "client"):
+        for n in range(256):
+            client.send(client.get(f"/h?kind={kind}&n={n}&port={up.address[1]}"))
+            head = client.read_head()
+            assert client.read_body(head) == b"ok\n" or kind == "redirect"
+            assert head.get("Evil") is None and "\n" not in head.raw.decode("latin-1").replace("\r\n", ""), (kind, n)
+            if kind == "redirect":
+                client.close()
+                client = clients(d.address)
+    assert not failures
     still_works(d)

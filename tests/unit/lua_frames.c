@@ -328,6 +328,59 @@ START_TEST(senders_end_whatever_comes)
 }
 END_TEST
 
+/* ---- one connection after the other ---- */
+
+/* What came of a message is not the beginning of one of the next connection. */
+START_TEST(U_06_a_message_ends_with_its_connection)
+{
+	static const uint8_t begun[] = {0x01, 3, 'a', 'b', 'c'}, rest[] = {0x80, 1, 'd'};
+	static const char answer[] = "HTTP/1.1 101 x\r\n\r\n";
+	sim_start("local wb = require('resty.websocket.client'):new { whole_messages = true, "
+	          "timeout = 100, "
+	          "auto_close = true }\n"
+	          "for i = 1, 2 do\n"
+	          "    note(wb:connect('ws://127.0.0.1:1/'))\n"
+	          "    note(wb:recv_frame())\n"
+	          "    note(wb.sock:close())\n"
+	          "end\n",
+	        0);
+	sim_begin();
+	sim_send(sim.client, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", 28);
+	for (unsigned i = 0; i < 2; i++) {
+		sim_turn();
+		ck_assert_uint_eq(sim.peers, i + 1);
+		sim_send(sim.peer[i], answer, sizeof answer - 1);
+		sim_send(sim.peer[i], i ? rest : begun, i ? sizeof rest : sizeof begun);
+		sim_pass(100);
+	}
+	ck_assert_ptr_nonnull(strstr(sim.noted, "first 2 bytes: timeout|\n1|\n"));
+	ck_assert_ptr_nonnull(strstr(sim.noted, "|continuation frame without a message|\n"));
+	sim_end();
+}
+END_TEST
+
+/* Sockets that are no connection are read as objects of the script's own are. */
+START_TEST(frames_in_the_body_of_a_request)
+{
+	static const char head[] = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n";
+	static const uint8_t body[] = {0x81, 3, 'a', 'b', 'c', 0x02, 2, 'd', 'e'};
+	sim_start("local recv = require('resty.websocket.protocol').recv_frame\n"
+	          "local sock, udp = ngx.req.socket(), ngx.socket.udp()\n"
+	          "note(recv(sock, 100)) note(recv(sock, 100)) note(recv(sock, 100))\n"
+	          "note((pcall(recv, udp, 100)))\n",
+	        0);
+	sim_begin();
+	sim_send(sim.client, head, sizeof head - 1);
+	sim_send(sim.client, body, 6);
+	sim_turn();
+	sim_send(sim.client, body + 6, sizeof body - 6);
+	sim_turn();
+	expect_noted("abc|text|nil|\nde|binary|again|\n"
+	             "nil|nil|failed to receive the first 2 bytes: closed|\ntrue|\n");
+	sim_end();
+}
+END_TEST
+
 /* ---- memory ---- */
 
 static const char greedy[] =
@@ -463,7 +516,8 @@ int main(void)
 	        F_06_lengths_that_nobody_may_have, limits_that_are_odd_numbers,
 	        codes_of_close_frames_that_are_odd_numbers, a_frame_is_resumed_at_every_byte,
 	        senders_wait_in_their_order, senders_end_whatever_comes, R_02_each_allocation_fails,
-	        frames_when_the_vm_is_full, an_object_that_is_torn_apart};
+	        frames_when_the_vm_is_full, an_object_that_is_torn_apart,
+	        U_06_a_message_ends_with_its_connection, frames_in_the_body_of_a_request};
 	Suite *s = suite_create("lua_frames");
 	TCase *tc = tcase_create("all");
 	tcase_add_checked_fixture(tc, NULL, teardown);
