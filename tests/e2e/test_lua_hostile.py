@@ -9,6 +9,7 @@ import pytest
 
 from helpers.daemon import still_works
 from helpers.names import NameServer
+from helpers.reloads import reload
 
 
 # ---- heads at the very limit ----
@@ -394,3 +395,63 @@ def test_no_byte_of_a_script_is_a_line_of_a_head(lua, upstreams, clients):
                 client = clients(d.address)
     assert not failures
     still_works(d)
+
+
+# ---- the end of everything, while a script waits ----
+
+CONNECTED = """
+    local port = tonumber(ngx.var.arg_port)
+    local sock = assert(ngx.socket.tcp())
+    sock:settimeout(20000)
+    assert(sock:connect("127.0.0.1", port))
+"""
+WAITS = {
+    "connect": 'sock = ngx.socket.tcp() sock:settimeout(60000) sock:connect("slow.test", 1)',
+    "handshake": 'sock:sslhandshake(nil, "x.test", true)',
+    "receive": "sock:receive()",
+    "until": 'sock:receiveuntil("x")(5)',
+    "send": 'sock:send(("x"):rep(20000000))',
+    "pool": 'local o = { pool_size = 1, backlog = 5, pool = "full" } local a, b = ngx.socket.tcp(), ngx.socket.tcp() '
+            'a:connect("127.0.0.1", port, o) b:connect("127.0.0.1", port, o)',
+    "udp_name": 'ngx.socket.udp():setpeername("slow.test", 1)',
+    "udp": 'local u = ngx.socket.udp() u:setpeername("127.0.0.1", port) u:receive()',
+    "body": "ngx.req.read_body()",
+    "body_socket": "ngx.req.socket():receive('*a')",
+    "print": "ngx.print(('x'):rep(20000000)) ngx.flush(true)",
+    "client": 'require("resty.websocket.client"):new{ timeout = 20000 }:connect("ws://127.0.0.1:" .. port .. "/")',
+    "frame": 'require("resty.websocket.protocol").recv_frame(sock, 100)',
+}
+
+
+@pytest.mark.parametrize("cache", ["on", "off"])
+@pytest.mark.parametrize("how", WAITS)
+def test_exits_reloads_and_stops_within_a_call_that_waits(lua, upstreams, clients, how, cache):
+    up, names = upstreams(), NameServer()
+    names.scripts["slow.test"] = lambda question: None
+    try:
+        d = lua(CONNECTED + f"""
+            local t = ngx.thread.spawn(function () {WAITS[how]} end)
+            ngx.log(ngx.WARN, "waits now")
+            if ngx.var.arg_exit then ngx.exit(444) end
+            ngx.thread.wait(t)
+        """, process={"resolver": names.text, "lua_code_cache": cache, "drain_timeout": "100ms"}, route={"lua_socket_log_errors": "off"})
+
+        def begin(n, **variables):
+            client = clients(d.address)
+            query = "&".join(f"{k}={v}" for k, v in {"port": up.address[1], **variables}.items())
+            client.send(client.get(f"/h?{query}", method="POST", add=["Content-Length: 10"]))
+            d.wait_text("waits now", n)
+            return client
+
+        begin(1, exit=1).expect_end()
+        up.accept().expect_end()
+        begin(2)
+        peer = up.accept()
+        reload(d)
+        (d.config.parent / "handler.lua").write_text("ngx.say('new')")
+        reload(d)
+        d.signal()
+        peer.expect_end()
+        d.wait_end()
+    finally:
+        names.stop()
