@@ -455,3 +455,37 @@ def test_exits_reloads_and_stops_within_a_call_that_waits(lua, upstreams, client
         d.wait_end()
     finally:
         names.stop()
+
+
+# ---- answers at their limits ----
+
+@pytest.mark.parametrize("what", ['ngx.header["X-" .. i] = "v"', 'ngx.header["X-" .. i] = ("v"):rep(1000)', 'ngx.header["X-" .. i] = ("v"):rep(16380)',
+                                  'ngx.header["X"] = ("v"):rep(16384 - i % 8)'])
+def test_rules_hold_however_many_headers_a_script_sets(lua, what):
+    d = lua(f"""
+        for i = 1, 200 do if not pcall(function () {what} end) then break end end
+        ngx.say("ok")
+    """, route={"response_set": "X-Frame-Options: DENY"})
+    client = d.client()
+    client.send(client.get("/h", add=["Connection: close"]))
+    head = client.expect_answer(200)
+    assert head.get("X-Frame-Options") == "DENY"
+    assert client.read_body(head) == b"ok\n"
+    still_works(d)
+
+
+def test_an_answer_has_one_length_and_one_type(lua):
+    d = lua("""
+        local add = require("ngx.resp").add_header
+        for _, name in ipairs { "Content-Length", "content_length", "CONTENT-LENGTH" } do
+            add(name, { 3, 5 }) add(name, "4")
+        end
+        add("Content-Type", "a/b") add("content-type", { "c/d", "e/f" })
+        ngx.print("abcd")
+    """)
+    client = d.client()
+    client.send(client.get("/h"))
+    head = client.expect_answer(200)
+    assert head.all("Content-Length") == ["4"] and head.all("Content-Type") == ["e/f"]
+    assert client.read_body(head) == b"abcd"
+    still_works(d)
