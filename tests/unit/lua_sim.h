@@ -12,6 +12,7 @@
 #include "lua/vm.h"
 #include "lua/worker.h"
 #include "net/sim.h"
+#include "net/tls_client.h"
 #include "net/worker.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
@@ -26,7 +27,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SIM_PEERS = 4, SIM_NOTED = 1 << 20, SIM_OPTIONS = 32 };
+#ifndef SIM_PEERS_MAX
+#define SIM_PEERS_MAX 4
+#endif
+enum { SIM_PEERS = SIM_PEERS_MAX, SIM_NOTED = 1 << 20, SIM_OPTIONS = 32 };
+
+#ifndef SIM_LOG_LEVEL
+#define SIM_LOG_LEVEL LOG_LEVEL_ERROR
+#endif
 
 #define SIM_CHECK(what)          \
 	do {                     \
@@ -40,6 +48,7 @@ static struct {
 	struct lua_worker *lw;
 	struct route *route;
 	struct route_table *table;
+	struct tls_client *tls;
 	struct stream *client, *peer[SIM_PEERS];
 	unsigned peers;
 	int option[SIM_OPTIONS];
@@ -122,13 +131,21 @@ static inline struct script *sim_script(struct lua_handlers *set, const char *te
 static inline void sim_start(const char *script, uint64_t memory_max)
 {
 	char why[LUA_WHY_MAX];
-	log_open("stderr", LOG_LEVEL_ERROR);
+	log_open("stderr", SIM_LOG_LEVEL);
 	sim.worker = worker_new(0);
 	worker_set_time(sim.worker, sim.worker->now_ms + 1);
 	sim.proxy = proxy_new(sim.worker);
 	sim.lw = lua_worker_new(sim.worker, 1);
 	struct upstream_worker *u = sim.worker->layer[WORKER_UPSTREAM];
 	u->connect = sim_connect;
+	struct tls_client_settings tls = {.tls = {.min_version = TLS_FLOOR_1_2,
+	                                          .ciphers = TLS_CIPHERS,
+	                                          .ciphersuites = TLS_CIPHERSUITES,
+	                                          .groups = TLS_GROUPS},
+	        .is_mute = true};
+	char tls_why[TLS_WHY_MAX];
+	sim.tls = tls_client_new(&tls, tls_why);
+	SIM_CHECK(sim.tls);
 	struct lua_settings own = {.max_pending_timers = 10,
 	        .max_running_timers = 10,
 	        .memory_max = memory_max,
@@ -146,6 +163,7 @@ static inline void sim_start(const char *script, uint64_t memory_max)
 	                .send_timeout_ms = 60000,
 	                .read_timeout_ms = 60000,
 	                .keepalive_timeout_ms = 60000,
+	                .tls = sim.tls,
 	                .pool_size = 5,
 	                .body_max = 64 * 1024,
 	                .body_timeout_ms = 60000}};
