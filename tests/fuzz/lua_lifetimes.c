@@ -2,13 +2,16 @@
 
 /* Sockets and WebSockets of a script in whatever order: made, connected, read, written, closed,
  * pooled, dropped, torn apart, from several threads, timers and the garbage collector, while peers
- * send, take nothing, end, and time passes. Input: a byte that says how many calls the script
- * makes, two bytes for each; then a byte for each move of a peer, mostly with one for how.
+ * send, take nothing, end, time passes, and memory fails. Input: a byte that says how many calls
+ * the script makes, what it begins as, and whether memory fails, where the last byte says; two
+ * bytes for each call; two for each move of a peer.
  *
  * Nothing is touched after its end, and when all have ended nothing is left. */
 
 #define SIM_PEERS_MAX 12
 #include "../unit/lua_sim.h"
+
+#include "base/fault.h"
 
 #include <errno.h>
 
@@ -167,6 +170,15 @@ static void settle(void)
 	sim_pass(61 * 1000);
 }
 
+/* One allocation fails, or all from one on. */
+static void fail_some(uint8_t which)
+{
+	char plan[32];
+	snprintf(
+	        plan, sizeof plan, "alloc:%u:ENOMEM:%u", which / 2u + 1, which & 1 ? 1u : 1000000u);
+	SIM_CHECK(fault_plan(plan));
+}
+
 static void stop(void)
 {
 	sim_stop();
@@ -192,12 +204,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	calls_len = 2 * (size_t)(data[0] / 4) < size - 1 ? 2 * (size_t)(data[0] / 4) : size - 1;
 	calls = data + 1;
 	sim_begin();
+	if (data[0] & 2)
+		fail_some(data[size - 1]);
 	if (data[0] & 1)
 		sim_send(sim.client, upgrade, sizeof upgrade - 1);
 	else
 		sim_send(sim.client, sim_upgrade, sizeof sim_upgrade - 1);
 	for (size_t at = 1 + calls_len; at + 1 < size; at += 2)
 		move(data[at], data[at + 1]);
+	fault_plan(NULL);
 	settle();
 	sim_end();
 	return 0;
