@@ -201,6 +201,13 @@ int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
 	return yield_waiting(L);
 }
 
+void lua_wait_hurry(struct lua_wait *w)
+{
+	struct worker *worker = worker_of(list_entry(w, struct lua_thread, wait))->worker;
+	w->deadline_ms = worker->now_ms;
+	worker_timer(worker, &w->timer, w->deadline_ms);
+}
+
 static void make_ready(struct list *queue, struct lua_thread *t, int n)
 {
 	t->state = LUA_READY;

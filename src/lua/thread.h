@@ -89,6 +89,8 @@ struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, vo
 int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms);
 /* The same for nothing but the worker's next turn. */
 int lua_wait_turn(lua_State *L, struct lua_wait *w);
+/* Whoever it waits for has no more to give: its time is over in the next turn. Calls no Lua. */
+void lua_wait_hurry(struct lua_wait *w);
 /* It goes on with n results, which are on top of w->L. */
 void lua_wake(struct lua_wait *w, int n);
 /* In front of either: `lost` is called when the results are never seen. */
