@@ -30,9 +30,12 @@ static int l_run(lua_State *L)
 	lua_settop(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
+	lua_State *below = vm->running;
+	vm->running = L;
 	vm->depth++;
 	int status = lua_pcall(L, 1, 0, 0);
 	vm->depth--;
+	vm->running = below;
 	if (status)
 		lua_finalizers_tell(L);
 	return 0;

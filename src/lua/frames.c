@@ -28,6 +28,13 @@ void lua_frames_forget(struct lua_frames *f)
 	f->socket = NULL;
 }
 
+void lua_frames_renew(struct lua_frames *f)
+{
+	lua_message_free(f->message);
+	f->message = NULL;
+	f->is_answered = false;
+}
+
 bool lua_frames_is(const struct lua_frames *f)
 {
 	return f && f->magic == &magic;
@@ -39,6 +46,11 @@ struct lua_frames *lua_frames_at(lua_State *L, int at)
 	return f && lua_objlen(L, at) == sizeof *f && f->magic == &magic ? f : NULL;
 }
 
+static bool is_connection(const struct lua_socket *s)
+{
+	return s->kind == LUA_SOCKET_TCP || s->kind == LUA_SOCKET_RAW;
+}
+
 struct lua_frames *lua_frames_of(lua_State *L, int at)
 {
 	if (!lua_istable(L, at))
@@ -46,7 +58,7 @@ struct lua_frames *lua_frames_of(lua_State *L, int at)
 	lua_rawgeti(L, at, LUA_SOCKET_SLOT);
 	struct lua_frames *f = lua_frames_at(L, -1);
 	lua_pop(L, 1);
-	return f && f->socket ? f : NULL;
+	return f && f->socket && is_connection(f->socket) ? f : NULL;
 }
 
 void lua_frames_hold(lua_State *L, int at)
@@ -335,10 +347,10 @@ static int on_expired(struct lua_wait *w)
 	struct look k;
 	uint8_t *at;
 	size_t n;
-	if (!f->socket)
-		return lua_frames_fail(w->L, f, step_words[STEP_FIRST], "closed");
 	struct lua_input *in = f->socket->in;
 	stop_reading(in);
+	if (f->socket->is_read_closed)
+		return lua_frames_fail(w->L, f, step_words[STEP_FIRST], "closed");
 	if (!lua_input_view(in, &at, &n))
 		return lua_frames_fail(w->L, f, step_words[STEP_PAYLOAD], "no memory");
 	look_at(&k, f, at, n);

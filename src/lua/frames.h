@@ -44,12 +44,14 @@ struct lua_frames {
 
 /* Pushes the userdata of a socket that is to come. */
 struct lua_frames *lua_frames_new(lua_State *L);
-/* That of the socket in slot `at`. NULL: no native socket. */
+/* That of the socket in slot `at`. NULL: no native connection; bodies and datagrams are none. */
 struct lua_frames *lua_frames_of(lua_State *L, int at);
 /* That in slot `at` itself, or NULL. */
 struct lua_frames *lua_frames_at(lua_State *L, int at);
-/* Its socket is gone. */
+/* Its socket is gone, or it is. */
 void lua_frames_forget(struct lua_frames *f);
+/* Its socket has another connection now: nothing of the one before is left. */
+void lua_frames_renew(struct lua_frames *f);
 /* Slots 1 and 2 as a wait needs them: whatever is in slot 1, and the userdata of the socket in slot
  * `at`; and nothing above. */
 void lua_frames_hold(lua_State *L, int at);

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "lua/frames.h"
 #include "lua/ngx_socket_names.h"
 #include "lua/ngx_socket_tcp.h"
 #include "lua/vm.h"
@@ -99,6 +100,9 @@ static const char *parse_place(lua_State *L, struct target *to, int n)
 	}
 	if (n < 3 || !lua_isnumber(L, 3))
 		return "missing the port number";
+	if (!ngx_names_is_text(to->host))
+		return lua_pushfstring(
+		        L, "failed to parse host name \"%s\": invalid host", lua_tostring(L, 2));
 	lua_Integer port = lua_tointeger(L, 3);
 	if (port < 0 || port > UINT16_MAX)
 		return lua_pushfstring(L, "bad port number: %d", (int)port);
@@ -317,9 +321,9 @@ int lua_tcp_connect(lua_State *L)
 {
 	struct target to;
 	struct lua_request *r = lua_request_in(L, LUA_PHASES_YIELD);
+	int n = parse_target(L, &to, r->settings->pool_size); /* may run the script's metamethods */
 	struct lua_tcp *t = lua_tcp_check(L, 1);
 	struct lua_socket *s = &t->socket;
-	int n = parse_target(L, &to, r->settings->pool_size);
 	if (s->request)
 		ngx_socket_need_owner(L, s);
 	const char *why = ngx_socket_busy(s);
@@ -329,6 +333,7 @@ int lua_tcp_connect(lua_State *L)
 		return lua_fail(L, why);
 	lua_thread_need_yield(L);
 	lua_tcp_give_up(t);
+	lua_frames_renew(lua_frames_of(L, 1));
 	ngx_socket_own(s, r);
 	s->is_used = true;
 	return start(L, t, &to);

@@ -34,6 +34,7 @@ static size_t strip(uint8_t *at, size_t len)
 static int no_memory(lua_State *L, struct lua_socket *s)
 {
 	s->is_read_closed = true;
+	lua_input_fini(s->in);
 	return lua_fail(L, "no memory");
 }
 
@@ -116,6 +117,8 @@ static int at_end(lua_State *L, struct lua_socket *s, uint8_t *at, size_t len)
 	return partial(L, s, at, sound, len, lua_input_push_end(L, s->in));
 }
 
+enum { MUCH = 64 * 1024 }; /* from here on a wait for more looks whether there is room for it */
+
 /* The results; 0 = more is needed. */
 static int step(lua_State *L, struct lua_socket *s)
 {
@@ -143,7 +146,11 @@ static int step(lua_State *L, struct lua_socket *s)
 	case LUA_READ_ALL:
 		break;
 	}
-	return n == 0 && s->in->is_eof ? at_end(L, s, at, len) : n;
+	if (n == 0 && s->in->is_eof)
+		return at_end(L, s, at, len);
+	/* What the script could not be given need not be waited for. */
+	bool is_hopeless = n == 0 && len > MUCH && !lua_vm_has_room(L, len);
+	return is_hopeless ? no_memory(L, s) : n;
 }
 
 /* ---- waiting ---- */
@@ -173,6 +180,8 @@ static int on_expired(struct lua_wait *w)
 	uint8_t *at;
 	size_t len;
 	source_of(s)->reader = NULL;
+	if (s->is_read_closed)
+		return lua_fail(w->L, "closed");
 	lua_socket_log(s, "lua tcp socket read timed out");
 	if (!lua_input_view(s->in, &at, &len))
 		return no_memory(w->L, s);

@@ -60,6 +60,7 @@ static void on_error(struct lua_tcp *t, struct stream *s, int error)
 		return;
 	t->stream = NULL;
 	stream_free(s, true);
+	keepalive_release(pools_of(t), &t->lease);
 }
 
 static void on_data(struct stream *s, uint8_t *buf, size_t len)
@@ -193,12 +194,13 @@ static int l_close(lua_State *L)
 {
 	struct lua_tcp *t = lua_tcp_check(L, 1);
 	ngx_socket_need_owner(L, &t->socket);
-	if (t->socket.is_read_closed && t->socket.is_write_closed)
-		return lua_fail(L, "closed");
+	bool is_over = t->socket.is_read_closed && t->socket.is_write_closed;
 	const char *busy = ngx_socket_busy(&t->socket);
 	if (busy)
-		return lua_fail(L, busy);
-	lua_tcp_give_up(t);
+		return lua_fail(L, is_over ? "closed" : busy);
+	lua_tcp_give_up(t); /* also what has ended by itself still has its place in a pool */
+	if (is_over)
+		return lua_fail(L, "closed");
 	lua_pushinteger(L, 1);
 	return 1;
 }
@@ -291,9 +293,10 @@ static int l_setkeepalive(lua_State *L)
 static int l_bind(lua_State *L)
 {
 	struct lua_tcp *t = lua_tcp_check(L, 1);
-	const char *host = luaL_checkstring(L, 2);
+	struct slice host = lua_check_slice(L, 2);
 	struct address a;
-	if (!ngx_names_parse(&a, host) || a.sa.sa_family == AF_UNIX)
+	if (!ngx_names_is_text(host) || !ngx_names_parse(&a, (const char *)host.at) ||
+	        a.sa.sa_family == AF_UNIX)
 		return lua_fail(L, "bad address");
 	if (!t->source && !(t->source = mem_try(sizeof *t->source)))
 		return lua_fail(L, "no memory");

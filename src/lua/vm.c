@@ -23,31 +23,7 @@
 enum {
 	THREADS_PER_SLAB = 64,
 	REQUESTS_PER_SLAB = 64,
-	BIG = 4096, /* from here on it is worth a look at the process' memory */
 };
-
-/* ---- memory ---- */
-
-static bool is_over(const struct lua_vm *vm, size_t more)
-{
-	return vm->memory_max && vm->memory + more > vm->memory_max;
-}
-
-/* LuaJIT's own allocator, counted. Only where an error can be raised may it refuse. */
-static void *allocate(void *ud, void *p, size_t old, size_t size)
-{
-	struct lua_vm *vm = ud;
-	if (size > old && vm->depth > 0 && is_over(vm, size - old)) {
-		vm->is_exhausted = true;
-		return NULL;
-	}
-	void *q = vm->alloc(vm->alloc_ud, p, old, size);
-	if (q || size == 0) {
-		vm->memory += size - old;
-		budget_take((int64_t)size - (int64_t)old);
-	}
-	return q;
-}
 
 static int vm_key; /* its address is the key in the registry */
 
@@ -61,147 +37,6 @@ struct lua_vm *lua_vm_of(lua_State *L)
 	struct lua_vm *vm = lua_touserdata(L, -1);
 	lua_pop(L, 1);
 	return vm;
-}
-
-bool lua_vm_has_room(lua_State *L, size_t bytes)
-{
-	struct lua_vm *vm = lua_vm_of(L);
-	bool is_big = bytes >= BIG;
-	bool has_room = !is_over(vm, bytes) && (!is_big || budget_has(bytes));
-	vm->is_exhausted |= !has_room;
-	return has_room;
-}
-
-/* Steps of the collector run finalizers, and what those raise goes to whoever allocates: outside of
- * protected calls that is the end of the process. So there are none there: the size at which the
- * next one is due is out of reach. Where LuaJIT keeps that is no part of its API; a state that is
- * not as we know it is left alone. */
-static const size_t never = (size_t)1 << 47;
-
-static void find_threshold(struct lua_vm *vm)
-{
-	enum { STATE_GLOBAL = 2, GLOBAL_TOTAL = 2, GLOBAL_THRESHOLD };
-	size_t *g = ((size_t **)(void *)vm->L)[STATE_GLOBAL];
-	size_t total = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 +
-	               (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
-	size_t due = g[GLOBAL_THRESHOLD];
-	lua_gc(vm->L, LUA_GCSTOP, 0);
-	bool is_known = g[GLOBAL_TOTAL] == total && g[GLOBAL_THRESHOLD] == never;
-	lua_gc(vm->L, LUA_GCRESTART, 0);
-	if (!is_known || g[GLOBAL_THRESHOLD] != total)
-		return;
-	vm->gc_threshold = &g[GLOBAL_THRESHOLD];
-	*vm->gc_threshold = vm->gc_due = due;
-}
-
-static void let_collect(struct lua_vm *vm)
-{
-	if (vm->gc_threshold)
-		*vm->gc_threshold = vm->gc_due;
-}
-
-static void stop_collecting(struct lua_vm *vm)
-{
-	if (!vm->gc_threshold)
-		return;
-	vm->gc_due = *vm->gc_threshold;
-	*vm->gc_threshold = never;
-}
-
-static size_t overdue(const struct lua_vm *vm)
-{
-	size_t total = vm->gc_threshold ? vm->gc_threshold[-1] : 0;
-	return total > vm->gc_due ? total - vm->gc_due : 0;
-}
-
-static int l_step(lua_State *L)
-{
-	lua_gc(L, LUA_GCSTEP, (int)(overdue(lua_vm_of(L)) >> 10));
-	return 0;
-}
-
-/* What was put off: scripts that only pass on what they are given allocate nothing themselves. */
-static void catch_up(struct lua_vm *vm)
-{
-	if (overdue(vm) == 0)
-		return;
-	if (lua_cpcall(vm->L, l_step, NULL)) {
-		lua_finalizers_tell(vm->L);
-		lua_pop(vm->L, 1);
-	}
-	stop_collecting(vm);
-}
-
-static int collect(lua_State *L)
-{
-	lua_gc(L, LUA_GCCOLLECT, 0);
-	return 0;
-}
-
-/* Garbage may be what fills it; and after "not enough memory" the VM is of no use before all
- * that can be freed was. */
-static void collect_all(struct lua_vm *vm)
-{
-	if (vm->is_exhausted)
-		counter_inc(&vm->worker->counters.lua_memory_errors);
-	vm->is_exhausted = false;
-	let_collect(vm);
-	if (lua_cpcall(vm->L, collect, NULL))
-		lua_pop(vm->L, 1);
-	stop_collecting(vm);
-	vm->memory_calm = vm->memory;
-}
-
-bool lua_vm_make_room(struct lua_vm *vm, size_t bytes)
-{
-	if (lua_vm_has_room(vm->L, bytes))
-		return true;
-	if (vm->depth > 0)
-		return false;
-	collect_all(vm);
-	return lua_vm_has_room(vm->L, bytes);
-}
-
-static bool is_nearly_full(const struct lua_vm *vm)
-{
-	size_t max = vm->memory_max;
-	return max && vm->memory > max / 4 * 3 &&
-	       vm->memory > vm->memory_calm +
-	                            (max - (vm->memory_calm < max ? vm->memory_calm : max)) / 2;
-}
-
-void lua_vm_enter(struct lua_vm *vm)
-{
-	if (vm->depth++ == 0)
-		let_collect(vm);
-}
-
-unsigned lua_vm_pause(struct lua_vm *vm)
-{
-	unsigned depth = vm->depth;
-	vm->depth = 0;
-	if (depth > 0)
-		stop_collecting(vm);
-	return depth;
-}
-
-void lua_vm_resume(struct lua_vm *vm, unsigned depth)
-{
-	vm->depth = depth;
-	if (depth > 0)
-		let_collect(vm);
-}
-
-void lua_vm_leave(struct lua_vm *vm, int status)
-{
-	if (--vm->depth == 0)
-		stop_collecting(vm);
-	if (status == LUA_ERRMEM)
-		vm->is_exhausted = true;
-	if (vm->depth == 0 && (vm->is_exhausted || is_nearly_full(vm)))
-		collect_all(vm);
-	else if (vm->depth == 0)
-		catch_up(vm);
 }
 
 /* ---- scripts ---- */
@@ -315,6 +150,8 @@ bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_scrip
 static int l_write_global(lua_State *L)
 {
 	struct lua_vm *vm = lua_vm_of(L);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 3);
 	if (vm->is_ready && lua_type(L, 2) == LUA_TSTRING &&
 	        lua_phase_of(L) != LUA_PHASE_INIT_WORKER)
 		lua_log_global(L, lua_tostring(L, 2));
@@ -377,6 +214,35 @@ static void watch_modules(lua_State *L)
 	lua_pop(L, 2);
 }
 
+/* A hook is the whole VM's; so that nobody else keeps it, it goes with the request that has set it.
+ */
+static int l_set_hook(lua_State *L)
+{
+	struct lua_vm *vm = lua_vm_of(L);
+	struct lua_request *r = lua_request_of(L);
+	bool is_all = r && r->phase & (LUA_PHASE_INIT | LUA_PHASE_INIT_WORKER);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, 0);
+	vm->hook_owner = is_all || !lua_gethook(L) ? NULL : r;
+	return 0;
+}
+
+static void watch_hooks(lua_State *L)
+{
+	lua_getglobal(L, "debug");
+	lua_getfield(L, -1, "sethook");
+	lua_pushcclosure(L, l_set_hook, 1);
+	lua_setfield(L, -2, "sethook");
+	lua_pop(L, 1);
+}
+
+/* LuaJIT's profiler belongs to the process, and its signal may meet any thread. */
+static int l_no_profiler(lua_State *L)
+{
+	return luaL_error(L, "jit.profile cannot be used where workers are threads");
+}
+
 /* `;;` in a path is the default. */
 static void set_path(lua_State *L, const char *field, const char *path)
 {
@@ -405,6 +271,8 @@ static int open_all(lua_State *L)
 	set_path(L, "path", s->package_path);
 	set_path(L, "cpath", s->package_cpath);
 	watch_modules(L);
+	watch_hooks(L);
+	lua_vm_preload(L, "jit.profile", l_no_profiler);
 	make_globals(vm);
 	return 0;
 }
@@ -456,18 +324,6 @@ static int on_panic(lua_State *L)
 	abort();
 }
 
-static void count_allocations(struct lua_vm *vm)
-{
-	vm->alloc = lua_getallocf(vm->L, &vm->alloc_ud);
-	lua_pushlightuserdata(vm->L, &vm_key);
-	lua_pushlightuserdata(vm->L, vm);
-	lua_rawset(vm->L, LUA_REGISTRYINDEX);
-	vm->memory = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 +
-	             (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
-	budget_take((int64_t)vm->memory);
-	lua_setallocf(vm->L, allocate, vm);
-}
-
 static bool set_up(struct lua_vm *vm, char why[LUA_WHY_MAX])
 {
 	lua_vm_enter(vm);
@@ -492,6 +348,7 @@ struct lua_vm *lua_vm_new(struct lua_worker *w, struct lua_handlers *set, char w
 	vm->users = 1;
 	vm->env_meta = LUA_NOREF;
 	vm->memory_max = lua_handlers_settings(set)->memory_max;
+	vm->is_leaving = w->is_exiting;
 	list_init(&vm->timers);
 	list_init(&vm->requests);
 	list_append(&w->vms, &vm->node);
@@ -502,8 +359,10 @@ struct lua_vm *lua_vm_new(struct lua_worker *w, struct lua_handlers *set, char w
 	snprintf(why, LUA_WHY_MAX, "out of memory");
 	if (vm->L) {
 		lua_atpanic(vm->L, on_panic);
-		find_threshold(vm);
-		count_allocations(vm);
+		lua_pushlightuserdata(vm->L, &vm_key);
+		lua_pushlightuserdata(vm->L, vm);
+		lua_rawset(vm->L, LUA_REGISTRYINDEX);
+		lua_vm_count(vm);
 	}
 	if (!vm->L || !set_up(vm, why)) {
 		lua_vm_unref(vm);
