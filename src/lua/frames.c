@@ -46,11 +46,6 @@ struct lua_frames *lua_frames_at(lua_State *L, int at)
 	return f && lua_objlen(L, at) == sizeof *f && f->magic == &magic ? f : NULL;
 }
 
-static bool is_connection(const struct lua_socket *s)
-{
-	return s->kind == LUA_SOCKET_TCP || s->kind == LUA_SOCKET_RAW;
-}
-
 struct lua_frames *lua_frames_of(lua_State *L, int at)
 {
 	if (!lua_istable(L, at))
@@ -58,7 +53,7 @@ struct lua_frames *lua_frames_of(lua_State *L, int at)
 	lua_rawgeti(L, at, LUA_SOCKET_SLOT);
 	struct lua_frames *f = lua_frames_at(L, -1);
 	lua_pop(L, 1);
-	return f && f->socket && is_connection(f->socket) ? f : NULL;
+	return f && f->socket && lua_socket_is_connection(f->socket) ? f : NULL;
 }
 
 void lua_frames_hold(lua_State *L, int at)

@@ -23,11 +23,13 @@ static bool is_data(uint8_t first)
 	return (first & (WS_RESERVED | WS_CONTROL)) == 0 && (first & WS_OPCODE) <= WS_BINARY;
 }
 
-/* Its socket is open and the running request's, and nothing asks for more than plain frames. */
+/* Its socket is a connection and the running request's, and nothing asks for more than plain
+ * frames. */
 static struct lua_socket *socket_of(const struct lua_frames *f)
 {
 	struct lua_socket *s = lua_frames_is(f) ? f->socket : NULL;
-	if (!s || !s->request || s->request != s->request->vm->worker->running || s->is_connecting)
+	if (!s || !s->request || s->request != s->request->vm->worker->running ||
+	        s->is_connecting || !lua_socket_is_connection(s))
 		return NULL;
 	bool is_plain = !(f->whole_messages | f->auto_close | f->auto_pong | f->checks_utf8);
 	return is_plain ? s : NULL;

@@ -65,6 +65,12 @@ struct lua_socket {
 	bool is_connecting;   /* TCP: connect, or the handshake, is under way */
 };
 
+/* Frames can go over it. */
+static inline bool lua_socket_is_connection(const struct lua_socket *s)
+{
+	return s->kind == LUA_SOCKET_TCP || s->kind == LUA_SOCKET_RAW;
+}
+
 /* Where a socket's table keeps its userdata. */
 enum { LUA_SOCKET_SLOT = 1 };
 /* The socket of the object at that place of the stack; NULL: it is none. */
