@@ -3,6 +3,7 @@
 
 #include "net/stream.h"
 #include "net/sys.h"
+#include "net/tls_handover.h"
 #include "net/tls_private.h"
 #include "net/worker.h"
 
@@ -55,9 +56,8 @@ bool tls_key_log_open(const char *path)
 }
 
 /* One write for a line, so that those of several threads do not mix. */
-static void on_secret(const SSL *ssl, const char *line)
+static void log_secret(const char *line)
 {
-	(void)ssl;
 	char text[512];
 	if (atomic_load_explicit(&key_log_fd, memory_order_relaxed) < 0)
 		return;
@@ -70,6 +70,14 @@ static void on_secret(const SSL *ssl, const char *line)
 	pthread_mutex_unlock(&key_log_lock);
 	(void)done;
 	OPENSSL_cleanse(text, sizeof text);
+}
+
+static void on_secret(const SSL *ssl, const char *line)
+{
+	struct tls *t = tls_of(ssl);
+	if (t)
+		tls_handover_note_secret(t, line);
+	log_secret(line);
 }
 
 /* ---- contexts ---- */
@@ -154,6 +162,7 @@ SSL_CTX *tls_context_new(
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_keylog_callback(ctx, on_secret);
 	SSL_CTX_set_info_callback(ctx, on_step);
+	SSL_CTX_set_msg_callback(ctx, tls_handover_note_message);
 	if (set_algorithms(ctx, s, why))
 		return ctx;
 	SSL_CTX_free(ctx);
