@@ -156,5 +156,6 @@ bool tls_hand_over(struct tls *t, bool has_data)
 	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	t->ssl = NULL;
+	t->idle_n = 0; /* OpenSSL's steps are not messages */
 	return true;
 }
