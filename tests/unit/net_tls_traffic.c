@@ -453,7 +453,7 @@ END_TEST
 START_TEST(T_01_a_plain_record)
 {
 	static const char *const all[] = {"\x14\x03\x03\x00\x01\x01",
-	        "\x15\x03\x03\x00\x02\x02\x28", "\x16\x03\x03\x00\x04\x00"};
+	        "\x15\x03\x03\x00\x02\x02\x28", "\x16\x03\x03\x00\x04\x00\x00\x00\x00"};
 	for (size_t i = 0; i < 3; i++) {
 		replace_stream();
 		open_server(_i);
