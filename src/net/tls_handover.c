@@ -2,6 +2,7 @@
 #include "net/tls_handover.h"
 
 #include "base/mem.h"
+#include "net/tls_kdf.h"
 #include "net/tls_private.h"
 #include "net/tls_traffic.h"
 
@@ -32,46 +33,36 @@ void tls_handover_free(struct tls_handover *h)
 
 /* ---- what OpenSSL tells ---- */
 
-static int digit(char c)
+static bool is_label(const uint8_t *label, size_t len, const char *wanted)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return len == strlen(wanted) && memcmp(label, wanted, len) == 0;
 }
 
-/* Returns the length, 0 if it is no sound secret. */
-static uint8_t read_hex(const char *hex, uint8_t out[TLS_SECRET_MAX])
+/* A traffic secret is made when its keys come into use, after what was written with the last
+ * ones. */
+static void on_secret(
+        void *arg, const uint8_t *label, size_t label_len, const uint8_t *secret, size_t len)
 {
-	uint8_t n = 0;
-	for (; hex[0] && hex[1]; hex += 2) {
-		int high = digit(hex[0]), low = digit(hex[1]);
-		if (high < 0 || low < 0 || n == TLS_SECRET_MAX)
-			return 0;
-		out[n++] = (uint8_t)(high << 4 | low);
-	}
-	return hex[0] ? 0 : n;
-}
-
-static bool begins_with(const char *line, const char *word)
-{
-	return strncmp(line, word, strlen(word)) == 0;
-}
-
-/* "LABEL client_random secret". A secret is told when its keys come into use, after what was
- * written with the last ones. */
-void tls_handover_note_secret(struct tls *t, const char *line)
-{
+	struct tls *t = arg;
 	struct tls_handover *h = t->handover;
-	const char *hex = strrchr(line, ' ');
-	if (!h || !hex)
+	bool is_client = is_label(label, label_len, "c ap traffic");
+	if (!is_client && !is_label(label, label_len, "s ap traffic"))
 		return;
-	bool is_client = begins_with(line, "CLIENT_TRAFFIC_SECRET_0 ");
-	if (is_client)
-		h->client_len = read_hex(hex + 1, h->client);
-	else if (begins_with(line, "SERVER_TRAFFIC_SECRET_0 "))
-		h->server_len = read_hex(hex + 1, h->server);
-	else
-		return;
+	memcpy(is_client ? h->client : h->server, secret, len);
+	*(is_client ? &h->client_len : &h->server_len) = (uint8_t)len;
 	bool is_ours = is_client == !t->server;
 	*(is_ours ? &h->write_n : &h->read_n) = 0;
+}
+
+void tls_handover_watch(struct tls *t)
+{
+	if (t->handover)
+		tls_kdf_watch(on_secret, t);
+}
+
+void tls_handover_unwatch(void)
+{
+	tls_kdf_watch(NULL, NULL);
 }
 
 /* A record's head is told before it is read, and when it has been written. */

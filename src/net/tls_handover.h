@@ -2,8 +2,8 @@
 #pragma once
 
 /* From OpenSSL, which makes the handshake, to ours, who protect the records (tls_traffic.h): when
- * that can be, and with which keys and sequence numbers. OpenSSL tells them by its public callbacks
- * for key logs and protocol messages.
+ * that can be, and with which keys and sequence numbers. Those of TLS 1.3 are seen where they are
+ * derived (tls_kdf.h), those of 1.2 OpenSSL tells, and its protocol messages count the records.
  *
  *   a server, and a client of TLS 1.2   at the end of the handshake; a server's tickets, which go
  *                                       out with it, are counted
@@ -27,9 +27,10 @@ bool tls_handover_begin(struct tls *t);
 /* Wiped and freed. */
 void tls_handover_free(struct tls_handover *h);
 
-/* For the callbacks of OpenSSL: a line of the key log; a message, as SSL_CTX_set_msg_callback()
- * says. */
-void tls_handover_note_secret(struct tls *t, const char *line);
+/* Around calls of OpenSSL in which the handshake may go on. */
+void tls_handover_watch(struct tls *t);
+void tls_handover_unwatch(void);
+/* For SSL_CTX_set_msg_callback(). */
 void tls_handover_note_message(
         int is_written, int version, int type, const void *at, size_t len, SSL *ssl, void *arg);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "net/tls_keys.h"
 
+#include "net/tls_kdf.h"
+
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
 #include <pthread.h>
@@ -24,20 +26,6 @@ static const struct {
 };
 static struct tls_suite suites[SUITES];
 
-static EVP_MAC_CTX *make_hmac(const char *hash)
-{
-	OSSL_PARAM params[] = {OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST,
-	                               (void *)(uintptr_t)hash, strlen(hash)),
-	        OSSL_PARAM_END};
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *c = mac ? EVP_MAC_CTX_new(mac) : NULL;
-	EVP_MAC_free(mac);
-	if (c && EVP_MAC_CTX_set_params(c, params))
-		return c;
-	EVP_MAC_CTX_free(c);
-	return NULL;
-}
-
 /* Looked up once: OpenSSL's search takes longer than what it finds. They live as long as the
  * process. */
 static void make_suites(void)
@@ -45,7 +33,7 @@ static void make_suites(void)
 	for (int i = 0; i < SUITES; i++) {
 		suites[i] = known[i].suite;
 		suites[i].cipher = EVP_CIPHER_fetch(NULL, known[i].cipher, NULL);
-		suites[i].hmac = make_hmac(suites[i].hash);
+		suites[i].md = EVP_MD_fetch(NULL, suites[i].hash, NULL);
 	}
 }
 
@@ -57,51 +45,32 @@ const struct tls_suite *tls_suite_of(const SSL_CIPHER *c)
 	pthread_once(&once, make_suites);
 	for (int i = 0; hash && i < SUITES; i++)
 		if (known[i].nid == nid && EVP_MD_get_size(hash) == suites[i].hash_len)
-			return suites[i].cipher && suites[i].hmac ? &suites[i] : NULL;
+			return suites[i].cipher && suites[i].md ? &suites[i] : NULL;
 	return NULL;
 }
 
 /* ---- TLS 1.3 ---- */
 
-/* HKDF-Expand-Label (RFC 8446 7.1) without a context, to at most hash_len bytes: so there is but
- * one block of HKDF-Expand (RFC 5869 2.3). `hmac` has the secret as its key. */
-static bool expand(const struct tls_suite *s, EVP_MAC_CTX *hmac, const uint8_t *secret,
-        const char *label, uint8_t *out, size_t len)
+static bool expand(const struct tls_suite *s, const uint8_t *secret, const char *label,
+        uint8_t *out, size_t len)
 {
-	enum { LABEL_MAX = 20 };
-	uint8_t info[2 + 1 + LABEL_MAX + 1 + 1], block[TLS_SECRET_MAX];
-	size_t label_len = strlen(label), n = 0, block_len = 0;
-	info[n++] = 0;
-	info[n++] = (uint8_t)len;
-	info[n++] = (uint8_t)label_len;
-	memcpy(info + n, label, label_len);
-	n += label_len;
-	info[n++] = 0; /* the context */
-	info[n++] = 1; /* the block */
-	bool is_good = EVP_MAC_init(hmac, secret, s->hash_len, NULL) &&
-	               EVP_MAC_update(hmac, info, n) &&
-	               EVP_MAC_final(hmac, block, &block_len, sizeof block) && block_len >= len;
-	if (is_good)
-		memcpy(out, block, len);
-	OPENSSL_cleanse(block, sizeof block);
-	return is_good;
+	static const char prefix[] = "tls13 ";
+	struct tls_label l = {.prefix = (const uint8_t *)prefix,
+	        .prefix_len = sizeof prefix - 1,
+	        .label = (const uint8_t *)label,
+	        .label_len = strlen(label)};
+	return tls_kdf_expand(s->md, secret, &l, out, len);
 }
 
 bool tls_key_of_secret(const struct tls_suite *s, const uint8_t *secret, struct tls_key *out)
 {
-	EVP_MAC_CTX *hmac = EVP_MAC_CTX_dup(s->hmac);
-	bool is_good = hmac && expand(s, hmac, secret, "tls13 key", out->key, s->key_len) &&
-	               expand(s, hmac, secret, "tls13 iv", out->nonce, TLS_NONCE);
-	EVP_MAC_CTX_free(hmac);
-	return is_good;
+	return expand(s, secret, "key", out->key, s->key_len) &&
+	       expand(s, secret, "iv", out->nonce, TLS_NONCE);
 }
 
 bool tls_secret_next(const struct tls_suite *s, uint8_t *secret)
 {
-	EVP_MAC_CTX *hmac = EVP_MAC_CTX_dup(s->hmac);
-	bool is_good = hmac && expand(s, hmac, secret, "tls13 traffic upd", secret, s->hash_len);
-	EVP_MAC_CTX_free(hmac);
-	return is_good;
+	return expand(s, secret, "traffic upd", secret, s->hash_len);
 }
 
 /* ---- TLS 1.2 ---- */

@@ -13,7 +13,7 @@ enum { TLS_SECRET_MAX = 48, TLS_KEY_MAX = 32, TLS_NONCE = 12, TLS_TAG = 16 };
 /* An AEAD, and the hash that goes with it. */
 struct tls_suite {
 	EVP_CIPHER *cipher;
-	EVP_MAC_CTX *hmac; /* only to be duplicated */
+	EVP_MD *md;
 	const char *hash;
 	uint8_t key_len, hash_len;
 	bool is_gcm;

@@ -172,7 +172,9 @@ static bool feed_handshake(struct tls *t, struct slice *in)
 	tls_error_clear();
 	wire->reader = t;
 	wire->in = *in;
+	tls_handover_watch(t);
 	int done = SSL_do_handshake(t->ssl);
+	tls_handover_unwatch();
 	*in = wire->in;
 	wire->reader = NULL;
 	if (done == 1)
