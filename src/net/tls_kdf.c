@@ -17,7 +17,8 @@ enum { HASH_MAX = 48, BLOCK_MAX = 128, HASHES = 2 };
 
 /* Looked up once; they live as long as the process. */
 static EVP_MD *hash[HASHES];
-static EVP_KDF *own; /* OpenSSL's */
+static uint8_t of_nothing[HASHES][HASH_MAX]; /* their values */
+static EVP_KDF *own;                         /* OpenSSL's */
 
 static _Thread_local struct {
 	tls_kdf_fn fn;
@@ -30,7 +31,7 @@ void tls_kdf_watch(tls_kdf_fn fn, void *arg)
 	watch.arg = arg;
 }
 
-/* ---- HKDF-Expand-Label ---- */
+/* ---- HKDF ---- */
 
 /* One half of HMAC (RFC 2104): of the key, as it is padded there, and of what follows. */
 static bool half(EVP_MD_CTX *c, const EVP_MD *md, const uint8_t *secret, uint8_t pad,
@@ -68,19 +69,26 @@ static size_t put_info(uint8_t out[INFO_MAX], const struct tls_label *label, siz
 	return n;
 }
 
+static bool hmac(const EVP_MD *md, const uint8_t *secret, const uint8_t *at, size_t len,
+        uint8_t out[HASH_MAX])
+{
+	enum { INNER = 0x36, OUTER = 0x5c };
+	size_t size = (size_t)EVP_MD_get_size(md);
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	bool is_good = c && half(c, md, secret, INNER, at, len, out) &&
+	               half(c, md, secret, OUTER, out, size, out);
+	EVP_MD_CTX_free(c);
+	return is_good;
+}
+
 bool tls_kdf_expand(const EVP_MD *md, const uint8_t *secret, const struct tls_label *label,
         uint8_t *out, size_t len)
 {
-	enum { INNER = 0x36, OUTER = 0x5c };
 	uint8_t info[INFO_MAX], digest[HASH_MAX];
-	size_t info_len = put_info(info, label, len), size = (size_t)EVP_MD_get_size(md);
-	EVP_MD_CTX *c = EVP_MD_CTX_new();
-	bool is_good = c && half(c, md, secret, INNER, info, info_len, digest) &&
-	               half(c, md, secret, OUTER, digest, size, digest);
+	bool is_good = hmac(md, secret, info, put_info(info, label, len), digest);
 	if (is_good)
 		memcpy(out, digest, len);
 	OPENSSL_cleanse(digest, sizeof digest);
-	EVP_MD_CTX_free(c);
 	return is_good;
 }
 
@@ -89,54 +97,97 @@ bool tls_kdf_expand(const EVP_MD *md, const uint8_t *secret, const struct tls_la
 /* What is asked for, if it is the common case. */
 struct request {
 	const EVP_MD *md;
-	const uint8_t *secret;
+	const uint8_t *of_nothing; /* the hash of it */
+	int mode;
+	const uint8_t *secret, *salt; /* salt: NULL = none */
+	size_t secret_len, salt_len;
 	struct tls_label label;
 };
 
-static const EVP_MD *hash_by(const OSSL_PARAM *p)
+static bool read_hash(const OSSL_PARAM *p, struct request *r)
 {
 	static const char *const names[HASHES][2] = {
 	        {"SHA2-256", "SHA256"}, {"SHA2-384", "SHA384"}};
 	const char *name;
 	if (!p || !OSSL_PARAM_get_utf8_string_ptr(p, &name))
-		return NULL;
+		return false;
 	for (int i = 0; i < HASHES; i++)
-		if (strcasecmp(name, names[i][0]) == 0 || strcasecmp(name, names[i][1]) == 0)
-			return hash[i];
-	return NULL;
+		if (strcasecmp(name, names[i][0]) == 0 || strcasecmp(name, names[i][1]) == 0) {
+			r->md = hash[i];
+			r->of_nothing = of_nothing[i];
+		}
+	return r->md != NULL;
 }
 
 /* At most 255 bytes; what is not there is empty. */
-static bool bytes_of(const OSSL_PARAM *p, const uint8_t **at, size_t *len)
+static bool read_bytes(const OSSL_PARAM *all, const char *name, const uint8_t **at, size_t *len)
 {
+	const OSSL_PARAM *p = OSSL_PARAM_locate_const(all, name);
 	if (!p)
 		return true;
-	if (p->data_type != OSSL_PARAM_OCTET_STRING)
-		return false;
 	*at = p->data;
 	*len = p->data_size;
-	return *len <= 255 && (*at || *len == 0);
+	return p->data_type == OSSL_PARAM_OCTET_STRING && *len <= 255 && (*at || *len == 0);
+}
+
+static bool read_mode(const OSSL_PARAM *p, int *mode)
+{
+	return p && p->data_type == OSSL_PARAM_INTEGER && OSSL_PARAM_get_int(p, mode) &&
+	       (*mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY || *mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY);
+}
+
+/* A secret has the hash's length; what is extracted from may have any. */
+static bool is_sound(const struct request *r, size_t len)
+{
+	size_t size = (size_t)EVP_MD_get_size(r->md);
+	const struct tls_label *l = &r->label;
+	if (l->prefix_len == 0 || l->label_len == 0 || l->prefix_len + l->label_len > 255)
+		return false;
+	if (r->mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY)
+		return r->secret_len == size && len <= size;
+	return len == size && (!r->salt || r->salt_len == size);
 }
 
 static bool read_request(const OSSL_PARAM *all, size_t len, struct request *r)
 {
-	size_t secret_len = 0;
-	int mode = -1;
-	const OSSL_PARAM *p = OSSL_PARAM_locate_const(all, OSSL_KDF_PARAM_MODE);
-	*r = (struct request){.md = hash_by(OSSL_PARAM_locate_const(all, OSSL_KDF_PARAM_DIGEST))};
-	return r->md && p && p->data_type == OSSL_PARAM_INTEGER && OSSL_PARAM_get_int(p, &mode) &&
-	       mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && len <= (size_t)EVP_MD_get_size(r->md) &&
-	       bytes_of(
-	               OSSL_PARAM_locate_const(all, OSSL_KDF_PARAM_KEY), &r->secret, &secret_len) &&
-	       secret_len == (size_t)EVP_MD_get_size(r->md) &&
-	       bytes_of(OSSL_PARAM_locate_const(all, OSSL_KDF_PARAM_PREFIX), &r->label.prefix,
-	               &r->label.prefix_len) &&
-	       bytes_of(OSSL_PARAM_locate_const(all, OSSL_KDF_PARAM_LABEL), &r->label.label,
-	               &r->label.label_len) &&
-	       bytes_of(OSSL_PARAM_locate_const(all, OSSL_KDF_PARAM_DATA), &r->label.data,
-	               &r->label.data_len) &&
-	       r->label.prefix_len > 0 && r->label.label_len > 0 &&
-	       r->label.prefix_len + r->label.label_len <= 255;
+	struct tls_label *l = &r->label;
+	*r = (struct request){.md = NULL};
+	return read_hash(OSSL_PARAM_locate_const(all, OSSL_KDF_PARAM_DIGEST), r) &&
+	       read_mode(OSSL_PARAM_locate_const(all, OSSL_KDF_PARAM_MODE), &r->mode) &&
+	       read_bytes(all, OSSL_KDF_PARAM_KEY, &r->secret, &r->secret_len) &&
+	       read_bytes(all, OSSL_KDF_PARAM_SALT, &r->salt, &r->salt_len) &&
+	       read_bytes(all, OSSL_KDF_PARAM_PREFIX, &l->prefix, &l->prefix_len) &&
+	       read_bytes(all, OSSL_KDF_PARAM_LABEL, &l->label, &l->label_len) &&
+	       read_bytes(all, OSSL_KDF_PARAM_DATA, &l->data, &l->data_len) && is_sound(r, len);
+}
+
+/* A step down the ladder of RFC 8446 7.1: Derive-Secret(salt, label, ""), which salts the
+ * HKDF-Extract. Where there is no secret, there are zeros. */
+static bool extract(const struct request *r, uint8_t *out)
+{
+	static const uint8_t zeros[HASH_MAX];
+	size_t size = (size_t)EVP_MD_get_size(r->md);
+	uint8_t salt[HASH_MAX] = {0}, secret[HASH_MAX];
+	struct tls_label label = r->label;
+	label.data = r->of_nothing;
+	label.data_len = size;
+	bool is_good = (!r->salt || tls_kdf_expand(r->md, r->salt, &label, salt, size)) &&
+	               hmac(r->md, salt, r->secret ? r->secret : zeros,
+	                       r->secret ? r->secret_len : size, secret);
+	if (is_good)
+		memcpy(out, secret, size);
+	OPENSSL_cleanse(salt, sizeof salt);
+	OPENSSL_cleanse(secret, sizeof secret);
+	return is_good;
+}
+
+static bool expand(const struct request *r, uint8_t *out, size_t len)
+{
+	if (!tls_kdf_expand(r->md, r->secret, &r->label, out, len))
+		return false;
+	if (watch.fn)
+		watch.fn(watch.arg, r->label.label, r->label.label_len, out, len);
+	return true;
 }
 
 /* A derivation. `inner` is OpenSSL's, made when it is needed; once there, it does all. */
@@ -191,11 +242,7 @@ static int derive(void *at, unsigned char *out, size_t len, const OSSL_PARAM *pa
 	struct request r;
 	if (d->inner || !params || !read_request(params, len, &r))
 		return has_inner(d) && EVP_KDF_derive(d->inner, out, len, params) > 0;
-	if (!tls_kdf_expand(r.md, r.secret, &r.label, out, len))
-		return 0;
-	if (watch.fn)
-		watch.fn(watch.arg, r.label.label, r.label.label_len, out, len);
-	return 1;
+	return r.mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY ? extract(&r, out) : expand(&r, out, len);
 }
 
 static const OSSL_PARAM *settable(void *at, void *provider)
@@ -251,6 +298,8 @@ static void load(void)
 	hash[0] = EVP_MD_fetch(NULL, "SHA256", NULL);
 	hash[1] = EVP_MD_fetch(NULL, "SHA384", NULL);
 	own = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, others);
+	for (int i = 0; i < HASHES && hash[i]; i++)
+		EVP_Digest("", 0, of_nothing[i], NULL, hash[i], NULL);
 	is_loaded = hash[0] && hash[1] && own &&
 	            OSSL_PROVIDER_add_builtin(NULL, "moongate", start) &&
 	            OSSL_PROVIDER_try_load(NULL, "moongate", 1);
