@@ -289,7 +289,7 @@ static int start(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, const OS
 	return 1;
 }
 
-static bool is_loaded;
+static OSSL_PROVIDER *loaded;
 
 /* Nothing else of what OpenSSL uses changes: its own providers stay as they are. */
 static void load(void)
@@ -300,9 +300,8 @@ static void load(void)
 	own = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, others);
 	for (int i = 0; i < HASHES && hash[i]; i++)
 		EVP_Digest("", 0, of_nothing[i], NULL, hash[i], NULL);
-	is_loaded = hash[0] && hash[1] && own &&
-	            OSSL_PROVIDER_add_builtin(NULL, "moongate", start) &&
-	            OSSL_PROVIDER_try_load(NULL, "moongate", 1);
+	if (hash[0] && hash[1] && own && OSSL_PROVIDER_add_builtin(NULL, "moongate", start))
+		loaded = OSSL_PROVIDER_try_load(NULL, "moongate", 1);
 	tls_error_clear();
 }
 
@@ -310,5 +309,5 @@ const char *tls_kdf_properties(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, load);
-	return is_loaded ? "?provider=moongate" : NULL;
+	return loaded ? "?provider=moongate" : NULL;
 }
