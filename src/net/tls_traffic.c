@@ -41,6 +41,7 @@ struct tls_traffic {
 	uint16_t have, want; /* want: 0 until the head is whole */
 	uint8_t *part;       /* owned; NULL = not needed */
 	uint16_t skip;       /* so much of the next record's content was delivered */
+	uint16_t data_max;   /* of a record\'s content, either way */
 	struct tls_known known;
 	char server_name[]; /* that the client asked for */
 };
@@ -61,6 +62,14 @@ static void keep_known(struct tls *t, struct tls_traffic *f, const char *name, s
 	        .session = is_asked ? SSL_get1_session(t->ssl) : NULL};
 }
 
+/* Less than usual where a client has asked for it (RFC 6066 4). */
+static uint16_t data_max_of(const SSL *ssl)
+{
+	enum { SMALLEST = 512 };
+	uint8_t power = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl));
+	return (uint16_t)(power > 0 ? SMALLEST << (power - 1) : TLS_RECORD_DATA);
+}
+
 struct tls_traffic *tls_traffic_new(struct tls *t, const struct tls_traffic_keys *k)
 {
 	const char *name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
@@ -68,7 +77,7 @@ struct tls_traffic *tls_traffic_new(struct tls *t, const struct tls_traffic_keys
 	struct tls_traffic *f = mem_try(sizeof *f + len);
 	if (!f)
 		return NULL;
-	*f = (struct tls_traffic){.suite = k->suite};
+	*f = (struct tls_traffic){.suite = k->suite, .data_max = data_max_of(t->ssl)};
 	if (!tls_record_init(&f->read, k->suite, &k->read, k->is_1_3, false, k->read_n) ||
 	        !tls_record_init(&f->write, k->suite, &k->write, k->is_1_3, true, k->write_n)) {
 		tls_traffic_free(f);
@@ -192,8 +201,8 @@ static bool send_long(struct tls *t, const struct slice *all, size_t n, size_t l
 {
 	struct slice v[PIECES_MAX], piece[PIECES_MAX];
 	memcpy(v, all, n * sizeof *v);
-	for (size_t first = 0; len > 0;) {
-		size_t take = len < TLS_RECORD_DATA ? len : TLS_RECORD_DATA;
+	for (size_t first = 0, max = t->traffic->data_max; len > 0;) {
+		size_t take = len < max ? len : max;
 		while (v[first].len == 0)
 			first++;
 		size_t used = cut(v + first, n - first, take, piece);
@@ -210,7 +219,7 @@ bool tls_traffic_send(struct tls *t, const struct slice *v, size_t n)
 	assert(n <= PIECES_MAX);
 	if (len == 0)
 		return true;
-	if (len > TLS_RECORD_DATA)
+	if (len > t->traffic->data_max)
 		return send_long(t, v, n, len);
 	return keep_fresh(t) && put_record(t, SSL3_RT_APPLICATION_DATA, v, n);
 }
@@ -453,6 +462,8 @@ static ssize_t open_record(struct tls *t, struct slice record, uint8_t *to)
 	struct tls_traffic *f = t->traffic;
 	uint8_t type = 0;
 	ssize_t len = tls_record_open(&f->read, record.at, record.len, to, &type);
+	if (len > f->data_max)
+		len = -SSL_AD_RECORD_OVERFLOW;
 	if (len < 0) {
 		tls_error_clear();
 		refuse(t, (int)-len);

@@ -364,6 +364,29 @@ START_TEST(R_06_parts_of_a_record)
 }
 END_TEST
 
+/* RFC 6066 4: a client may ask for short records. */
+START_TEST(short_records)
+{
+	static uint8_t data[5000], content[TLS_RECORD_MAX];
+	uint8_t type;
+	peer = peer_new(false, NULL);
+	SSL_CTX_set_keylog_callback(peer.context, on_secret);
+	set_version(_i);
+	SSL_set_tlsext_max_fragment_length(peer.ssl, TLSEXT_max_fragment_length_1024);
+	ck_assert(tls_accept(far, server, SLICE("")));
+	shake_hands(&peer, far, w, SIZE_MAX);
+	forge(_i == 0 ? 1 : 0, 1);
+	ck_assert(tap_send(&tap, data, sizeof data));
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(hears(&type, content), i < 4 ? 1024 : 5000 - 4096);
+	hears_nothing();
+	says(23, data, 1024);
+	ck_assert_uint_eq(tap.len, 1024);
+	says(23, data, 1025);
+	fails(SSL_AD_RECORD_OVERFLOW, "packet length too long");
+}
+END_TEST
+
 /* ---- what is wrong with a record ---- */
 
 START_TEST(T_01_a_forged_record)
@@ -944,6 +967,7 @@ int main(void)
 	tcase_add_loop_test(t, a_part_is_not_quiet, 0, 2);
 	tcase_add_loop_test(t, U_22_end_within_a_record, 0, 2);
 	tcase_add_loop_test(t, R_06_parts_of_a_record, 0, 2);
+	tcase_add_loop_test(t, short_records, 0, 2);
 	tcase_add_loop_test(t, T_01_a_forged_record, 0, 2);
 	tcase_add_loop_test(t, T_01_records_out_of_order, 0, 2);
 	tcase_add_loop_test(t, T_01_a_record_too_long, 0, 2);
