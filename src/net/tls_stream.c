@@ -129,7 +129,7 @@ static void count_handshake(const struct tls *t)
 }
 
 /* Returns false when the stream is gone, or has failed. */
-static bool finish_handshake(struct tls *t)
+static bool finish_handshake(struct tls *t, bool has_data)
 {
 	struct stream *s = t->stream;
 	bool had_early = !queue_is_empty(&t->early);
@@ -137,9 +137,12 @@ static bool finish_handshake(struct tls *t)
 	count_handshake(t);
 	if (t->server && !tls_server_note_peer(t)) {
 		stream_fail(s, ENOMEM);
+		tls_wire_flush(t);
 		return false;
 	}
-	tls_hand_over(t, false);
+	/* What is there to be answered: the tickets go with that, in one send. */
+	if (tls_hand_over(t, false) && has_data && t->server)
+		tls_traffic_hold(t);
 	if (!send_early(t))
 		return false;
 	if (t->flags & TLS_SHUT) {
@@ -178,7 +181,7 @@ static bool feed_handshake(struct tls *t, struct slice *in)
 	*in = wire->in;
 	wire->reader = NULL;
 	if (done == 1)
-		return finish_handshake(t);
+		return finish_handshake(t, in->len > 0);
 	if (tls_openssl_has_failed(t))
 		tls_openssl_fail(t);
 	tls_wire_flush(t);

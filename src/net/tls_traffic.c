@@ -31,6 +31,12 @@ struct message {
 	uint32_t left;
 };
 
+/* Of the handshake, sealed: to be sent. */
+struct held {
+	size_t len;
+	uint8_t bytes[];
+};
+
 struct tls_traffic {
 	const struct tls_suite *suite;
 	struct tls_record read, write;
@@ -42,6 +48,7 @@ struct tls_traffic {
 	uint8_t *part;       /* owned; NULL = not needed */
 	uint16_t skip;       /* so much of the next record's content was delivered */
 	uint16_t data_max;   /* of a record\'s content, either way */
+	struct held *held;   /* owned; NULL = nothing */
 	struct tls_known known;
 	char server_name[]; /* that the client asked for */
 };
@@ -99,6 +106,7 @@ void tls_traffic_free(struct tls_traffic *f)
 	OPENSSL_cleanse(f->write_secret, sizeof f->write_secret);
 	SSL_SESSION_free(f->known.session);
 	OPENSSL_free(f->part);
+	mem_free(f->held);
 	mem_free(f);
 }
 
@@ -136,10 +144,37 @@ static bool memory_fails(struct tls *t)
 	return false;
 }
 
+/* Without memory it goes out at once. In TLS 1.2 the peer waits for it. */
+void tls_traffic_hold(struct tls *t)
+{
+	struct tls_wire *wire = t->wire;
+	bool may_wait = t->traffic->read.is_1_3 && wire->out_len > 0;
+	struct held *h = may_wait ? mem_try(sizeof *h + wire->out_len) : NULL;
+	if (!h)
+		return;
+	h->len = wire->out_len;
+	memcpy(h->bytes, wire->out, h->len);
+	wire->out_len = 0;
+	t->traffic->held = h;
+}
+
+static void put_held(struct tls *t)
+{
+	struct held *h = t->traffic->held;
+	struct tls_wire *wire = t->wire;
+	assert(wire->out_len == 0 && h->len <= TLS_WIRE_OUT);
+	memcpy(wire->out, h->bytes, h->len);
+	wire->out_len = h->len;
+	mem_free(h);
+	t->traffic->held = NULL;
+}
+
 static bool put_record(struct tls *t, uint8_t type, const struct slice *v, size_t n)
 {
 	struct tls_wire *wire = t->wire;
 	struct tls_record *r = &t->traffic->write;
+	if (t->traffic->held)
+		put_held(t);
 	size_t room = TLS_WIRE_OUT - wire->out_len;
 	if (length_of(v, n) + tls_record_overhead(r) > room && !tls_wire_flush(t))
 		return false;

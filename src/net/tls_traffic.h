@@ -37,6 +37,10 @@ struct slice tls_traffic_open(struct tls *t, struct slice *in, size_t max);
 bool tls_traffic_send(struct tls *t, const struct slice *v, size_t n);
 void tls_traffic_close(struct tls *t);
 
+/* What is to be sent, but is no answer of the handshake's, goes out in front of what is sent next.
+ */
+void tls_traffic_hold(struct tls *t);
+
 /* Bytes of a record are kept; all of one, for which there was no room. */
 bool tls_traffic_has_part(const struct tls_traffic *f);
 bool tls_traffic_has_whole(const struct tls_traffic *f);

@@ -859,6 +859,40 @@ START_TEST(a_key_update_before_the_first_data)
 }
 END_TEST
 
+/* Where the client's request comes with its Finished, the ticket goes out with the answer; and with
+ * the end, if there is none. */
+START_TEST(tickets_go_with_the_answer)
+{
+	for (int is_end = 0; is_end < 2; is_end++) {
+		replace_stream();
+		peer = peer_new(false, NULL);
+		set_version(_i);
+		ck_assert(tls_accept(far, server, SLICE("")));
+		while (!SSL_is_init_finished(peer.ssl)) {
+			SSL_do_handshake(peer.ssl);
+			if (SSL_is_init_finished(peer.ssl))
+				break;
+			peer_to_stream(&peer, far, SIZE_MAX);
+			stream_to_peer(far, &peer);
+		}
+		if (_i == 1) {
+			peer_write(&peer, "request", 7);
+			peer_to_stream(&peer, far, SIZE_MAX);
+			gets("request");
+			hears_nothing();
+		}
+		if (is_end)
+			stream_shutdown(far);
+		else
+			ck_assert(tap_send_text(&tap, "answer"));
+		ck_assert_uint_eq(w->counters.tls_errors, 0);
+		char buf[20];
+		ck_assert_uint_eq(peer_read(&peer, far, buf, sizeof buf), is_end ? 0 : 6);
+		ck_assert(SSL_SESSION_is_resumable(SSL_get_session(peer.ssl)));
+	}
+}
+END_TEST
+
 /* What is known of the connection stays known. */
 START_TEST(what_is_known)
 {
@@ -993,6 +1027,7 @@ int main(void)
 	tcase_add_loop_test(t, T_04_renegotiation, 0, 2);
 	tcase_add_test(t, tickets_before_the_first_data);
 	tcase_add_loop_test(t, a_key_update_before_the_first_data, 0, 2);
+	tcase_add_loop_test(t, tickets_go_with_the_answer, 0, 2);
 	tcase_add_loop_test(t, what_is_known, 0, 2);
 	tcase_add_loop_test(t, R_06_no_memory, 0, 2);
 	tcase_add_test(t, nothing_stays_in_the_workers_buffer);
