@@ -81,8 +81,9 @@ void log_use_prepared(void);
 void log_drop_prepared(void);
 /* One record, its line feed included; without an access log, none. Any thread. */
 void log_access_put(const char *record, size_t len);
-/* A record is being built that will be put next: makes that cheaper. Any thread. */
-void log_access_expect(void);
+/* Where the calling thread's next record may be built, *len bytes, so that to put it copies
+ * nothing. NULL: there is not much room; it has to be put from elsewhere. */
+char *log_access_room(size_t *len);
 /* A record that could not even be made. Any thread. */
 void log_access_lose(void);
 uint64_t log_access_lost(void);

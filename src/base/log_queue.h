@@ -20,6 +20,10 @@ struct log_queue {
 	size_t size;            /* of the ring: a power of two */
 	/* Bytes ever put and ever taken, each on a cache line of its own. */
 	_Alignas(64) _Atomic uint64_t put;
+	/* What lies at the ring's front. An empty queue begins there anew, so that its lines stay
+	 * in few lines of the processor's cache. Written by the putting thread, which alone can say
+	 * that the queue stays empty. */
+	_Atomic uint64_t base;
 	_Alignas(64) _Atomic uint64_t taken;
 	_Alignas(64) char ring[];
 };
@@ -30,9 +34,9 @@ void log_queue_free(struct log_queue *q);
 /* A whole line, its line feed included. False when it does not fit. The putting
  * thread. */
 bool log_queue_put(struct log_queue *q, const char *line, size_t len);
-/* A line is to be put soon: brings its place nearer, which was last touched a whole ring ago. The
- * putting thread. */
-void log_queue_expect(const struct log_queue *q);
+/* The place of the next line and how many bytes it may have there. A line that was written there
+ * is put by log_queue_put() without a copy. The putting thread. */
+char *log_queue_room(struct log_queue *q, size_t *len);
 /* Any thread; for the putting and the taking one the answer holds until they act. */
 size_t log_queue_bytes(const struct log_queue *q);
 /* Moves the first len bytes, which must be there, to out. The taking thread. */

@@ -23,10 +23,15 @@ enum {
 	/* After it was woken, and after each write, a writer waits so long for more lines: under
 	 * load they then share a write, and nobody has to wake it. */
 	GATHER_MS = 2,
-	ACCESS_GATHER_MS = 50, /* nobody watches that one line by line */
-	PIECE = 64 * 1024,     /* of a file is written at once; the longest record fits */
-	TELL_MS = 1000,        /* between two lines that tell of lost records */
+	ACCESS_GATHER_MS = 100, /* nobody watches that one line by line */
+	PIECE = 64 * 1024,      /* of a file is written at once; the longest record fits */
+	DIRECT_MIN = 4 * 1024,  /* what is less than that goes to a file together with others */
+	TELL_MS = 1000,         /* between two lines that tell of lost records */
 	ACCESS_QUEUE_SIZE = 4 * LOG_QUEUE_SIZE,
+	/* So much of one thread and a gathering writer begins: what it writes is then still in the
+	 * processor's cache, and the next lines soon lie there again. */
+	PRESSING = LOG_QUEUE_SIZE / 2,
+	ACCESS_PRESSING = 64 * 1024,
 };
 
 /* What a writer does: it looks at everything before it waits again; or it waits for more, but not
@@ -38,7 +43,7 @@ enum writer_state { AWAKE, GATHERING, SLEEPING };
 struct channel {
 	const char *thread_name, *fault; /* of its start */
 	int gather_ms;
-	size_t queue_size;
+	size_t queue_size, pressing;
 
 	/* The target and the batch that is on its way there. */
 	pthread_mutex_t lock;
@@ -73,6 +78,7 @@ static struct channel channels[CHANNELS] = {
                 .fault = "log_start",
                 .gather_ms = GATHER_MS,
                 .queue_size = LOG_QUEUE_SIZE,
+                .pressing = PRESSING,
                 .batch = log_batch,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .queues_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -82,6 +88,7 @@ static struct channel channels[CHANNELS] = {
                 .fault = "access_start",
                 .gather_ms = ACCESS_GATHER_MS,
                 .queue_size = ACCESS_QUEUE_SIZE,
+                .pressing = ACCESS_PRESSING,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .queues_lock = PTHREAD_MUTEX_INITIALIZER,
                 .target = {.fd = -1},
@@ -230,14 +237,14 @@ static void copy_lines(struct channel *c, struct log_queue *q, size_t len)
 	c->len += len;
 }
 
-/* Much of it goes to a file from where it lies, by the piece, so that there is soon room again.
- * Only a line that lies in two pieces is copied. Returns what is left. */
+/* More than little goes to a file from where it lies, by the piece, so that there is soon room
+ * again. Only a line that lies in two pieces is copied. Returns what is left. */
 static size_t write_from_queue(struct channel *c, struct log_queue *q, size_t len)
 {
 	const char *at;
 
-	while (len >= PIECE && c->target.kind == LOG_TARGET_FILE) {
-		size_t n = log_queue_look(q, PIECE, &at);
+	while (len >= DIRECT_MIN && c->target.kind == LOG_TARGET_FILE) {
+		size_t n = log_queue_look(q, len < PIECE ? len : PIECE, &at);
 
 		if (n > 0) {
 			flush_batch(c);
@@ -392,16 +399,15 @@ static bool has_work(struct channel *c)
 	return has_orders(c);
 }
 
-/* The next lines may have no room if the writer waits for more of them. */
-static bool is_pressing(const struct log_queue *q)
+static bool is_pressing(const struct channel *c, const struct log_queue *q)
 {
-	return log_queue_bytes(q) > q->size / 2;
+	return log_queue_bytes(q) > c->pressing;
 }
 
 static bool has_pressing_work(struct channel *c)
 {
 	for (struct log_queue *q = first_queue(c); q; q = q->next)
-		if (is_pressing(q))
+		if (is_pressing(c, q))
 			return true;
 	return has_orders(c);
 }
@@ -641,7 +647,7 @@ static void put(int which, const char *line, size_t len)
 	} else if (own[which]) {
 		if (!log_queue_put(own[which], line, len))
 			atomic_fetch_add(&c->lost, 1);
-		wake_writer(c, is_pressing(own[which]));
+		wake_writer(c, is_pressing(c, own[which]));
 	} else if (has_none[which]) {
 		atomic_fetch_add(&c->lost, 1);
 	} else {
@@ -759,10 +765,23 @@ bool log_access_is_on(void)
 	return atomic_load_explicit(&access_on, memory_order_relaxed);
 }
 
-void log_access_expect(void)
+/* The calling thread's queue for records; NULL = it has none. */
+static struct log_queue *access_queue(void)
 {
-	if (own[ACCESS])
-		log_queue_expect(own[ACCESS]);
+	if (!own[ACCESS] && own[LOG] && !has_none[ACCESS]) {
+		give_queue(&channels[ACCESS], &own[ACCESS]);
+		has_none[ACCESS] = !own[ACCESS];
+	}
+	return own[ACCESS];
+}
+
+char *log_access_room(size_t *len)
+{
+	int saved = errno;
+	struct log_queue *q = log_access_is_on() ? access_queue() : NULL;
+
+	errno = saved;
+	return q && atomic_load(&channels[ACCESS].is_running) ? log_queue_room(q, len) : NULL;
 }
 
 void log_access_put(const char *record, size_t len)
@@ -771,10 +790,7 @@ void log_access_put(const char *record, size_t len)
 
 	if (!log_access_is_on())
 		return;
-	if (!own[ACCESS] && own[LOG]) {
-		give_queue(&channels[ACCESS], &own[ACCESS]);
-		has_none[ACCESS] = !own[ACCESS];
-	}
+	access_queue();
 	put(ACCESS, record, len);
 	errno = saved;
 }

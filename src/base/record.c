@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/record.h"
 
+#include "base/digits.h"
 #include "base/log.h"
 
-enum { NUMBER_MAX = 20, WORD = 8 };
+#include <assert.h>
+
+enum { WORD = 8 };
 
 #define EACH UINT64_C(0x0101010101010101)
 
@@ -183,8 +186,14 @@ static inline char *room(struct record *r, size_t len)
 /* Returns its end. */
 static inline char *write_key(enum record_format format, char *at, const struct record_key *key)
 {
-	memcpy(at, key->written[format], RECORD_KEY_ROOM);
-	return at + key->len + (format == RECORD_JSON ? 4 : 2);
+	if (format == RECORD_JSON) {
+		memcpy(at, key->json, RECORD_KEY_ROOM);
+		return at + key->len + 4;
+	}
+	memcpy(at, key->json + 1, RECORD_KEY_ROOM - 1);
+	at[0] = ' ';
+	at[key->len + 1] = '=';
+	return at + key->len + 2;
 }
 
 static void put_key(struct record *r, const struct record_key *key)
@@ -208,9 +217,9 @@ void record_begin(struct record *r, char *buf, size_t max, enum record_format fo
 	static const struct record_key time_key = RECORD_KEY("time"),
 	                               event_key = RECORD_KEY("event");
 	if (time)
-		record_text(r, &time_key, time);
+		record_bare(r, &time_key, slice_str(time));
 	if (event)
-		record_text(r, &event_key, event);
+		record_bare(r, &event_key, slice_str(event));
 }
 
 /* Apart, so that the way of a bare value needs no registers saved. */
@@ -227,7 +236,7 @@ static __attribute__((noinline)) void put_other(
 }
 
 /* Most values are bare: key, quotes and all in one go. */
-static void put_bare_json(struct record *r, const struct record_key *key, struct slice value)
+static void put_judged_json(struct record *r, const struct record_key *key, struct slice value)
 {
 	char *at = room(r, key->len + 4 + value.len + 2);
 
@@ -246,7 +255,7 @@ static void put_bare_json(struct record *r, const struct record_key *key, struct
 void record_slice(struct record *r, const struct record_key *key, struct slice value)
 {
 	if (r->format == RECORD_JSON)
-		put_bare_json(r, key, value);
+		put_judged_json(r, key, value);
 	else
 		put_other(r, key, value);
 }
@@ -256,48 +265,83 @@ void record_text(struct record *r, const struct record_key *key, const char *val
 	record_slice(r, key, slice_str(value));
 }
 
-/* Returns its end. */
-static __attribute__((noinline)) char *write_digits(char *at, uint64_t value)
+void record_bare(struct record *r, const struct record_key *key, struct slice value)
 {
-	char digits[NUMBER_MAX];
-	size_t n = sizeof(digits);
+	char *at = room(r, key->len + 4 + value.len + 2);
+	bool quoted = r->format == RECORD_JSON;
 
-	if (value < 100) {
-		*at = (char)('0' + value / 10);
-		at[1] = (char)('0' + value % 10);
-		return at + 2;
-	}
-	for (; value > 0; value /= 10)
-		digits[--n] = (char)('0' + value % 10);
-	memcpy(at, digits + n, sizeof(digits) - n);
-	return at + sizeof(digits) - n;
+	if (!at)
+		return;
+	at = write_key(r->format, at, key);
+	if (quoted)
+		*at++ = '"';
+	memcpy(at, value.at, value.len);
+	at += value.len;
+	if (quoted)
+		*at++ = '"';
+	r->len = (size_t)(at - r->at);
 }
 
-static inline char *write_number(char *at, uint64_t value)
+void record_id(struct record *r, const struct record_key *key, uint64_t value)
 {
-	if (value >= 10)
-		return write_digits(at, value);
-	*at = (char)('0' + value); /* most are so small */
-	return at + 1;
+	char text[DIGITS_MAX];
+
+	record_bare(r, key, slice_of(text, (size_t)(digits_put(text, value) - text)));
 }
 
 void record_num(struct record *r, const struct record_key *key, uint64_t value)
 {
-	record_nums(r, key, &value, 1, 1);
+	char *at = room(r, RECORD_KEY_ROOM + DIGITS_MAX);
+
+	if (at)
+		r->len = (size_t)(digits_put(write_key(r->format, at, key), value) - r->at);
 }
 
-void record_nums(struct record *r, const struct record_key *keys, const uint64_t *values,
-        unsigned n, uint64_t wanted)
+/* ---- rows ---- */
+
+void record_row_init(struct record_row *row, enum record_format format,
+        const struct record_key *keys, unsigned n, uint64_t wanted)
 {
-	char *at = room(r, n * (size_t)(RECORD_KEY_ROOM + NUMBER_MAX));
-	enum record_format format = r->format;
+	char *at = row->text;
+
+	assert(n <= RECORD_ROW_MAX);
+	row->n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (!(wanted >> i & 1))
+			continue;
+		at = write_key(format, at, &keys[i]);
+		*at++ = '0';
+		row->of[row->n] = (uint8_t)i;
+		row->end[row->n++] = (uint16_t)(at - row->text);
+	}
+	row->len = (size_t)(at - row->text);
+}
+
+/* Numbers of one digit become part of the text, which is copied up to each longer one. */
+void record_row(struct record *r, struct record_row *row, const uint64_t *values)
+{
+	char *at = room(r, row->len + row->n * (size_t)DIGITS_MAX);
+	size_t begin = 0, done = 0; /* of this key's text; of what was copied */
 
 	if (!at)
 		return;
-	for (; n > 0; n--, keys++, values++, wanted >>= 1)
-		if (wanted & 1)
-			at = write_number(write_key(format, at, keys), *values);
-	r->len = (size_t)(at - r->at);
+	for (unsigned i = 0; i < row->n; begin = row->end[i++]) {
+		uint64_t value = values[row->of[i]];
+		size_t end = row->end[i], len;
+
+		if (value < 10) {
+			row->text[end - 1] = (char)('0' + value);
+			continue;
+		}
+		len = (value == RECORD_ABSENT ? begin : end - 1) - done;
+		memcpy(at, row->text + done, len);
+		at += len;
+		if (value != RECORD_ABSENT)
+			at = digits_put(at, value);
+		done = end;
+	}
+	memcpy(at, row->text + done, row->len - done);
+	r->len = (size_t)(at - r->at) + row->len - done;
 }
 
 bool record_end(struct record *r)

@@ -16,18 +16,15 @@
 
 enum record_format { RECORD_JSON, RECORD_TEXT };
 
-/* A key as each format writes it; of fixed size, so that it is copied by two moves. */
+/* A key as JSON writes it; of fixed size, so that it is copied by a few moves. */
 enum { RECORD_KEY_MAX = 20, RECORD_KEY_ROOM = RECORD_KEY_MAX + 4 };
 struct record_key {
-	size_t len;                       /* of the name */
-	char written[2][RECORD_KEY_ROOM]; /* by enum record_format */
+	size_t len; /* of the name */
+	char json[RECORD_KEY_ROOM];
 };
-#define RECORD_KEY(name)                               \
-	{                                              \
-		sizeof(name) - 1,                      \
-		{                                      \
-			",\"" name "\":", " " name "=" \
-		}                                      \
+#define RECORD_KEY(name)                           \
+	{                                          \
+		sizeof(name) - 1, ",\"" name "\":" \
 	}
 
 struct record {
@@ -44,9 +41,28 @@ void record_begin(struct record *r, char *buf, size_t max, enum record_format fo
         const char *time, const char *event);
 void record_slice(struct record *r, const struct record_key *key, struct slice value);
 void record_text(struct record *r, const struct record_key *key, const char *value);
+/* A value that is known to be bare: letters, digits and ._-/:@%+,[] only. */
+void record_bare(struct record *r, const struct record_key *key, struct slice value);
+/* A number that stands as text: it may have more digits than many a reader keeps of one. */
+void record_id(struct record *r, const struct record_key *key, uint64_t value);
 void record_num(struct record *r, const struct record_key *key, uint64_t value);
-/* Of n keys those whose bit, counted from the least, is set in `wanted`; n <= 64. */
-void record_nums(struct record *r, const struct record_key *keys, const uint64_t *values,
-        unsigned n, uint64_t wanted);
+
+/* Numbers that follow each other, prepared as one text: most of them have one digit, and are
+ * written into it. One that is RECORD_ABSENT is left out. */
+#define RECORD_ABSENT UINT64_MAX
+enum { RECORD_ROW_MAX = 32 };
+struct record_row {
+	unsigned n;
+	size_t len;
+	uint16_t end[RECORD_ROW_MAX]; /* of each key and its one digit */
+	uint8_t of[RECORD_ROW_MAX];   /* which value is the key's */
+	char text[RECORD_ROW_MAX * (RECORD_KEY_ROOM + 1)];
+};
+/* Of n keys, at most RECORD_ROW_MAX, those whose bit is set in `wanted`, counted from the least. */
+void record_row_init(struct record_row *row, enum record_format format,
+        const struct record_key *keys, unsigned n, uint64_t wanted);
+/* One value for each of the n keys. */
+void record_row(struct record *r, struct record_row *row, const uint64_t *values);
+
 /* Ends the line with a line feed. False: it did not fit and is worth nothing. */
 bool record_end(struct record *r);

@@ -41,11 +41,20 @@ static inline void stir(uint64_t v[4], unsigned rounds)
 	}
 }
 
-static void absorb(uint64_t v[4], uint64_t word)
+static inline void absorb(uint64_t v[4], uint64_t word, unsigned rounds)
 {
 	v[3] ^= word;
-	stir(v, 2);
+	stir(v, rounds);
 	v[0] ^= word;
+}
+
+static inline void begin(uint64_t v[4], const uint8_t key[SIPHASH_KEY_LEN])
+{
+	uint64_t k0 = load(key), k1 = load(key + 8);
+	v[0] = k0 ^ UINT64_C(0x736f6d6570736575);
+	v[1] = k1 ^ UINT64_C(0x646f72616e646f6d);
+	v[2] = k0 ^ UINT64_C(0x6c7967656e657261);
+	v[3] = k1 ^ UINT64_C(0x7465646279746573);
 }
 
 /* All but what makes the result. `mark` tells the two forms apart. */
@@ -53,15 +62,12 @@ static inline void digest(uint64_t v[4], const uint8_t key[SIPHASH_KEY_LEN], uin
         const void *bytes, size_t len)
 {
 	const uint8_t *at = bytes;
-	uint64_t k0 = load(key), k1 = load(key + 8);
 	size_t rest = len;
-	v[0] = k0 ^ UINT64_C(0x736f6d6570736575);
-	v[1] = k1 ^ UINT64_C(0x646f72616e646f6d) ^ mark;
-	v[2] = k0 ^ UINT64_C(0x6c7967656e657261);
-	v[3] = k1 ^ UINT64_C(0x7465646279746573);
+	begin(v, key);
+	v[1] ^= mark;
 	for (; rest >= 8; rest -= 8, at += 8)
-		absorb(v, load(at));
-	absorb(v, load_rest(at, rest) | (uint64_t)len << 56);
+		absorb(v, load(at), 2);
+	absorb(v, load_rest(at, rest) | (uint64_t)len << 56, 2);
 }
 
 static inline uint64_t finish(uint64_t v[4])
@@ -76,6 +82,18 @@ uint64_t siphash(const uint8_t key[SIPHASH_KEY_LEN], const void *bytes, size_t l
 	digest(v, key, 0, bytes, len);
 	v[2] ^= 0xff;
 	return finish(v);
+}
+
+uint64_t siphash13_16(const uint8_t key[SIPHASH_KEY_LEN], const uint8_t bytes[16])
+{
+	uint64_t v[4];
+	begin(v, key);
+	absorb(v, load(bytes), 1);
+	absorb(v, load(bytes + 8), 1);
+	absorb(v, UINT64_C(16) << 56, 1);
+	v[2] ^= 0xff;
+	stir(v, 3);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
 void siphash128(uint64_t out[2], const uint8_t key[SIPHASH_KEY_LEN], const void *bytes, size_t len)

@@ -66,6 +66,24 @@ static struct lua_script *add(struct draft *d, struct lua_handlers *h, const str
 	return s;
 }
 
+/* Those of the process, each told of where its key stands. */
+static void add_own(struct draft *d, struct lua_handlers *h, enum lua_script_kind kind,
+        const char *key, const char *path)
+{
+	char why[LUA_WHY_MAX];
+	if (!path || lua_handlers_add(h, kind, path, why))
+		return;
+	for (size_t i = 0; i < d->doc.n; i++) {
+		const struct reader_section *s = d->doc.section[i];
+		const struct reader_entry *e =
+		        strcmp(s->kind, "moongate") == 0 ? reader_find(s, key) : NULL;
+		if (e) {
+			draft_error(d, s, e, "%s", why);
+			return;
+		}
+	}
+}
+
 static void add_scripts(struct draft *d, struct lua_handlers *h)
 {
 	for (size_t i = 0; i < d->route_n; i++) {
@@ -118,7 +136,6 @@ static void check(struct draft *d, struct lua_handlers *h)
 void build_lua(struct draft *d)
 {
 	struct config *c = d->config;
-	char why[LUA_WHY_MAX];
 	struct lua_handlers *was = d->running ? d->running->handlers : NULL;
 	if (d->is_memory || !has_scripts(d) || !is_root_allowed(d))
 		return;
@@ -126,8 +143,10 @@ void build_lua(struct draft *d)
 	build_lua_tls(d, &c->lua);
 	struct lua_handlers *h = lua_handlers_new(&c->lua);
 	add_scripts(d, h);
-	if (!lua_handlers_read(h, why))
-		problem_error(&d->problems, whole(d), "%s", why);
+	const struct lua_settings *own = lua_handlers_settings(h);
+	add_own(d, h, LUA_SCRIPT_INIT, "init", own->init);
+	add_own(d, h, LUA_SCRIPT_INIT_WORKER, "init_worker", own->init_worker);
+	add_own(d, h, LUA_SCRIPT_EXIT_WORKER, "exit_worker", own->exit_worker);
 	if (was && d->problems.errors == 0 && lua_handlers_equal(was, h) &&
 	        !lua_handlers_is_stale(was)) {
 		lua_handlers_unref(h);

@@ -207,9 +207,24 @@ static void check_client_ca(struct draft *d, const struct draft_listener *l)
 	if (ca && !verify)
 		draft_error(d, l->section, ca,
 		        "does nothing: want tls_verify_client = optional or on too");
+	/* Said in so many words: for a time, perhaps. */
+	if (ca && verify && l->tls.verify == TLS_VERIFY_OFF)
+		warn(d, l->section, ca,
+		        "does nothing while tls_verify_client = off, and no client is asked for a "
+		        "certificate: want optional or on, or no tls_client_ca");
 	if (!ca && l->tls.verify != TLS_VERIFY_OFF)
 		draft_error(d, l->section, verify,
 		        "nobody says whom to believe: want tls_client_ca = PATH too");
+}
+
+/* They may have been there before the floor was raised. */
+static void check_ciphers(struct draft *d, const struct draft_listener *l)
+{
+	const struct reader_entry *e = reader_find(l->section, "tls_ciphers");
+	if (e && l->tls.min_version == TLS_FLOOR_1_3 && strcmp(l->tls.ciphers, TLS_CIPHERS) != 0)
+		warn(d, l->section, e,
+		        "does nothing with tls_min_version = 1.3, since it is of TLS 1.2: want "
+		        "tls_ciphersuites, or tls_min_version = 1.2");
 }
 
 static struct tls_server *new_server(struct draft *d, const struct draft_listener *l)
@@ -259,6 +274,7 @@ void build_listener_tls(struct draft *d, struct draft_listener *l, struct proxy_
 	}
 	check_pairs(d, l);
 	check_client_ca(d, l);
+	check_ciphers(d, l);
 	if (d->problems.errors == before && !d->is_memory)
 		make_server(d, l, built);
 }

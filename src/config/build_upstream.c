@@ -25,6 +25,20 @@ static bool has_limit(const struct draft_upstream *u)
 	return u->max_connections != 0;
 }
 
+/* The only place of a server is never a spare connection's. */
+static void check_spare(struct draft *d, const struct draft_upstream *u)
+{
+	bool has_room = u->server_n == 0 || !draft_is_whole(u->section);
+	for (size_t i = 0; i < u->server_n; i++) {
+		uint32_t limit = u->server[i].server.max_connections;
+		has_room = has_room || (limit ? limit : u->max_connections) != 1;
+	}
+	if (!has_room)
+		check_idle(d, u, "spare", "max_connections = 2 or more");
+	if (!reader_find(u->section, "spare"))
+		check_idle(d, u, "spare_idle", "spare");
+}
+
 /* A default that is only written down does no harm. */
 static void check_health(struct draft *d, const struct draft_upstream *u)
 {
@@ -45,8 +59,7 @@ static void check_keys(struct draft *d, const struct draft_upstream *u)
 		check_idle(d, u, "queue", "max_connections");
 	if (u->queue == 0)
 		check_idle(d, u, "queue_timeout", "queue");
-	if (!reader_find(u->section, "spare"))
-		check_idle(d, u, "spare_idle", "spare");
+	check_spare(d, u);
 	check_health(d, u);
 	if (u->max_fails == 0)
 		check_idle(d, u, "fail_timeout", "max_fails");

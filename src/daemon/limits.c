@@ -50,6 +50,17 @@ uint64_t limits_raise_descriptors(void)
 	return limit.rlim_cur;
 }
 
+void limits_raise_stack(void)
+{
+	static const rlim_t wanted = 64 * 1024 * 1024;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_STACK, &limit) < 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	setrlimit(RLIMIT_STACK, &limit);
+}
+
 uint64_t limits_sessions(uint64_t descriptors, unsigned workers, size_t binds)
 {
 	uint64_t own = OWN_PROCESS + (uint64_t)workers * (OWN_WORKER + binds);

@@ -11,6 +11,8 @@
 unsigned limits_processors(void);
 /* Raises RLIMIT_NOFILE as far as allowed; returns it. */
 uint64_t limits_raise_descriptors(void);
+/* As much C stack for this thread as workers have (net/worker.c): scripts are checked on it. */
+void limits_raise_stack(void);
 /* Proxied sessions that so many descriptors serve, two each, after what the process
  * needs itself. */
 uint64_t limits_sessions(uint64_t descriptors, unsigned workers, size_t binds);

@@ -254,6 +254,7 @@ int main(int argc, char **argv)
 
 	tls_memory_init();
 	signals_init();
+	limits_raise_stack();
 	hold_standard_streams();
 	if (!options_parse(&o, argc, argv))
 		return EXIT_USAGE;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "daemon/door.h"
+#include "daemon/exit.h"
 #include "daemon/gate.h"
 #include "daemon/limits.h"
 #include "daemon/say.h"
@@ -445,6 +446,34 @@ static void log_totals(const struct service *s)
 	mem_free(proxies);
 }
 
+/* A script that does not come back is never told that the daemon stops. Nothing that
+ * its worker uses can be freed, so that the process ends here. */
+static _Noreturn void abandon(const struct service_worker *sw, const char *script, uint64_t ms)
+{
+	struct log_line l;
+
+	log_begin(&l, LOG_LEVEL_ERROR, "worker_abandoned");
+	log_unum(&l, "worker", sw->worker->index);
+	log_text(&l, "script", script);
+	log_unum(&l, "ms", ms);
+	log_end(&l);
+	log_stop();
+	_exit(EXIT_FAILED);
+}
+
+static void join(struct service_worker *sw)
+{
+	enum { LOOK_MS = 200, ABANDON_MS = 5000 };
+	const char *script;
+	uint64_t since;
+
+	while (!worker_join_within(sw->worker, LOOK_MS)) {
+		uint64_t ms = sw->lua ? lua_worker_busy_ms(sw->lua, &since, &script) : 0;
+		if (ms > ABANDON_MS)
+			abandon(sw, script, ms);
+	}
+}
+
 void service_stop(struct service *s)
 {
 	bool is_whole = true;
@@ -456,7 +485,7 @@ void service_stop(struct service *s)
 		struct service_worker *sw = &s->workers[i];
 
 		if (sw->is_running)
-			worker_join(sw->worker);
+			join(sw);
 		sw->is_running = false;
 		is_whole = is_whole && sw->worker && sw->proxy;
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "http/writer.h"
 
+#include "base/digits.h"
+
 /* Room for `len` bytes, or NULL. */
 static uint8_t *reserve(struct http_writer *w, size_t len)
 {
@@ -57,30 +59,21 @@ void http_put_field(struct http_writer *w, struct slice name, struct slice value
 	copy(at, SLICE("\r\n"));
 }
 
-enum { DIGITS_MAX = 20 };
-
-/* In decimal; the slice is the end of `digits`. */
-static struct slice in_digits(uint8_t digits[DIGITS_MAX], uint64_t value)
+static struct slice in_digits(char digits[DIGITS_MAX], uint64_t value)
 {
-	size_t at = DIGITS_MAX;
-
-	do {
-		digits[--at] = (uint8_t)('0' + value % 10);
-		value /= 10;
-	} while (value > 0 && at > 0);
-	return slice_of(digits + at, DIGITS_MAX - at);
+	return slice_of(digits, (size_t)(digits_put(digits, value) - digits));
 }
 
 void http_put_digits(struct http_writer *w, uint64_t value)
 {
-	uint8_t digits[DIGITS_MAX];
+	char digits[DIGITS_MAX];
 
 	http_put(w, in_digits(digits, value));
 }
 
 void http_put_number(struct http_writer *w, struct slice name, uint64_t value)
 {
-	uint8_t digits[DIGITS_MAX];
+	char digits[DIGITS_MAX];
 
 	http_put_field(w, name, in_digits(digits, value));
 }

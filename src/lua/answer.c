@@ -26,10 +26,14 @@ struct field {
 	size_t len; /* of all of it */
 };
 
+/* The whole head, our own lines included, is one that can be read: the route's rules do that. */
 enum {
 	HEAD_MAX = HTTP_HEAD_MAX + 2048,
-	SIZE_FIRST = 80 /* what a 101 has */,
-	ANSWER_MAX = HTTP_HEAD_MAX
+	SIZE_FIRST = 80, /* what a 101 has */
+	OWN_LINES = 4,
+	FIELDS_MAX = HTTP_LINES_MAX - OWN_LINES,
+	ANSWER_MAX = HTTP_HEAD_MAX - 1024,
+	BETWEEN = 2, /* `: ` */
 };
 
 /* ---- headers ---- */
@@ -106,8 +110,9 @@ bool lua_answer_add(struct lua_client *c, struct slice name, struct slice value)
 {
 	size_t n = escaped_len(name, true), v = escaped_len(value, false);
 	size_t used = c->answer ? c->answer->len : 0;
-	if (n == 0 || n + v > HTTP_LINE_MAX || used + n + v > ANSWER_MAX ||
-	        !reserve(c, sizeof(struct lengths) + n + v) || c->answer->n == HTTP_LINES_MAX)
+	if (n == 0 || n + BETWEEN + v > HTTP_LINE_MAX || used + n + v > ANSWER_MAX ||
+	        (c->answer && c->answer->n == FIELDS_MAX) ||
+	        !reserve(c, sizeof(struct lengths) + n + v))
 		return false;
 	struct lua_answer *a = c->answer;
 	struct lengths l = {(uint16_t)n, (uint16_t)v};

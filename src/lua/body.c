@@ -9,7 +9,7 @@ struct lua_body *lua_body_of(struct lua_client *c)
 {
 	if (!c->body && (c->body = mem_try(sizeof *c->body))) {
 		*c->body = (struct lua_body){.bytes = NULL};
-		http_body_init(&c->body->parser, lua_client_head(c));
+		http_body_init(&c->body->parser, lua_client_framing(c));
 		c->is_body_done = c->body->parser.done;
 	}
 	return c->body;
@@ -26,7 +26,7 @@ void lua_body_free(struct lua_client *c)
 void lua_body_expect(struct lua_client *c)
 {
 	struct slice line = SLICE("HTTP/1.1 100 Continue\r\n\r\n");
-	const struct http_head *h = lua_client_head(c);
+	const struct http_head *h = lua_client_framing(c);
 	if (h->expects_continue && !c->has_body_begun && c->answer_state == LUA_ANSWER_NONE) {
 		lua_output_put(&c->out, &line, 1);
 		lua_output_flush(&c->out);

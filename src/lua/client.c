@@ -10,6 +10,7 @@
 #include "lua/worker.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <lauxlib.h>
 #include <time.h>
 
@@ -29,18 +30,31 @@ static void finish(struct lua_client *c, enum handler_end end);
 
 /* ---- the head ---- */
 
-/* As the client's bytes, but for blanks that mean nothing; rules may have changed its fields. */
+void lua_client_put_field(struct http_writer *w, const struct http_field *f)
+{
+	if (f->value.at != f->name.at + f->name.len + 1) {
+		http_put_field(w, f->name, f->value);
+		return;
+	}
+	http_put(w, f->name);
+	http_put(w, SLICE(":"));
+	http_put(w, f->value);
+	http_put(w, SLICE("\r\n"));
+}
+
+/* As the client's bytes, but for blanks that mean nothing: never longer than these, so what was
+ * accepted once is again. */
 static uint8_t *copy_head(const struct http_head *h, uint32_t *len)
 {
 	struct http_writer w;
-	uint8_t *copy, buf[HTTP_HEAD_MAX + 64];
+	uint8_t *copy, buf[HTTP_HEAD_MAX];
 	http_writer_init(&w, buf, sizeof buf);
 	http_put(&w, h->method);
 	http_put(&w, SLICE(" "));
 	http_put(&w, h->target);
 	http_put(&w, h->minor ? SLICE(" HTTP/1.1\r\n") : SLICE(" HTTP/1.0\r\n"));
 	for (size_t i = 0; i < h->n; i++)
-		http_put_field(&w, h->field[i].name, h->field[i].value);
+		lua_client_put_field(&w, &h->field[i]);
 	http_put_end(&w);
 	copy = w.overflow ? NULL : mem_try(w.len);
 	if (copy)
@@ -49,13 +63,23 @@ static uint8_t *copy_head(const struct http_head *h, uint32_t *len)
 	return copy;
 }
 
-struct http_head *lua_client_head(struct lua_client *c)
+static struct http_head *parse(struct lua_client *c, const uint8_t *bytes, size_t len)
 {
 	struct http_head *h = &c->vm->worker->head;
 	struct http_scan scan = {0};
-	ssize_t n = http_parse_request(h, &scan, c->head, c->head_len);
+	ssize_t n = http_parse_request(h, &scan, bytes, len);
 	assert(n > 0);
 	return h;
+}
+
+struct http_head *lua_client_head(struct lua_client *c)
+{
+	return parse(c, c->head, c->head_len);
+}
+
+struct http_head *lua_client_framing(struct lua_client *c)
+{
+	return c->original ? parse(c, c->original, c->original_len) : lua_client_head(c);
 }
 
 void lua_client_set_head(struct lua_client *c, uint8_t *bytes, size_t len)
@@ -204,16 +228,25 @@ static void remember(struct session *s, const struct http_head *head)
 
 /* ---- what comes from the client ---- */
 
+/* There was no memory for what came: all is lost. In the midst of Lua, which has asked for bytes,
+ * it finds out when it reads. */
+static void run_out(struct lua_client *c)
+{
+	c->is_failed = true;
+	if (c->vm->worker->is_running)
+		lua_input_end(&c->in, ENOMEM);
+	else
+		lua_request_end(c->request, LUA_FAILED);
+}
+
 static size_t on_bytes(struct session *s, uint8_t *buf, size_t len)
 {
 	struct lua_client *c = handler_kept(s);
 	handler_received(s, len);
 	c->unread = 0;
 	if (!lua_input_serve(&c->in, buf, len)) {
-		if (c->session && c->request) {
-			c->is_failed = true;
-			lua_request_end(c->request, LUA_FAILED);
-		}
+		if (c->session && c->request)
+			run_out(c);
 		return len;
 	}
 	if (c->session && c->request && !c->in.reader && lua_input_is_over(&c->in)) {
@@ -286,7 +319,7 @@ static void finish(struct lua_client *c, enum handler_end end)
 	handler_pause(s, false);
 	c->in.is_paused = false;
 	if (end == HANDLER_KEEP_ALIVE && !c->has_body_begun) {
-		skip = lua_client_head(c);
+		skip = lua_client_framing(c);
 		if (!handler_may_skip(skip))
 			end = HANDLER_CLOSE;
 		if (skip->framing == HTTP_BODY_NONE)

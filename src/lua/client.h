@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct http_writer;
 struct lua_answer;
 struct lua_body;
 struct session;
@@ -75,6 +76,10 @@ extern const struct handler_ops lua_handler_ops;
 /* The head, parsed anew into the worker's scratch: until the next call of this or the
  * next head of any endpoint. */
 struct http_head *lua_client_head(struct lua_client *c);
+/* The same as it came: how the client has framed its body is not the script's to change. */
+struct http_head *lua_client_framing(struct lua_client *c);
+/* A field of it, no longer than it came: a line, and the head, may be at their limits. */
+void lua_client_put_field(struct http_writer *w, const struct http_field *f);
 /* Replaces it with bytes that are whole and parse; taken over (mem_free). */
 void lua_client_set_head(struct lua_client *c, uint8_t *bytes, size_t len);
 

@@ -66,8 +66,15 @@ static int l_resume(lua_State *L)
 		lua_pushfstring(L, "cannot resume %s coroutine", status_of(L, co));
 		return 2;
 	}
-	if (!lua_checkstack(co, args))
+	enum lua_room room = lua_thread_room(co, t->request->vm, args);
+	if (room == LUA_ROOM_TOO_MANY)
 		return luaL_error(L, "too many arguments to resume");
+	if (room == LUA_ROOM_LOST) {
+		lua_settop(co, 0); /* dead */
+		lua_pushboolean(L, 0);
+		lua_pushliteral(L, "stack overflow");
+		return 2;
+	}
 	lua_xmove(L, co, args);
 	return lua_thread_resume(L, co, args);
 }

@@ -15,18 +15,34 @@ static const char meta_name[] = "moongate.frames";
 
 /* ---- life ---- */
 
+void lua_frames_lose(struct lua_wait *w)
+{
+	static struct lua_frames none; /* without a socket */
+	w->owner = &none;
+	lua_wait_hurry(w);
+}
+
 /* A script that tears a socket's table apart may let it go while somebody waits. */
 void lua_frames_forget(struct lua_frames *f)
 {
 	struct lua_socket *s = f->socket;
 	/* After its request's end the connection may be gone, and nobody waits. */
-	if (s->request && s->in && s->in->reader && s->in->reader->owner == f)
+	if (s->request && s->in && s->in->reader && s->in->reader->owner == f) {
+		lua_frames_lose(s->in->reader);
 		s->in->reader = NULL;
+	}
 	if (s->request && s->out)
 		lua_frames_drop_writers(f);
 	lua_message_free(f->message);
 	f->message = NULL;
 	f->socket = NULL;
+}
+
+void lua_frames_renew(struct lua_frames *f)
+{
+	lua_message_free(f->message);
+	f->message = NULL;
+	f->is_answered = false;
 }
 
 bool lua_frames_is(const struct lua_frames *f)
@@ -50,18 +66,19 @@ struct lua_frames *lua_frames_of(lua_State *L, int at)
 	if (f && f->socket)
 		return f;
 	struct lua_socket *s = lua_socket_at(L, at);
-	if (!s || s->frames)
+	if (!s || s->frames || (s->kind != LUA_SOCKET_TCP && s->kind != LUA_SOCKET_RAW))
 		return NULL;
 	lua_pushvalue(L, at);
 	f = lua_newuserdata(L, sizeof *f);
-	*f = (struct lua_frames){.magic = &magic, .socket = s};
-	s->frames = f;
+	*f = (struct lua_frames){.magic = &magic};
 	luaL_getmetatable(L, meta_name);
 	lua_setmetatable(L, -2);
 	lua_pushvalue(L, -2);
 	lua_setfenv(L, -2); /* whoever has the frames has the socket */
 	lua_rawseti(L, -2, LUA_FRAMES_SLOT);
 	lua_pop(L, 1);
+	f->socket = s; /* as the last, for all of that may fail */
+	s->frames = f;
 	return f;
 }
 
@@ -281,7 +298,10 @@ static int push_frame(lua_State *L, struct lua_frames *f, const struct look *k, 
 	/* An error from here on would leave a payload that is unmasked already. */
 	struct lua_vm *vm = f->socket->request->vm;
 	bool is_asked = k->len > SMALL || lua_vm_is_tight(vm);
-	if (is_asked && !lua_vm_make_room(vm, (size_t)k->len + SMALL)) {
+	bool has_room = !is_asked || lua_vm_make_room(vm, (size_t)k->len + SMALL);
+	if (!f->socket) /* the collection has found that nobody has it any more */
+		return lua_frames_fail(L, f, step_words[STEP_PAYLOAD], "closed");
+	if (!has_room) {
 		lua_frames_refuse(f, 1009);
 		return lua_frames_fail(L, f, step_words[STEP_PAYLOAD], "no memory");
 	}
@@ -295,7 +315,8 @@ static int push_frame(lua_State *L, struct lua_frames *f, const struct look *k, 
 	} else {
 		n = push_plain(L, f, k, v);
 	}
-	lua_input_take(f->socket->in, k->want);
+	if (f->socket)
+		lua_input_take(f->socket->in, k->want);
 	return n;
 }
 
@@ -370,6 +391,8 @@ static int on_expired(struct lua_wait *w)
 		return lua_frames_fail(w->L, f, step_words[STEP_FIRST], "closed");
 	struct lua_input *in = f->socket->in;
 	stop_reading(in);
+	if (f->socket->is_read_closed)
+		return lua_frames_fail(w->L, f, step_words[STEP_FIRST], "closed");
 	if (!lua_input_view(in, &at, &n))
 		return lua_frames_fail(w->L, f, step_words[STEP_PAYLOAD], "no memory");
 	look_at(&k, f, at, n);

@@ -43,12 +43,17 @@ struct lua_frames {
 	struct lua_message *message; /* what came of one that is not whole; NULL = none */
 };
 
-/* That of the socket in slot `at`, made when there is none yet. NULL: no native socket. */
+/* That of the socket in slot `at`, made when there is none yet. NULL: no native connection; bodies
+ * and datagrams are none. */
 struct lua_frames *lua_frames_of(lua_State *L, int at);
 /* That in slot `at` itself, or NULL. */
 struct lua_frames *lua_frames_at(lua_State *L, int at);
-/* Its socket is gone. */
+/* Its socket is gone, or it is. */
 void lua_frames_forget(struct lua_frames *f);
+/* Its socket has another connection now: nothing of the one before is left. */
+void lua_frames_renew(struct lua_frames *f);
+/* Who waits by one that is going: it is told in the next turn that it is closed. */
+void lua_frames_lose(struct lua_wait *w);
 /* frames_send.c: nobody waits for its room any more. */
 void lua_frames_drop_writers(struct lua_frames *f);
 bool lua_frames_is_strict(const struct lua_frames *f);

@@ -163,8 +163,11 @@ static void on_drained(struct lua_output *out)
 void lua_frames_drop_writers(struct lua_frames *f)
 {
 	struct lua_output *out = f->socket->out;
-	while (out->writer && out->drained == on_drained)
-		leave(out, out->writer);
+	while (out->writer && out->drained == on_drained) {
+		struct lua_wait *w = out->writer;
+		leave(out, w);
+		lua_frames_lose(w);
+	}
 }
 
 /* Its time begins anew with every part that the peer has taken. */

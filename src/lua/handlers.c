@@ -156,11 +156,13 @@ static char *read_file(const char *path, size_t *len, char why[LUA_WHY_MAX])
 {
 	struct stat st;
 	char words[LOG_ERRNO_MAX], *text = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	errno = fd < 0 ? errno : 0;
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		if (S_ISDIR(st.st_mode))
 			errno = EISDIR;
+		else if (!S_ISREG(st.st_mode))
+			errno = EINVAL;
 		else if (st.st_size > SCRIPT_MAX)
 			errno = EFBIG;
 		else
@@ -218,12 +220,6 @@ struct upstream_group *lua_handlers_group(const struct lua_handlers *h, struct s
 	return NULL;
 }
 
-static bool add_own(
-        struct lua_handlers *h, enum lua_script_kind kind, const char *path, char why[LUA_WHY_MAX])
-{
-	return !path || lua_handlers_add(h, kind, path, why);
-}
-
 void lua_handlers_add_dict(struct lua_handlers *h, const char *name, size_t size)
 {
 	h->dict = mem_resize(h->dict, (h->dict_n + 1) * sizeof h->dict[0]);
@@ -237,14 +233,6 @@ void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L)
 	for (unsigned i = 0; i < h->dict_n; i++)
 		ngx_shared_add(L, h->dict[i].name, h->dict[i].dict);
 	lua_pop(L, 1);
-}
-
-bool lua_handlers_read(struct lua_handlers *h, char why[LUA_WHY_MAX])
-{
-	why[0] = '\0';
-	return add_own(h, LUA_SCRIPT_INIT, h->settings.init, why) &&
-	       add_own(h, LUA_SCRIPT_INIT_WORKER, h->settings.init_worker, why) &&
-	       add_own(h, LUA_SCRIPT_EXIT_WORKER, h->settings.exit_worker, why);
 }
 
 bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX])

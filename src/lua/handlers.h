@@ -72,8 +72,6 @@ struct upstream_group *lua_handlers_group(const struct lua_handlers *h, struct s
 void lua_handlers_add_dict(struct lua_handlers *h, const char *name, size_t size);
 /* Makes the dictionaries known to a new VM, as ngx.shared. */
 void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L);
-/* Reads the files of `init`, `init_worker`, `exit_worker`. False with why. */
-bool lua_handlers_read(struct lua_handlers *h, char why[LUA_WHY_MAX]);
 /* Compiles every script and runs init, in a VM that is then thrown away. False with why:
  * `file:line: what`. */
 bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX]);

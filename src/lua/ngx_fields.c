@@ -14,7 +14,7 @@
 
 static int get_ctx(lua_State *L)
 {
-	struct lua_request *r = lua_request_need(L);
+	struct lua_request *r = lua_request_in(L, ~0U);
 	if (r->ctx == LUA_NOREF) {
 		lua_newtable(L);
 		lua_pushvalue(L, -1);
@@ -27,10 +27,11 @@ static int get_ctx(lua_State *L)
 
 static int set_ctx(lua_State *L)
 {
-	struct lua_request *r = lua_request_need(L);
+	struct lua_request *r = lua_request_in(L, ~0U);
 	luaL_checktype(L, 3, LUA_TTABLE);
 	lua_settop(L, 3);
 	luaL_unref(L, LUA_REGISTRYINDEX, r->ctx);
+	r->ctx = LUA_NOREF; /* the next may raise */
 	r->ctx = luaL_ref(L, LUA_REGISTRYINDEX);
 	return 0;
 }
@@ -76,6 +77,8 @@ static int l_newindex(lua_State *L)
 		return fields[i].set(L);
 	if (i < FIELDS)
 		return luaL_error(L, "attempt to write to ngx.%s", fields[i].name);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 3);
 	lua_rawset(L, 1);
 	return 0;
 }

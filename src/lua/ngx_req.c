@@ -189,6 +189,8 @@ static int l_is_internal(lua_State *L)
 
 /* ---- changing: the head is written anew and read again ---- */
 
+static const char unsound[] = "the request's head would not be sound with this";
+
 struct edit {
 	struct slice method, target;
 	struct slice drop; /* the field that goes; empty: none */
@@ -240,13 +242,13 @@ static int apply(lua_State *L, struct lua_client *c, const struct edit *e)
 	http_put(&w, h->minor ? SLICE(" HTTP/1.1\r\n") : SLICE(" HTTP/1.0\r\n"));
 	for (size_t i = 0; i < h->n; i++)
 		if (e->drop.len == 0 || !slice_equal_nocase(h->field[i].name, e->drop))
-			http_put_field(&w, h->field[i].name, h->field[i].value);
+			lua_client_put_field(&w, &h->field[i]);
 	put_values(L, &w, e);
 	http_put_end(&w);
 	struct http_head parsed;
 	struct http_scan scan = {0};
 	if (w.overflow || http_parse_request(&parsed, &scan, buf, w.len) != (ssize_t)w.len)
-		return luaL_error(L, "the request's head would not be sound with this");
+		return luaL_error(L, unsound);
 	uint8_t *bytes = mem_try(w.len);
 	if (!bytes)
 		return luaL_error(L, "no memory");
@@ -325,6 +327,8 @@ static int set_target(lua_State *L, struct slice path, struct slice query)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	char target[HTTP_TARGET_MAX];
+	if (query.len > 0 && memchr(query.at, '\0', query.len))
+		return luaL_error(L, unsound);
 	int n = snprintf(target, sizeof target, "%.*s%s%.*s", (int)path.len, (const char *)path.at,
 	        query.len > 0 ? "?" : "", (int)query.len, (const char *)query.at);
 	if (n <= 0 || n >= (int)sizeof target)

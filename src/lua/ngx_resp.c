@@ -152,6 +152,11 @@ static int l_add_header(lua_State *L)
 		        "attempt to set ngx.header.HEADER after sending out response headers");
 		return 0;
 	}
+	if (is_single(name)) {
+		set_field(L, c, name, 2);
+		note_type(c, name);
+		return 0;
+	}
 	for (int i = 1; lua_istable(L, 2) && i <= (int)lua_objlen(L, 2); i++) {
 		lua_rawgeti(L, 2, i);
 		add_value(L, c, name, lua_gettop(L));

@@ -22,6 +22,9 @@ static struct semaphore *check(lua_State *L)
 	return luaL_checkudata(L, 1, meta_name);
 }
 
+/* As much as nobody counts to. */
+static const lua_Number most = 1e15;
+
 static int fail(lua_State *L, const char *why)
 {
 	lua_pushnil(L);
@@ -32,10 +35,10 @@ static int fail(lua_State *L, const char *why)
 static int l_new(lua_State *L)
 {
 	lua_Number n = luaL_optnumber(L, 1, 0);
-	if (n < 0)
+	if (!(n >= 0))
 		return luaL_error(L, "no negative number");
 	struct semaphore *s = lua_newuserdata(L, sizeof *s);
-	s->resources = (lua_Integer)n;
+	s->resources = (lua_Integer)(n < most ? n : most);
 	s->waiting = 0;
 	list_init(&s->waiters);
 	luaL_getmetatable(L, meta_name);
@@ -48,6 +51,30 @@ static void leave(struct lua_wait *w)
 	struct semaphore *s = w->owner;
 	list_remove(&w->node);
 	s->waiting--;
+}
+
+static void give_back(struct lua_wait *w);
+
+/* One of the resources is the waiter's: true, and no error. Returns how many those are. */
+static int grant(struct lua_wait *w)
+{
+	leave(w);
+	lua_pushboolean(w->L, 1);
+	lua_pushnil(w->L);
+	lua_wake_granting(w, give_back);
+	return 2;
+}
+
+/* It has ended before it could run: its resource is the next one's. */
+static void give_back(struct lua_wait *w)
+{
+	struct semaphore *s = w->owner;
+	if (list_is_empty(&s->waiters)) {
+		s->resources++;
+		return;
+	}
+	struct lua_wait *next = list_entry(s->waiters.next, struct lua_wait, node);
+	lua_wake_later(next, grant(next));
 }
 
 static int on_expired(struct lua_wait *w)
@@ -69,14 +96,14 @@ static int l_wait(lua_State *L)
 		        L, "API disabled in the context of %s", lua_phase_context(r->phase));
 		return 2;
 	}
-	if (seconds < 0)
+	if (!(seconds >= 0))
 		return luaL_error(L, "no negative number");
 	if (s->resources > 0 && s->waiting == 0) {
 		s->resources--;
 		lua_pushboolean(L, 1);
 		return 1;
 	}
-	uint64_t ms = (uint64_t)(seconds * 1000 + 0.5);
+	uint64_t ms = (uint64_t)((seconds < most ? seconds : most) * 1000 + 0.5);
 	if (ms == 0)
 		return fail(L, "timeout");
 	struct lua_wait *w = lua_wait_begin(L, &wait_ops, s);
@@ -89,15 +116,14 @@ static int l_post(lua_State *L)
 {
 	struct semaphore *s = check(L);
 	lua_Number n = luaL_optnumber(L, 2, 1);
-	if (n < 1)
+	if (!(n >= 1))
 		return luaL_error(L, "positive number required");
-	s->resources += (lua_Integer)n;
+	lua_Number sum = (lua_Number)s->resources + n;
+	s->resources = (lua_Integer)(sum < most ? sum : most);
 	while (s->resources > 0 && !list_is_empty(&s->waiters)) {
 		struct lua_wait *w = list_entry(s->waiters.next, struct lua_wait, node);
 		s->resources--;
-		leave(w);
-		lua_pushboolean(w->L, 1);
-		lua_wake(w, 1);
+		lua_wake(w, grant(w));
 	}
 	lua_pushboolean(L, 1);
 	return 1;

@@ -174,9 +174,9 @@ static const char *words_of(enum shared_result result)
 static int look_up(lua_State *L, bool stale)
 {
 	struct shared_dict *d = dict_at_1(L);
-	struct holding *h = holding_of(L);
 	struct slice key;
 	const char *bad = key_at_2(L, &key);
+	struct holding *h = holding_of(L); /* after the key, whose __tostring may use it */
 
 	if (bad)
 		return refuse(L, bad);

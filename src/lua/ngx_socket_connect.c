@@ -99,6 +99,9 @@ static const char *parse_place(lua_State *L, struct target *to, int n)
 	}
 	if (n < 3 || !lua_isnumber(L, 3))
 		return "missing the port number";
+	if (!ngx_names_is_text(to->host))
+		return lua_pushfstring(
+		        L, "failed to parse host name \"%s\": invalid host", lua_tostring(L, 2));
 	lua_Integer port = lua_tointeger(L, 3);
 	if (port < 0 || port > UINT16_MAX)
 		return lua_pushfstring(L, "bad port number: %d", (int)port);
@@ -310,7 +313,7 @@ static int start(lua_State *L, struct lua_tcp *t, const struct target *to)
 		return n;
 	t->socket.is_connecting = true;
 	t->waiter = lua_wait_begin(L, &connect_ops, t);
-	return lua_wait(L, t->waiter, ms);
+	return ngx_socket_wait(L, t->waiter, ms);
 }
 
 int lua_tcp_connect(lua_State *L)

@@ -14,8 +14,12 @@ bool ngx_names_is_unix(struct slice host)
 bool ngx_names_is_path(struct slice host)
 {
 	size_t max = sizeof((struct sockaddr_un *)0)->sun_path;
-	return host.len > UNIX_LEN && host.len - UNIX_LEN < max &&
-	       memchr(host.at, '\0', host.len) == NULL;
+	return host.len > UNIX_LEN && host.len - UNIX_LEN < max && ngx_names_is_text(host);
+}
+
+bool ngx_names_is_text(struct slice host)
+{
+	return memchr(host.at, '\0', host.len) == NULL;
 }
 
 bool ngx_names_parse(struct address *a, const char *host)

@@ -12,6 +12,8 @@
 /* `unix:` is in front; and a path that fits is behind it. */
 bool ngx_names_is_unix(struct slice host);
 bool ngx_names_is_path(struct slice host);
+/* No NUL is in it. What stands before one is not what the script has looked at. */
+bool ngx_names_is_text(struct slice host);
 /* An address, IPv6 in brackets or without, or a path: with no port. False: it is a name. */
 bool ngx_names_parse(struct address *a, const char *host);
 /* `NAME could not be resolved (3: Host not found)`, in the words of nginx. */

@@ -34,6 +34,7 @@ static size_t strip(uint8_t *at, size_t len)
 static int no_memory(lua_State *L, struct lua_socket *s)
 {
 	s->is_read_closed = true;
+	lua_input_fini(s->in);
 	return ngx_socket_fail(L, "no memory");
 }
 
@@ -143,7 +144,11 @@ static int step(lua_State *L, struct lua_socket *s)
 	case LUA_READ_ALL:
 		break;
 	}
-	return n == 0 && s->in->is_eof ? at_end(L, s, at, len) : n;
+	if (n == 0 && s->in->is_eof)
+		return at_end(L, s, at, len);
+	/* What the script could not be given need not be waited for. */
+	bool is_hopeless = n == 0 && len > LUA_INPUT_MAX && !lua_vm_has_room(L, len);
+	return is_hopeless ? no_memory(L, s) : n;
 }
 
 /* ---- waiting ---- */
@@ -173,6 +178,8 @@ static int on_expired(struct lua_wait *w)
 	uint8_t *at;
 	size_t len;
 	source_of(s)->reader = NULL;
+	if (s->is_read_closed)
+		return ngx_socket_fail(w->L, "closed");
 	lua_socket_log(s, "lua tcp socket read timed out");
 	if (!lua_input_view(s->in, &at, &len))
 		return no_memory(w->L, s);
@@ -198,7 +205,7 @@ int lua_socket_receive(lua_State *L, struct lua_socket *s, const struct lua_read
 		return n;
 	struct lua_wait *w = lua_wait_begin(L, &read_ops, s);
 	lua_input_await(source_of(s), w, on_more);
-	return lua_wait(L, w, lua_socket_read_ms(s));
+	return ngx_socket_wait(L, w, lua_socket_read_ms(s));
 }
 
 /* ---- the methods ---- */

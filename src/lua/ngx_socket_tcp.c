@@ -5,6 +5,7 @@
 #include "lua/ngx_socket_tcp.h"
 
 #include "base/mem.h"
+#include "lua/frames.h"
 #include "lua/ngx.h"
 #include "lua/ngx_socket_names.h"
 #include "lua/vm.h"
@@ -60,6 +61,7 @@ static void on_error(struct lua_tcp *t, struct stream *s, int error)
 		return;
 	t->stream = NULL;
 	stream_free(s, true);
+	keepalive_release(pools_of(t), &t->lease);
 }
 
 static void on_data(struct stream *s, uint8_t *buf, size_t len)
@@ -132,6 +134,8 @@ void lua_tcp_open(struct lua_tcp *t, struct stream *s)
 	t->in = (struct lua_input){.resume = resume_input};
 	t->out = (struct lua_output){.worker = t->socket.request->vm->worker, .stream = s};
 	t->is_open = true;
+	if (t->socket.frames)
+		lua_frames_renew(t->socket.frames);
 	t->socket.is_connecting = false;
 	t->socket.is_read_closed = t->socket.is_write_closed = false;
 }
@@ -192,12 +196,13 @@ static int l_close(lua_State *L)
 {
 	struct lua_tcp *t = lua_tcp_check(L, 1);
 	ngx_socket_need_owner(L, &t->socket);
-	if (t->socket.is_read_closed && t->socket.is_write_closed)
-		return ngx_socket_fail(L, "closed");
+	bool is_over = t->socket.is_read_closed && t->socket.is_write_closed;
 	const char *busy = ngx_socket_busy(&t->socket);
 	if (busy)
-		return ngx_socket_fail(L, busy);
-	lua_tcp_give_up(t);
+		return ngx_socket_fail(L, is_over ? "closed" : busy);
+	lua_tcp_give_up(t); /* also what has ended by itself still has its place in a pool */
+	if (is_over)
+		return ngx_socket_fail(L, "closed");
 	lua_pushinteger(L, 1);
 	return 1;
 }
@@ -290,9 +295,10 @@ static int l_setkeepalive(lua_State *L)
 static int l_bind(lua_State *L)
 {
 	struct lua_tcp *t = lua_tcp_check(L, 1);
-	const char *host = luaL_checkstring(L, 2);
+	struct slice host = lua_check_slice(L, 2);
 	struct address a;
-	if (!ngx_names_parse(&a, host) || a.sa.sa_family == AF_UNIX)
+	if (!ngx_names_is_text(host) || !ngx_names_parse(&a, (const char *)host.at) ||
+	        a.sa.sa_family == AF_UNIX)
 		return ngx_socket_fail(L, "bad address");
 	if (!t->source && !(t->source = mem_try(sizeof *t->source)))
 		return ngx_socket_fail(L, "no memory");

@@ -2,6 +2,7 @@
 
 /* sslhandshake and setclientcert of TCP sockets. */
 
+#include "lua/ngx_socket_names.h"
 #include "lua/ngx_socket_tcp.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
@@ -127,7 +128,8 @@ static int l_handshake(lua_State *L)
 	struct lua_tcp *t = lua_tcp_check(L, 1);
 	if (!t->socket.is_used)
 		return luaL_error(L, "socket is never created nor connected");
-	struct tls_wish wish = {.name = lua_isnoneornil(L, 3) ? NULL : luaL_checkstring(L, 3),
+	struct slice name = lua_isnoneornil(L, 3) ? SLICE("") : lua_check_slice(L, 3);
+	struct tls_wish wish = {.name = lua_isnoneornil(L, 3) ? NULL : (const char *)name.at,
 	        .verify = lua_toboolean(L, 4),
 	        .session = lua_touserdata(L, 2),
 	        .chain = t->chain,
@@ -135,6 +137,8 @@ static int l_handshake(lua_State *L)
 	const char *why = why_not(L, t);
 	if (why)
 		return ngx_socket_fail(L, why);
+	if (name.len > 0 && !ngx_names_is_text(name))
+		return ngx_socket_fail(L, "invalid host");
 	if (stream_is_tls(t->stream))
 		return already(L, t, &wish);
 	if (lua_input_len(&t->in) > 0)
@@ -146,7 +150,7 @@ static int l_handshake(lua_State *L)
 		return ngx_socket_fail(L, "handshake failed");
 	t->socket.is_connecting = true;
 	t->waiter = lua_wait_begin(L, &secure_ops, t);
-	return lua_wait(L, t->waiter, ngx_socket_connect_ms(&t->socket));
+	return ngx_socket_wait(L, t->waiter, ngx_socket_connect_ms(&t->socket));
 }
 
 void lua_tcp_push_sslhandshake(lua_State *L)

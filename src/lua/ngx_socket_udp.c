@@ -150,7 +150,7 @@ static int l_receive(lua_State *L)
 	if (n > 0)
 		return n;
 	u->waiter = lua_wait_begin(L, &receive_ops, u);
-	return lua_wait(L, u->waiter, lua_socket_read_ms(&u->socket));
+	return ngx_socket_wait(L, u->waiter, lua_socket_read_ms(&u->socket));
 }
 
 /* ---- setpeername ---- */
@@ -203,7 +203,7 @@ static int look_up(lua_State *L, struct lua_udp *u, struct slice host)
 	if (!u->resolving)
 		return ngx_socket_fail(L, "no memory");
 	u->waiter = lua_wait_begin(L, &name_ops, u);
-	return lua_wait(L, u->waiter, ngx_socket_connect_ms(&u->socket));
+	return ngx_socket_wait(L, u->waiter, ngx_socket_connect_ms(&u->socket));
 }
 
 /* NULL, or why not. */
@@ -237,19 +237,18 @@ static int l_setpeername(lua_State *L)
 	                                      : parse_port(L, u);
 	if (why)
 		return ngx_socket_fail(L, why);
-	if (is_path && !ngx_names_is_path(slice_of(host, len))) {
+	if (is_path ? !ngx_names_is_path(slice_of(host, len))
+	            : !ngx_names_is_text(slice_of(host, len))) {
 		lua_pushnil(L);
-		lua_pushfstring(L,
-		        "failed to parse host name \"%s\": no path in the unix domain socket",
-		        host);
+		lua_pushfstring(L, "failed to parse host name \"%s\": %s", host,
+		        is_path ? "no path in the unix domain socket" : "invalid host");
 		return 2;
 	}
 	lua_thread_need_yield(L);
 	close_it(u);
 	ngx_socket_own(s, r);
 	s->is_used = true;
-	return ngx_names_parse(&a, host) ? opened(L, u, a)
-	                                 : look_up(L, u, slice_of(host, strlen(host)));
+	return ngx_names_parse(&a, host) ? opened(L, u, a) : look_up(L, u, slice_of(host, len));
 }
 
 /* ---- the others ---- */
@@ -286,8 +285,10 @@ static int l_close(lua_State *L)
 static int l_bind(lua_State *L)
 {
 	struct lua_udp *u = check(L);
+	struct slice host = lua_check_slice(L, 2);
 	struct address a;
-	if (!ngx_names_parse(&a, luaL_checkstring(L, 2)) || a.sa.sa_family == AF_UNIX)
+	if (!ngx_names_is_text(host) || !ngx_names_parse(&a, (const char *)host.at) ||
+	        a.sa.sa_family == AF_UNIX)
 		return ngx_socket_fail(L, "bad address");
 	if (!u->source && !(u->source = mem_try(sizeof *u->source)))
 		return ngx_socket_fail(L, "no memory");

@@ -15,8 +15,12 @@ static int l_spawn(lua_State *L)
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lua_thread_need_yield(L);
 	struct lua_thread *t = lua_thread_new(r, LUA_LIGHT);
-	if (!t || !lua_checkstack(t->L, args + 1))
+	if (!t)
 		return luaL_error(L, "not enough memory");
+	if (lua_thread_room(t->L, r->vm, args + 1) != LUA_ROOM) {
+		lua_thread_kill(t);
+		return luaL_error(L, "too many arguments to spawn");
+	}
 	t->spawner = L;
 	t->is_known = true;
 	lua_xmove(L, t->L, args + 1);
@@ -34,6 +38,9 @@ static struct lua_thread *check_child(lua_State *L, int arg)
 	struct lua_thread *t = lua_thread_at(co);
 	if (lua_thread_is_gone(co))
 		return NULL;
+	/* One that another request has resumed is no parent there. */
+	if (t && t->request != lua_request_of(L))
+		luaL_error(L, "no co ctx found");
 	if (!t || t->kind != LUA_LIGHT)
 		luaL_error(L, "attempt to wait on a coroutine that is not a user thread");
 	if (t->spawner != L)
@@ -41,13 +48,32 @@ static struct lua_thread *check_child(lua_State *L, int arg)
 	return t;
 }
 
+enum { NOTE_AWAITED }; /* how many */
+
+static void await(struct lua_wait *w, struct lua_thread *t)
+{
+	if (t->is_awaited)
+		return;
+	t->is_awaited = true;
+	w->note[NOTE_AWAITED]++;
+	/* To the front, where it is soon found. */
+	list_remove(&t->node);
+	list_append(t->request->threads.next, &t->node);
+}
+
 static void on_wait_cancelled(struct lua_wait *w)
 {
 	struct lua_thread *parent = list_entry(w, struct lua_thread, wait);
-	list_each (it, &parent->request->threads) {
+	struct lua_request *r = parent->request;
+	if (r->is_ended)
+		return; /* so do all */
+	for (struct list *it = r->threads.next; it != &r->threads && w->note[NOTE_AWAITED] > 0;
+	        it = it->next) {
 		struct lua_thread *t = list_entry(it, struct lua_thread, node);
-		if (t->spawner == parent->L)
-			t->is_awaited = false;
+		if (t->spawner != parent->L || !t->is_awaited)
+			continue;
+		t->is_awaited = false;
+		w->note[NOTE_AWAITED]--;
 	}
 }
 
@@ -79,14 +105,18 @@ static int l_wait(lua_State *L)
 		return luaL_error(L, "at least one coroutine should be specified");
 	for (int i = 1; i <= n; i++) {
 		struct lua_thread *t = check_child(L, i);
-		if (!t)
+		if (!t && i == n)
 			return fail(L, "already waited or killed");
-		if (t->state == LUA_ZOMBIE)
+		if (t && t->state == LUA_ZOMBIE)
 			return take_results(L, t);
 	}
 	struct lua_wait *w = lua_wait_begin(L, &wait_ops, NULL);
-	for (int i = 1; i <= n; i++)
-		check_child(L, i)->is_awaited = true;
+	w->note[NOTE_AWAITED] = 0;
+	for (int i = 1; i <= n; i++) {
+		struct lua_thread *t = check_child(L, i);
+		if (t)
+			await(w, t);
+	}
 	return lua_wait(L, w, 0);
 }
 
@@ -106,6 +136,8 @@ static int l_kill(lua_State *L)
 	struct lua_thread *t = lua_thread_at(co);
 	if (lua_thread_is_gone(co))
 		return fail(L, "already waited or killed");
+	if (t && t->request != lua_request_of(L))
+		return luaL_error(L, "no co ctx found");
 	if (!t || t->kind != LUA_LIGHT)
 		return fail(L, "not user thread");
 	/* A parent that its child has resumed would end itself. */

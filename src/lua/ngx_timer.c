@@ -13,6 +13,8 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
+enum { ARGS_MAX = LUAI_MAXCSTACK - 100 }; /* a C function cannot pass on more */
+
 struct lua_timer {
 	struct timer timer;
 	struct list node;   /* vm->timers */
@@ -121,6 +123,7 @@ static int make(lua_State *L, bool is_every)
 	lua_Number delay = luaL_checknumber(L, 1);
 	luaL_argcheck(L, delay >= 0 && delay < 1e10, 1, "invalid delay");
 	luaL_checktype(L, 2, LUA_TFUNCTION);
+	luaL_argcheck(L, lua_gettop(L) <= ARGS_MAX, ARGS_MAX + 1, "too many arguments");
 	uint64_t ms = (uint64_t)(delay * 1000 + 0.5);
 	if (is_every && ms == 0)
 		return luaL_error(L, "delay cannot be zero");

@@ -610,6 +610,25 @@ static void choose_server(lua_State *L, struct lua_client *c, struct slice name)
 	c->server = copy;
 }
 
+/* nil takes the choice back. */
+static void choose(lua_State *L, struct lua_client *c, struct slice name)
+{
+	bool is_nil = lua_isnil(L, 3);
+	if (slice_equal(name, SLICE("upstream"))) {
+		if (is_nil)
+			c->group = NULL;
+		else
+			choose_group(L, c, lua_check_slice(L, 3));
+	} else if (slice_equal(name, SLICE("upstream_server"))) {
+		if (!is_nil) {
+			choose_server(L, c, lua_check_slice(L, 3));
+			return;
+		}
+		mem_free(c->server);
+		c->server = NULL;
+	}
+}
+
 static int set_args(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
@@ -631,12 +650,8 @@ static int l_newindex(lua_State *L)
 		return luaL_error(L, "variable \"%s\" not changeable", lua_tostring(L, 2));
 	if (!lua_isnil(L, 3))
 		args_tostring(L, 3);
-	if (c->request->phase == LUA_PHASE_ACCESS && !lua_isnil(L, 3)) {
-		if (slice_equal(name, SLICE("upstream")))
-			choose_group(L, c, lua_check_slice(L, 3));
-		if (slice_equal(name, SLICE("upstream_server")))
-			choose_server(L, c, lua_check_slice(L, 3));
-	}
+	if (c->request->phase == LUA_PHASE_ACCESS)
+		choose(L, c, name);
 	if (c->vars == LUA_NOREF) {
 		lua_newtable(L);
 		c->vars = luaL_ref(L, LUA_REGISTRYINDEX);

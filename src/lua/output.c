@@ -20,7 +20,7 @@ static void transmit(struct lua_output *out, const struct slice *v, size_t n)
 	if (is_dead(out))
 		return;
 	if (!stream_send(out->stream, v, n) && !out->error)
-		out->error = out->stream->error ? out->stream->error : EPIPE;
+		out->error = stream_error(out->stream) ? stream_error(out->stream) : EPIPE;
 	if (out->session)
 		handler_sent(out->session, bytes);
 }

@@ -94,6 +94,10 @@ void lua_request_free(struct lua_request *r)
 	struct lua_vm *vm = r->vm;
 	assert(r->is_ended && list_is_empty(&r->threads));
 	luaL_unref(vm->L, LUA_REGISTRYINDEX, r->ctx);
+	if (vm->hook_owner == r) {
+		lua_sethook(vm->L, NULL, 0, 0);
+		vm->hook_owner = NULL;
+	}
 	list_remove(&r->node);
 	pool_put(&vm->request_pool, r);
 	lua_vm_unref(vm);

@@ -143,6 +143,13 @@ void ngx_socket_need_owner(lua_State *L, const struct lua_socket *s)
 		luaL_error(L, "bad request");
 }
 
+int ngx_socket_wait(lua_State *L, struct lua_wait *w, uint64_t ms)
+{
+	lua_rawgeti(L, 1, 1);
+	lua_replace(L, 1);
+	return lua_wait(L, w, ms);
+}
+
 const char *ngx_socket_busy(const struct lua_socket *s)
 {
 	if (s->is_connecting)
@@ -275,24 +282,30 @@ static int on_send_expired(struct lua_wait *w)
 {
 	struct lua_socket *s = w->owner;
 	size_t queued = s->out->stream ? s->out->stream->out.bytes : 0;
-	if (queued < s->queued) {
+	if (queued < s->queued && !s->is_write_closed) {
 		s->queued = queued;
 		w->deadline_ms = s->out->worker->worker->now_ms + lua_socket_send_ms(s);
 		return LUA_WAIT_ON;
 	}
 	s->out->writer = NULL;
+	if (s->is_write_closed)
+		return ngx_socket_fail(w->L, "closed");
 	s->is_write_closed = true;
 	lua_socket_log(s, "lua tcp socket write timed out");
 	return ngx_socket_fail(w->L, "timeout");
 }
 
-/* With its reader or writer killed, nobody knows what was read or sent: nothing more will be. At
- * the end of its request it is looked after anyway. */
+/* With its reader or writer killed, nobody knows what was read or sent: nothing more will be, and
+ * the other one need not wait for it. At the end of its request it is looked after anyway. */
 void ngx_socket_killed(struct lua_socket *s)
 {
 	if (!s->request || s->request->is_ended)
 		return;
 	s->is_read_closed = s->is_write_closed = true;
+	if (s->in->reader && s->in->reader->owner == s)
+		lua_wait_hurry(s->in->reader);
+	if (s->out && s->out->writer && s->out->writer->owner == s)
+		lua_wait_hurry(s->out->writer);
 	if (s->kind == LUA_SOCKET_TCP)
 		ngx_tcp_close(s);
 }
@@ -336,7 +349,7 @@ int lua_socket_send(lua_State *L, struct lua_socket *s, const struct slice *v, s
 	s->queued = s->out->stream->out.bytes;
 	s->out->writer = w;
 	s->out->drained = on_drained;
-	return lua_wait(L, w, lua_socket_send_ms(s));
+	return ngx_socket_wait(L, w, lua_socket_send_ms(s));
 }
 
 static int l_send(lua_State *L)

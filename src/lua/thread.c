@@ -24,6 +24,7 @@ enum op {
 enum { STATE_SIZE = 1024 }; /* of a new coroutine, about */
 
 static const char no_yield[] = "attempt to yield across C-call boundary";
+static const char no_room[] = "stack overflow (too many values)";
 
 static struct lua_worker *worker_of(const struct lua_thread *t)
 {
@@ -126,19 +127,32 @@ static void cancel_wait(struct lua_thread *t)
 		ops->cancel(&t->wait);
 }
 
-void lua_thread_kill(struct lua_thread *t)
+static void kill_one(struct lua_thread *t)
 {
 	struct lua_request *r = t->request;
-	if (t->child)
-		lua_thread_kill(t->child);
 	cancel_wait(t);
-	if (t->parent && t->parent->child == t)
+	if (t->state == LUA_READY && t->is_granted)
+		t->wait.lost(&t->wait);
+	if (t->kind == LUA_USER && t->parent && t->parent->child == t)
 		t->parent->child = NULL;
 	bool is_over = t->state == LUA_ZOMBIE || t->state == LUA_DEAD;
 	if (t->kind != LUA_USER && !is_over)
 		r->live--;
 	t->is_known |= !is_over; /* it stands in the middle of something */
 	lua_thread_free(t);
+}
+
+void lua_thread_kill(struct lua_thread *t)
+{
+	struct lua_thread *at = t;
+	while (at->child)
+		at = at->child;
+	while (at != t) {
+		struct lua_thread *parent = at->parent;
+		kill_one(at);
+		at = parent;
+	}
+	kill_one(t);
 }
 
 /* ---- waiting ---- */
@@ -187,6 +201,13 @@ int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
 	return yield_waiting(L);
 }
 
+void lua_wait_hurry(struct lua_wait *w)
+{
+	struct worker *worker = worker_of(list_entry(w, struct lua_thread, wait))->worker;
+	w->deadline_ms = worker->now_ms;
+	worker_timer(worker, &w->timer, w->deadline_ms);
+}
+
 static void make_ready(struct list *queue, struct lua_thread *t, int n)
 {
 	t->state = LUA_READY;
@@ -202,6 +223,12 @@ void lua_wake(struct lua_wait *w, int n)
 	make_ready(&lw->ready, t, n);
 	if (!lw->is_running)
 		lua_run_ready(lw);
+}
+
+void lua_wake_granting(struct lua_wait *w, void (*lost)(struct lua_wait *w))
+{
+	list_entry(w, struct lua_thread, wait)->is_granted = true;
+	w->lost = lost;
 }
 
 static void later(struct lua_thread *t, int n)
@@ -254,13 +281,54 @@ static int switch_to(lua_State *L, enum op op, struct lua_thread *target, int ar
 	return lua_yield(L, keep);
 }
 
+/* ---- values from one coroutine to another ---- */
+
+enum {
+	ROOM_ALWAYS = 16, /* a C function has more than that */
+	ROOM_MAX = LUAI_MAXCSTACK - 2 * ROOM_ALWAYS,
+};
+
+static int l_grow(lua_State *L)
+{
+	luaL_checkstack(L, *(const int *)lua_touserdata(L, 1), "too many values");
+	return 0;
+}
+
+enum lua_room lua_thread_room(lua_State *L, struct lua_vm *vm, int n)
+{
+	unsigned depth = vm->depth;
+	if (n <= ROOM_ALWAYS)
+		return LUA_ROOM;
+	if (lua_gettop(L) + n > ROOM_MAX)
+		return LUA_ROOM_TOO_MANY;
+	vm->depth = 0;
+	int status = lua_cpcall(L, l_grow, &n);
+	vm->depth = depth;
+	return status == 0 ? LUA_ROOM : LUA_ROOM_LOST;
+}
+
 static void run(struct lua_thread *t, int n, const struct lua_thread *until);
+
+/* So much of the C stack is taken that another coroutine, which may take as much again as its own
+ * stack allows, is too much. */
+static bool is_deep(const struct lua_worker *lw)
+{
+	enum { NESTED_MAX = 2 * 1024 * 1024 };
+	const char *here = __builtin_frame_address(0);
+	return lw->stack_top - here > NESTED_MAX;
+}
 
 /* From under a C function that cannot yield: what the child waits for would never come
  * through it, so it must not wait. */
 static int resume_nested(lua_State *L, struct lua_thread *t, struct lua_thread *child, int args)
 {
 	int before = lua_gettop(L);
+	if (is_deep(worker_of(t))) {
+		t->child = NULL;
+		t->state = LUA_RUNNING;
+		lua_thread_free(child);
+		return luaL_error(L, "C stack overflow");
+	}
 	child->is_nested = true;
 	run(child, args, t);
 	return lua_gettop(L) - before;
@@ -305,38 +373,55 @@ int lua_thread_exit(lua_State *L)
 
 /* ---- what a coroutine has come to; each returns who runs next, with *n on its stack ---- */
 
+static struct lua_thread *ended(struct lua_thread *t, int status, int *n);
+
+/* Moves `ok` and what t has on its stack to another thread, which waits for that or runs below it.
+ * Returns how many those are. 0: it has no room for them, and ends with that error. */
+static int hand_over(struct lua_thread *t, struct lua_thread *to, bool ok)
+{
+	bool is_waiting = lua_status(to->L) == LUA_YIELD;
+	int values = lua_gettop(t->L);
+	if (!ok)
+		values = values > 0 ? 1 : 0;
+	enum lua_room room = lua_thread_room(to->L, to->request->vm, values + 1);
+	if (room == LUA_ROOM) {
+		lua_pushboolean(to->L, ok);
+		lua_xmove(t->L, to->L, values);
+	}
+	lua_settop(t->L, 0);
+	if (room == LUA_ROOM)
+		return values + 1;
+	to->is_known = true;
+	if (room == LUA_ROOM_LOST && is_waiting)
+		return 0;
+	if (room == LUA_ROOM_LOST)
+		lua_pop(to->L, 1);
+	lua_pushboolean(to->L, false);
+	lua_pushlstring(to->L, no_room, sizeof no_room - 1);
+	return 2;
+}
+
 /* To whoever resumed it: `ok` and what is on its stack. */
 static struct lua_thread *back_to_parent(struct lua_thread *t, bool ok, int *n)
 {
 	struct lua_thread *parent = t->parent;
-	int values = lua_gettop(t->L);
-	if (!ok)
-		values = values > 0 ? 1 : 0;
-	if (!lua_checkstack(parent->L, values + 1))
-		values = 0;
-	lua_pushboolean(parent->L, ok);
-	lua_xmove(t->L, parent->L, values);
+	*n = hand_over(t, parent, ok);
 	parent->child = NULL;
 	lua_thread_free(t);
-	*n = values + 1;
-	return parent;
+	return *n > 0 ? parent : ended(parent, LUA_ERRRUN, n);
 }
 
 /* The parent, which waits for any of its children, gets the results of this one. */
-static void tell_parent(struct lua_thread *t)
+static struct lua_thread *tell_parent(struct lua_thread *t, int *n)
 {
 	struct lua_thread *parent = lua_thread_of(t->spawner);
-	int values = lua_gettop(t->L);
-	bool ok = !t->has_failed;
-	if (!ok)
-		values = values > 0 ? 1 : 0;
 	cancel_wait(parent);
-	if (!lua_checkstack(parent->L, values + 1))
-		values = 0;
-	lua_pushboolean(parent->L, ok);
-	lua_xmove(t->L, parent->L, values);
+	int values = hand_over(t, parent, !t->has_failed);
 	lua_thread_free(t);
-	make_ready(&worker_of(parent)->ready, parent, values + 1);
+	if (values == 0)
+		return ended(parent, LUA_ERRRUN, n);
+	make_ready(&worker_of(parent)->ready, parent, values);
+	return NULL;
 }
 
 static void log_failure(struct lua_thread *t, int status)
@@ -348,14 +433,14 @@ static void log_failure(struct lua_thread *t, int status)
 	lua_log_failure(t->L, t->kind == LUA_ENTRY ? "entry" : "user", what, lua_error_text(t->L));
 }
 
-static struct lua_thread *end_light(struct lua_thread *t, bool ok)
+static struct lua_thread *end_light(struct lua_thread *t, bool ok, int *n)
 {
 	struct lua_request *r = t->request;
 	t->has_failed = !ok;
 	t->state = LUA_ZOMBIE;
 	r->live--;
 	if (t->is_awaited)
-		tell_parent(t);
+		return tell_parent(t, n);
 	if (r->live == 0)
 		lua_request_end(r, LUA_RETURNED);
 	return NULL;
@@ -380,7 +465,7 @@ static struct lua_thread *ended(struct lua_thread *t, int status, int *n)
 		return back_to_parent(t, ok, n);
 	if (!ok)
 		log_failure(t, status);
-	return t->kind == LUA_LIGHT ? end_light(t, ok) : end_entry(t, ok);
+	return t->kind == LUA_LIGHT ? end_light(t, ok, n) : end_entry(t, ok);
 }
 
 static struct lua_thread *yielded(struct lua_thread *t, int *n)
@@ -432,15 +517,17 @@ static void tell_stall(const struct lua_thread *t, uint64_t ms)
 	log_end(&l);
 }
 
-/* Lua has come back; looks how long that took since it was last looked. */
+/* Lua has come back; looks how long it has run with all that it has switched to. */
 static void look_for_stall(const struct lua_thread *t)
 {
 	struct lua_worker *lw = worker_of(t);
 	uint32_t limit = lua_handlers_settings(t->request->vm->set)->stall_ms;
 	uint64_t now_ms = coarse_ms(), ms = now_ms - lw->run_since_ms;
+	lw->looked_ms = now_ms;
+	if (!limit || ms < limit)
+		return;
+	tell_stall(t, ms);
 	lw->run_since_ms = now_ms;
-	if (limit && ms >= limit)
-		tell_stall(t, ms);
 }
 
 /* Runs t and whatever it switches to, until all of that waits or has ended, or it is
@@ -452,8 +539,11 @@ static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 		t->state = LUA_RUNNING;
 		vm->worker->op = OP_YIELD;
 		vm->worker->running = t->request;
+		lua_State *below = vm->running;
+		vm->running = t->L;
 		lua_vm_enter(vm);
 		int status = lua_resume(t->L, n);
+		vm->running = below;
 		lua_vm_leave(vm, status);
 		look_for_stall(t);
 		t = status == LUA_YIELD ? yielded(t, &n) : ended(t, status, &n);
@@ -462,13 +552,27 @@ static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 		t->state = LUA_RUNNING;
 }
 
+/* Those that wake each other without end leave the others their turn. */
+static bool leave_rest(struct lua_worker *lw, unsigned n)
+{
+	enum { AT_ONCE_MAX = 2000 };
+	if (n < AT_ONCE_MAX || !lw->worker)
+		return false;
+	list_take(&lw->later, &lw->ready);
+	worker_timer(lw->worker, &lw->next_turn, lw->worker->now_ms);
+	return true;
+}
+
 void lua_run_ready(struct lua_worker *lw)
 {
 	lw->is_running = true;
-	lw->run_since_ms = coarse_ms();
-	while (!list_is_empty(&lw->ready)) {
+	lw->stack_top = __builtin_frame_address(0);
+	lw->looked_ms = coarse_ms();
+	for (unsigned n = 0; !list_is_empty(&lw->ready) && !leave_rest(lw, n); n++) {
 		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, ready);
 		list_remove(&t->ready);
+		t->is_granted = false;
+		lw->run_since_ms = lw->looked_ms;
 		atomic_store_explicit(&lw->busy_with,
 		        t->request->script ? t->request->script->path : "", memory_order_relaxed);
 		atomic_store_explicit(&lw->busy_since_ms, lw->run_since_ms, memory_order_relaxed);
@@ -491,10 +595,14 @@ void lua_thread_run_now(struct lua_thread *t, int args)
 {
 	struct lua_worker *lw = worker_of(t);
 	bool was_running = lw->is_running;
+	struct lua_request *below = lw->running;
 	lw->is_running = true;
-	lw->run_since_ms = coarse_ms();
+	if (!was_running)
+		lw->stack_top = __builtin_frame_address(0);
+	lw->run_since_ms = lw->looked_ms = coarse_ms();
 	run(t, args, NULL);
 	lw->is_running = was_running;
+	lw->running = below;
 	if (!was_running)
 		lua_run_ready(lw);
 }
@@ -504,7 +612,7 @@ void lua_thread_run_now(struct lua_thread *t, int args)
 struct slice lua_error_text(lua_State *L)
 {
 	size_t len;
-	if (lua_gettop(L) == 0 || lua_type(L, -1) != LUA_TSTRING)
+	if (lua_gettop(L) == 0 || !lua_isstring(L, -1))
 		return SLICE("unknown reason");
 	const char *text = lua_tolstring(L, -1, &len);
 	return slice_of(text, len);

@@ -70,11 +70,16 @@ struct lua_wait_ops {
 struct lua_wait {
 	const struct lua_wait_ops *ops; /* NULL = it does not wait */
 	lua_State *L;
-	void *owner;          /* whoever is waited for */
-	struct list node;     /* for the owner's queue of waiters */
-	struct timer timer;   /* lazy: it may fire early, or for a wait that is over */
-	uint64_t deadline_ms; /* 0 = none */
-	uint32_t note[2];     /* the owner's own */
+	void *owner;        /* whoever is waited for */
+	struct list node;   /* for the owner's queue of waiters */
+	struct timer timer; /* lazy: it may fire early, or for a wait that is over */
+	union {
+		uint64_t deadline_ms; /* while it waits; 0 = none */
+		/* Of a thread that is_granted: it was ended before it got the results. Must not
+		 * call Lua; may wake others later. */
+		void (*lost)(struct lua_wait *w);
+	};
+	uint32_t note[2]; /* the owner's own */
 };
 
 /* The wait of the coroutine that calls. Raises when it cannot wait here. */
@@ -84,8 +89,12 @@ struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, vo
 int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms);
 /* The same for nothing but the worker's next turn. */
 int lua_wait_turn(lua_State *L, struct lua_wait *w);
+/* Whoever it waits for has no more to give: its time is over in the next turn. Calls no Lua. */
+void lua_wait_hurry(struct lua_wait *w);
 /* It goes on with n results, which are on top of w->L. */
 void lua_wake(struct lua_wait *w, int n);
+/* In front of either: `lost` is called when the results are never seen. */
+void lua_wake_granting(struct lua_wait *w, void (*lost)(struct lua_wait *w));
 /* The same in the worker's next turn. For work that would otherwise never let other
  * connections have their turn. */
 void lua_wake_later(struct lua_wait *w, int n);
@@ -117,6 +126,8 @@ struct lua_thread {
 	uint8_t kind, state;
 	bool is_nested;  /* below a C function that cannot yield: it must not wait */
 	bool has_failed; /* ZOMBIE */
+	bool is_granted; /* READY: what it was woken with is taken back if it ends before, by `lost`
+	                  */
 	bool is_awaited; /* the parent is in ngx.thread.wait() for it */
 	bool is_known;   /* scripts may hold the coroutine: it is not used again */
 };
@@ -162,6 +173,11 @@ int lua_thread_spawn(lua_State *L, struct lua_thread *child, int args);
 int lua_thread_yield(lua_State *L);
 /* Raises when L is not a coroutine that can be switched away from. */
 void lua_thread_need_yield(lua_State *L);
+/* Room for n more values on the stack of a coroutine that waits, runs below this one, or has not
+ * begun. LOST: it has been called too deeply for that. It has the error on top, and if it waited
+ * it can no more be resumed, only end. */
+enum lua_room { LUA_ROOM, LUA_ROOM_TOO_MANY, LUA_ROOM_LOST };
+enum lua_room lua_thread_room(lua_State *L, struct lua_vm *vm, int n);
 /* Frees a zombie that was waited for, or any that is done. */
 void lua_thread_free(struct lua_thread *t);
 /* The same at once, even from a callback of the scheduler: for what must not outlast it. */

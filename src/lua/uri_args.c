@@ -140,6 +140,8 @@ bool uri_args_push(lua_State *L, struct slice text, int max)
 
 	luaL_checkstack(L, 8, NULL);
 	lua_createtable(L, 0, 4);
+	if (text.len == 0)
+		return true;
 	int table = lua_gettop(L);
 	char *room = args_room(L, small, text.len);
 	lua_pushvalue(L, table);

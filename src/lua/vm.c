@@ -21,31 +21,7 @@
 enum {
 	THREADS_PER_SLAB = 64,
 	REQUESTS_PER_SLAB = 64,
-	BIG = 4096, /* from here on it is worth a look at the process' memory */
 };
-
-/* ---- memory ---- */
-
-static bool is_over(const struct lua_vm *vm, size_t more)
-{
-	return vm->memory_max && vm->memory + more > vm->memory_max;
-}
-
-/* LuaJIT's own allocator, counted. Only where an error can be raised may it refuse. */
-static void *allocate(void *ud, void *p, size_t old, size_t size)
-{
-	struct lua_vm *vm = ud;
-	if (size > old && vm->depth > 0 && is_over(vm, size - old)) {
-		vm->is_exhausted = true;
-		return NULL;
-	}
-	void *q = vm->alloc(vm->alloc_ud, p, old, size);
-	if (q || size == 0) {
-		vm->memory += size - old;
-		budget_take((int64_t)size - (int64_t)old);
-	}
-	return q;
-}
 
 static int vm_key; /* its address is the key in the registry */
 
@@ -59,65 +35,6 @@ struct lua_vm *lua_vm_of(lua_State *L)
 	struct lua_vm *vm = lua_touserdata(L, -1);
 	lua_pop(L, 1);
 	return vm;
-}
-
-bool lua_vm_has_room(lua_State *L, size_t bytes)
-{
-	struct lua_vm *vm = lua_vm_of(L);
-	bool is_big = bytes >= BIG;
-	bool has_room = !is_over(vm, bytes) && (!is_big || budget_has(bytes));
-	vm->is_exhausted |= !has_room;
-	return has_room;
-}
-
-static int collect(lua_State *L)
-{
-	lua_gc(L, LUA_GCCOLLECT, 0);
-	return 0;
-}
-
-/* Garbage may be what fills it; and after "not enough memory" the VM is of no use before all
- * that can be freed was. */
-static void collect_all(struct lua_vm *vm)
-{
-	if (vm->is_exhausted)
-		counter_inc(&vm->worker->counters.lua_memory_errors);
-	vm->is_exhausted = false;
-	if (lua_cpcall(vm->L, collect, NULL))
-		lua_pop(vm->L, 1);
-	vm->memory_calm = vm->memory;
-}
-
-bool lua_vm_make_room(struct lua_vm *vm, size_t bytes)
-{
-	if (lua_vm_has_room(vm->L, bytes))
-		return true;
-	if (vm->depth > 0)
-		return false;
-	collect_all(vm);
-	return lua_vm_has_room(vm->L, bytes);
-}
-
-static bool is_nearly_full(const struct lua_vm *vm)
-{
-	size_t max = vm->memory_max;
-	return max && vm->memory > max / 4 * 3 &&
-	       vm->memory > vm->memory_calm +
-	                            (max - (vm->memory_calm < max ? vm->memory_calm : max)) / 2;
-}
-
-void lua_vm_enter(struct lua_vm *vm)
-{
-	vm->depth++;
-}
-
-void lua_vm_leave(struct lua_vm *vm, int status)
-{
-	vm->depth--;
-	if (status == LUA_ERRMEM)
-		vm->is_exhausted = true;
-	if (vm->depth == 0 && (vm->is_exhausted || is_nearly_full(vm)))
-		collect_all(vm);
 }
 
 /* ---- scripts ---- */
@@ -232,6 +149,8 @@ bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_scrip
 static int l_write_global(lua_State *L)
 {
 	struct lua_vm *vm = lua_vm_of(L);
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 3);
 	if (vm->is_ready && lua_type(L, 2) == LUA_TSTRING &&
 	        lua_phase_of(L) != LUA_PHASE_INIT_WORKER)
 		lua_log_global(L, lua_tostring(L, 2));
@@ -294,6 +213,35 @@ static void watch_modules(lua_State *L)
 	lua_pop(L, 2);
 }
 
+/* A hook is the whole VM's; so that nobody else keeps it, it goes with the request that has set it.
+ */
+static int l_set_hook(lua_State *L)
+{
+	struct lua_vm *vm = lua_vm_of(L);
+	struct lua_request *r = lua_request_of(L);
+	bool is_all = r && r->phase & (LUA_PHASE_INIT | LUA_PHASE_INIT_WORKER);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, 0);
+	vm->hook_owner = is_all || !lua_gethook(L) ? NULL : r;
+	return 0;
+}
+
+static void watch_hooks(lua_State *L)
+{
+	lua_getglobal(L, "debug");
+	lua_getfield(L, -1, "sethook");
+	lua_pushcclosure(L, l_set_hook, 1);
+	lua_setfield(L, -2, "sethook");
+	lua_pop(L, 1);
+}
+
+/* LuaJIT's profiler belongs to the process, and its signal may meet any thread. */
+static int l_no_profiler(lua_State *L)
+{
+	return luaL_error(L, "jit.profile cannot be used where workers are threads");
+}
+
 /* `;;` in a path is the default. */
 static void set_path(lua_State *L, const char *field, const char *path)
 {
@@ -322,6 +270,8 @@ static int open_all(lua_State *L)
 	set_path(L, "path", s->package_path);
 	set_path(L, "cpath", s->package_cpath);
 	watch_modules(L);
+	watch_hooks(L);
+	lua_vm_preload(L, "jit.profile", l_no_profiler);
 	make_globals(vm);
 	return 0;
 }
@@ -373,18 +323,6 @@ static int on_panic(lua_State *L)
 	abort();
 }
 
-static void count_allocations(struct lua_vm *vm)
-{
-	vm->alloc = lua_getallocf(vm->L, &vm->alloc_ud);
-	lua_pushlightuserdata(vm->L, &vm_key);
-	lua_pushlightuserdata(vm->L, vm);
-	lua_rawset(vm->L, LUA_REGISTRYINDEX);
-	vm->memory = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 +
-	             (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
-	budget_take((int64_t)vm->memory);
-	lua_setallocf(vm->L, allocate, vm);
-}
-
 static bool set_up(struct lua_vm *vm, char why[LUA_WHY_MAX])
 {
 	lua_vm_enter(vm);
@@ -409,6 +347,7 @@ struct lua_vm *lua_vm_new(struct lua_worker *w, struct lua_handlers *set, char w
 	vm->users = 1;
 	vm->env_meta = LUA_NOREF;
 	vm->memory_max = lua_handlers_settings(set)->memory_max;
+	vm->is_leaving = w->is_exiting;
 	list_init(&vm->timers);
 	list_init(&vm->requests);
 	list_append(&w->vms, &vm->node);
@@ -419,7 +358,10 @@ struct lua_vm *lua_vm_new(struct lua_worker *w, struct lua_handlers *set, char w
 	snprintf(why, LUA_WHY_MAX, "out of memory");
 	if (vm->L) {
 		lua_atpanic(vm->L, on_panic);
-		count_allocations(vm);
+		lua_pushlightuserdata(vm->L, &vm_key);
+		lua_pushlightuserdata(vm->L, vm);
+		lua_rawset(vm->L, LUA_REGISTRYINDEX);
+		lua_vm_count(vm);
 	}
 	if (!vm->L || !set_up(vm, why)) {
 		lua_vm_unref(vm);

@@ -36,8 +36,10 @@ struct lua_vm {
 	int frame_types[16]; /* references to the names of frames' types, by opcode (frames.c) */
 	unsigned depth;      /* of protected calls: only in them may memory be refused */
 	bool is_exhausted;   /* it was: a full collection is due */
-	bool is_leaving;     /* replaced or stopping: timers are premature, new ones refused */
-	bool is_ready;       /* init has run */
+	lua_State *running;  /* the coroutine on top of the C stack, or NULL */
+	struct lua_request *hook_owner; /* who has called debug.sethook(); NULL: nobody, or init */
+	bool is_leaving; /* replaced or stopping: timers are premature, new ones refused */
+	bool is_ready;   /* init has run */
 	size_t memory, memory_max,
 	        memory_calm; /* calm: what was left by the last full collection */
 	struct pool thread_pool, request_pool, client_pool;
@@ -65,6 +67,8 @@ static inline bool lua_vm_is_tight(const struct lua_vm *vm)
 }
 /* The same, and makes room by a full collection if that is what it takes and no Lua runs. */
 bool lua_vm_make_room(struct lua_vm *vm, size_t bytes);
+/* Counts its memory from now on, and limits it. */
+void lua_vm_count(struct lua_vm *vm);
 /* Around every lua_resume() and lua_pcall(). */
 void lua_vm_enter(struct lua_vm *vm);
 void lua_vm_leave(struct lua_vm *vm, int status);

@@ -117,13 +117,29 @@ static void run_own(struct lua_vm *vm, enum lua_script_kind kind, enum lua_phase
 	lua_request_start(r, s);
 }
 
-static void leave(struct lua_worker *lw)
+/* One that has not left yet; without a code cache there may be many. */
+static struct lua_vm *one_to_leave(const struct lua_worker *lw, const struct lua_vm *stays)
+{
+	list_each (it, &lw->vms) {
+		struct lua_vm *vm = list_entry(it, struct lua_vm, node);
+		if (vm != stays && !vm->is_leaving)
+			return vm;
+	}
+	return NULL;
+}
+
+static void leave_all(struct lua_worker *lw, const struct lua_vm *stays)
+{
+	struct lua_vm *vm;
+	while ((vm = one_to_leave(lw, stays)))
+		ngx_timer_leave(vm);
+}
+
+static void leave(struct lua_worker *lw, const struct lua_vm *next)
 {
 	struct lua_vm *vm = lw->vm;
 	lw->vm = NULL;
-	if (!vm)
-		return;
-	ngx_timer_leave(vm);
+	leave_all(lw, next);
 	lua_vm_unref(vm);
 }
 
@@ -136,7 +152,7 @@ bool lua_worker_use(struct lua_worker *lw, struct lua_handlers *set, char why[LU
 	if (is_wanted && !(vm = lua_vm_new(lw, set, why)))
 		return false;
 	struct lua_handlers *old = lw->set;
-	leave(lw);
+	leave(lw, vm);
 	lw->vm = vm;
 	lw->set = is_wanted ? lua_handlers_ref(set) : NULL;
 	lua_handlers_unref(old);
@@ -166,10 +182,7 @@ struct lua_vm *lua_worker_vm(struct lua_worker *lw, struct lua_handlers *set)
 void lua_worker_stop(struct lua_worker *lw)
 {
 	lw->is_exiting = true;
-	list_each (it, &lw->vms)
-		list_entry(it, struct lua_vm, node)->is_leaving = true;
-	if (lw->vm)
-		ngx_timer_leave(lw->vm);
+	leave_all(lw, NULL);
 	keepalive_stop(lw->pools);
 }
 
@@ -179,7 +192,7 @@ void lua_worker_end(struct lua_worker *lw)
 	if (lw->vm)
 		run_own(lw->vm, LUA_SCRIPT_EXIT_WORKER, LUA_PHASE_EXIT_WORKER);
 	lw->is_exiting = true;
-	leave(lw);
+	leave(lw, NULL);
 	ngx_timer_abort(lw);
 	lua_input_drop_spare();
 	lua_handlers_unref(lw->set);

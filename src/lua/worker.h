@@ -49,6 +49,7 @@ struct lua_worker {
 	int args;                    /* that are on the target's stack */
 	uint8_t op;                  /* of the switch (thread.c) */
 	bool is_running;             /* Lua is on the C stack */
+	const char *stack_top;       /* of the C stack, where it began */
 	char *last_error; /* LUA_WHY_MAX bytes: where init's error goes; NULL = to the log */
 	uint64_t wall_ms, wall_at_ms; /* wall time, and the worker's clock when it was read */
 	bool is_exiting;              /* ngx.worker.exiting() */
@@ -66,8 +67,9 @@ struct lua_worker {
 	uint8_t *datagram;       /* room for one, once it was needed */
 	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */
 	struct lua_counters counters;
-	unsigned workers;      /* of the process */
-	uint64_t run_since_ms; /* when Lua was last given the worker, on the clock below */
+	unsigned workers; /* of the process */
+	/* When Lua was last given the worker, and was last looked at, on the clock below. */
+	uint64_t run_since_ms, looked_ms;
 	/* For the control thread: since when (monotonic ms; 0 = no Lua runs), and in what. */
 	_Atomic uint64_t busy_since_ms;
 	_Atomic(const char *) busy_with;

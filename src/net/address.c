@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "net/address.h"
 
+#include "base/digits.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -91,32 +93,16 @@ bool address_parse(struct address *a, const char *text)
 	return ok;
 }
 
-/* Both return their end. Every request to an upstream tells the client's address, and the C
+/* Returns its end. Every request to an upstream tells the client's address, and the C
  * library takes thirty times as long. */
 
 static char *put_ipv4(char *out, const uint8_t *ip)
 {
 	for (int i = 0; i < 4; i++) {
-		if (ip[i] >= 100)
-			*out++ = (char)('0' + ip[i] / 100);
-		if (ip[i] >= 10)
-			*out++ = (char)('0' + ip[i] / 10 % 10);
-		*out++ = (char)('0' + ip[i] % 10);
+		out = digits_put(out, ip[i]);
 		*out++ = '.';
 	}
 	return out - 1;
-}
-
-static char *put_port(char *out, unsigned port)
-{
-	char digits[5];
-	size_t at = sizeof(digits);
-	do {
-		digits[--at] = (char)('0' + port % 10);
-		port /= 10;
-	} while (port > 0 && at > 0);
-	memcpy(out, digits + at, sizeof(digits) - at);
-	return out + sizeof(digits) - at;
 }
 
 static const char *inet_text(char *out, int family, const void *ip, unsigned port)
@@ -125,7 +111,7 @@ static const char *inet_text(char *out, int family, const void *ip, unsigned por
 	if (family == AF_INET) {
 		char *end = put_ipv4(out, ip);
 		*end++ = ':';
-		*put_port(end, port) = '\0';
+		*digits_put(end, port) = '\0';
 	} else {
 		inet_ntop(family, ip, host, sizeof(host));
 		snprintf(out, ADDRESS_TEXT_MAX, "[%s]:%u", host, port);

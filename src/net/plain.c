@@ -21,9 +21,11 @@
  * - libevent turns EPOLLERR into EV_READ | EV_WRITE, without EV_CLOSED, which is also
  *   what bytes alone look like. A reset that came with bytes in one edge is therefore
  *   not seen after a short receive. Such a stream is `doubtful` until a later send
- *   works or a sweep, once a second over all that are, has received once more. */
+ *   works or a sweep, once a second over all that are, has received once more. It spares those
+ *   whose doubt is of the same second: of busy streams half are always doubtful, each for
+ *   a moment. Sweeps are late in a second, so that most doubts of it are resolved by then. */
 
-enum { SWEEP_MS = 1000, IOV_MAX_OUT = 64, STREAMS_PER_SLAB = 256 };
+enum { SWEEP_LATE_MS = 900, IOV_MAX_OUT = 64, STREAMS_PER_SLAB = 256 };
 
 /* What a connection takes of memory in the kernel (socket, file, inode, watch) and in
  * libevent; its buffers not counted. */
@@ -72,17 +74,29 @@ static void fail(struct stream *s, int error)
 	stream_fail(s, error);
 }
 
+static uint16_t second(const struct worker *w)
+{
+	return (uint16_t)(w->now_ms / 1000);
+}
+
+static void set_sweep(struct worker *w)
+{
+	uint64_t next_s = w->now_ms / 1000 + 1;
+	worker_timer(w, &w->priv->sweep, next_s * 1000 + SWEEP_LATE_MS);
+}
+
 /* The kernel holds no more bytes, but possibly a reset. */
 static void doubt(struct stream *s)
 {
-	struct worker_private *p = s->worker->priv;
+	struct worker *w = s->worker;
 
 	set(s, STREAM_DOUBTFUL);
+	s->doubt_s = second(w);
 	if (!list_is_empty(&s->ready))
 		return;
-	list_append(&p->doubtful, &s->ready);
-	if (!timer_is_set(&p->sweep))
-		worker_timer(s->worker, &p->sweep, s->worker->now_ms + SWEEP_MS);
+	list_append(&w->priv->doubtful, &s->ready);
+	if (!timer_is_set(&w->priv->sweep))
+		set_sweep(w);
 }
 
 static size_t receive_size(void)
@@ -367,24 +381,38 @@ static void plain_wake(struct stream *s)
 		read_once(s);
 }
 
-/* One more receive for each doubtful stream; a paused one is only asked. */
+/* One more receive; a paused stream is only asked. */
+static void resolve(struct stream *s)
+{
+	if (!(s->flags & STREAM_PAUSED)) {
+		stream_make_ready(s);
+		return;
+	}
+	int error = sys_socket_error(fd_of(s));
+	if (error)
+		fail(s, error);
+}
+
+/* All doubtful streams, those of this second excepted. Whoever has doubted in it stays in the
+ * list, so that of busy streams nothing is written, and they keep the order in which they came,
+ * which is nearly that in memory. */
 void plain_sweep(struct timer *t)
 {
 	struct worker_private *p = list_entry(t, struct worker_private, sweep);
+	struct worker *w = NULL;
 
-	while (!list_is_empty(&p->doubtful)) {
-		struct stream *s = list_entry(p->doubtful.next, struct stream, ready);
-		list_remove(&s->ready);
-		if (!(s->flags & STREAM_DOUBTFUL))
+	for (struct list *next, *it = p->doubtful.next; it != &p->doubtful; it = next) {
+		struct stream *s = list_entry(it, struct stream, ready);
+		next = it->next;
+		w = s->worker;
+		if (s->doubt_s == second(w))
 			continue;
-		if (!(s->flags & STREAM_PAUSED)) {
-			stream_make_ready(s);
-			continue;
-		}
-		int error = sys_socket_error(fd_of(s));
-		if (error)
-			fail(s, error);
+		list_remove(it);
+		if (s->flags & STREAM_DOUBTFUL)
+			resolve(s);
 	}
+	if (!list_is_empty(&p->doubtful))
+		set_sweep(w);
 }
 
 static void free_plain(struct retired *r)

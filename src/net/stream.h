@@ -94,13 +94,16 @@ enum {
 enum { STREAM_CHUNKS = 2, STREAM_SHORT_READ = 8000 };
 
 struct stream {
-	struct list ready;            /* on worker->ready, or on the list of doubtful ones */
 	uint32_t high_mark, low_mark; /* bytes of `out` */
 	struct queue out;
-	/* With the queue's length all that a message touches. */
+	/* From the queue's length on all that a message touches. */
 	uint32_t progress_s; /* second of the worker's clock when the queue last shrank or began */
 	uint16_t flags;
-	uint16_t error; /* errno, once FAILED */
+	union {
+		uint16_t error;   /* errno, once FAILED */
+		uint16_t doubt_s; /* before: second in which it became DOUBTFUL */
+	};
+	struct list ready; /* on worker->ready, or on the list of doubtful ones */
 	const struct stream_ops *ops;
 	const struct stream_events *events;
 	void *owner;
@@ -155,6 +158,11 @@ static inline bool stream_peer_closed(const struct stream *s)
 static inline bool stream_is_quiet(struct stream *s)
 {
 	return !stream_peer_closed(s) && (!s->ops->is_quiet || s->ops->is_quiet(s));
+}
+/* The errno of its failure; 0 = it has not failed. */
+static inline int stream_error(const struct stream *s)
+{
+	return s->flags & STREAM_FAILED ? s->error : 0;
 }
 /* While memory is short a queue holds no more than what one read brings. */
 static inline bool stream_is_over(const struct stream *s)

@@ -27,6 +27,9 @@ int sys_setsockopt(int fd, int level, int name, int value);
 int sys_socket_error(int fd); /* SO_ERROR, which this clears */
 int sys_open(const char *path, int flags, mode_t mode);
 int sys_eventfd(void);
+/* At most so many events come of one wait, of libevent's too (sys.c; under sanitizers as many
+ * as it asks for). */
+enum { SYS_EVENTS_MAX = 128 };
 void sys_close(int fd);
 /* Closes with a reset instead of a FIN (SO_LINGER 0). */
 void sys_close_reset(int fd);

@@ -341,6 +341,20 @@ static void *run(void *arg)
 	return NULL;
 }
 
+/* Lua that calls itself through C functions needs so much before its own limit ends it. It is
+ * address space until it is used. */
+enum { STACK_SIZE = 64 * 1024 * 1024 };
+
+static int create_thread(pthread_t *thread, struct worker *w)
+{
+	pthread_attr_t attr;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	int error = pthread_create(thread, &attr, run, w);
+	pthread_attr_destroy(&attr);
+	return error;
+}
+
 /* Signals are the control thread's: the new thread inherits a mask that blocks all. */
 bool worker_start(struct worker *w, worker_fn first, worker_fn last, void *arg)
 {
@@ -356,7 +370,7 @@ bool worker_start(struct worker *w, worker_fn first, worker_fn last, void *arg)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int error = fault_next("thread");
 	if (!error)
-		error = pthread_create(&p->thread, NULL, run, w);
+		error = create_thread(&p->thread, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error) {
 		errno = error;
@@ -376,6 +390,20 @@ void worker_stop(struct worker *w)
 void worker_join(struct worker *w)
 {
 	pthread_join(w->priv->thread, NULL);
+}
+
+bool worker_join_within(struct worker *w, uint32_t ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	return pthread_timedjoin_np(w->priv->thread, NULL, &until) == 0;
 }
 
 void worker_send(struct worker *w, struct worker_message *m)

@@ -94,6 +94,8 @@ void worker_set_time(struct worker *w, uint64_t now_ms);
 /* Asks the loop to end after its turn. Any thread. */
 void worker_stop(struct worker *w);
 void worker_join(struct worker *w);
+/* The same, if it ends within that time. */
+bool worker_join_within(struct worker *w, uint32_t ms);
 
 /* Runs fn(w, arg) on the worker's thread, in order. Any thread. False when
  * memory is short. What is posted before worker_stop() is run before the loop ends;

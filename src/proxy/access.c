@@ -1,67 +1,111 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/access.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "http/head.h"
-#include "net/tls_stream.h"
-#include "proxy/headers.h"
-#include "proxy/note.h"
 #include "proxy/opening.h"
 #include "proxy/session.h"
-#include "upstream/group.h"
 #include "upstream/state.h"
 
-#include <assert.h>
 #include <stdio.h>
 
-enum { REASON_MAX = 128, NAME_MAX_LEN = 300 };
+enum { SLAB = 32 * 1024 };
+_Static_assert(ACCESS_HOST_MAX < 1 << 9 && HTTP_TARGET_MAX < 1 << 14 &&
+                       ACCESS_ORIGIN_MAX < 1 << 10 && HTTP_METHOD_MAX < 1 << 6,
+        "lengths fit into their bits");
 
-struct access_words {
-	char reason[REASON_MAX];   /* why the request was refused; empty = it was not */
-	char server[NAME_MAX_LEN]; /* the last one, which was left; empty = none */
-	uint8_t close_len[2];
-	uint8_t close[2][WS_CONTROL_MAX]; /* the reasons of close frames, by who sent them */
-};
+/* ---- memory ---- */
 
-struct access_tls {
-	struct tls_info info; /* its slices lie in `bytes` */
-	uint8_t bytes[];
-};
-
-#define ACCESS_KEY(name) RECORD_KEY(#name),
-static const struct record_key keys[] = {ACCESS_FIELDS(ACCESS_KEY)};
-
-enum access_field access_field_of(struct slice name)
+static size_t pooled_size(unsigned i)
 {
-	for (unsigned i = 0; i < ACCESS_FIELD_N; i++)
-		if (slice_equal(slice_of(keys[i].written[RECORD_TEXT] + 1, keys[i].len), name))
-			return (enum access_field)i;
-	return ACCESS_FIELD_N;
+	return sizeof(struct access) + 8 * i;
 }
 
-static bool is_wanted(const struct session *s, enum access_field f)
+struct access_store *access_store_new(void)
 {
-	return s->proxy->access.fields >> f & 1;
+	struct access_store *st = mem_new(sizeof *st);
+	for (unsigned i = 0; i < ACCESS_POOLS; i++)
+		pool_init(&st->pool[i], pooled_size(i), SLAB / pooled_size(i));
+	return st;
 }
 
-/* ---- what is kept ---- */
-
-static void clear(struct session *s)
+void access_store_free(struct access_store *st)
 {
-	if (s->access) {
-		mem_free(s->access->words);
-		mem_free(s->access->tls);
-	}
-	mem_free(s->access);
-	s->access = NULL;
+	for (unsigned i = 0; st && i < ACCESS_POOLS; i++)
+		pool_fini(&st->pool[i]);
+	mem_free(st);
+}
+
+/* The pool for one with so many bytes of a request; NULL = it is too large for them. */
+static struct pool *pool_for(const struct session *s, size_t bytes)
+{
+	size_t i = (bytes + 7) / 8;
+	return i < ACCESS_POOLS ? &s->proxy->access_store->pool[i] : NULL;
+}
+
+static size_t kept(const struct access *a)
+{
+	return (size_t)a->method_len + a->host_len + a->target_len + a->origin_len;
+}
+
+static void free_more(struct access_more *m)
+{
+	if (!m)
+		return;
+	mem_free(m->words);
+	mem_free(m->tls);
+	mem_free(m);
 }
 
 void access_free(struct session *s)
 {
-	clear(s);
+	struct access *a = s->access;
+	if (!a)
+		return;
+	struct pool *pool = pool_for(s, kept(a));
+	free_more(a->more);
+	if (pool)
+		pool_put(pool, a);
+	else
+		mem_free(a);
+	s->access = NULL;
 }
+
+/* A time as it is kept: one more. */
+static uint32_t plus_one(uint64_t ms)
+{
+	return ms < ACCESS_MS_MAX ? (uint32_t)ms + 1 : ACCESS_MS_MAX;
+}
+
+static struct access *make(struct session *s, size_t bytes)
+{
+	struct pool *pool = pool_for(s, bytes);
+	struct access *a = pool ? pool_get(pool) : mem_try(sizeof *a + bytes);
+	if (!a)
+		return NULL;
+	*a = (struct access){.begun_ms = session_age_ms(s), .is_first = s->status == 0};
+	s->access = a;
+	return a;
+}
+
+static struct access_more *more_of(struct access *a)
+{
+	if (!a->more && (a->more = mem_try(sizeof *a->more)))
+		*a->more = (struct access_more){.words = NULL};
+	return a->more;
+}
+
+static struct access_words *words_of(struct access *a)
+{
+	struct access_more *m = more_of(a);
+	if (!m)
+		return NULL;
+	if (!m->words && (m->words = mem_try(sizeof *m->words)))
+		*m->words = (struct access_words){.reason = ""};
+	return m->words;
+}
+
+/* ---- the request ---- */
 
 static struct slice front(struct slice v, size_t max)
 {
@@ -70,23 +114,7 @@ static struct slice front(struct slice v, size_t max)
 
 static struct slice if_wanted(const struct session *s, enum access_field f, struct slice v)
 {
-	return is_wanted(s, f) ? v : SLICE("");
-}
-
-static uint32_t since_start(const struct session *s)
-{
-	uint64_t ms = session_clock(s) - s->start_ms;
-	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX - 1;
-}
-
-static struct access *make(struct session *s, size_t bytes)
-{
-	struct access *a = mem_try(sizeof *a + bytes);
-	if (!a)
-		return NULL;
-	*a = (struct access){.begun_ms = since_start(s), .is_first = s->status == 0};
-	s->access = a;
-	return a;
+	return s->proxy->access.fields >> f & 1 ? v : SLICE("");
 }
 
 static uint8_t *keep(uint8_t *at, struct slice v)
@@ -118,37 +146,39 @@ static struct access_tls *copy_tls(const struct tls_info *info)
 	return t;
 }
 
+static void note_tls(struct session *s)
+{
+	struct tls_info tls;
+	if (tls_describe(s->side[CLIENT].ep.stream, &tls) && more_of(s->access))
+		s->access->more->tls = copy_tls(&tls);
+}
+
 void access_begin(struct session *s, const struct http_head *head)
 {
 	if (!s->proxy->access.is_on)
 		return;
 	const struct http_field *f = http_find(head, HTTP_ORIGIN);
-	struct slice method = if_wanted(s, ACCESS_method, front(head->method, HTTP_METHOD_MAX)),
+	bool is_get = slice_equal(head->method, SLICE("GET"));
+	struct slice method = is_get ? SLICE("")
+	                             : if_wanted(s, ACCESS_method,
+	                                       front(head->method, HTTP_METHOD_MAX)),
 	             host = if_wanted(s, ACCESS_host,
 	                     front(head->authority.len > 0 ? head->authority : head->host,
 	                             ACCESS_HOST_MAX)),
 	             target = if_wanted(s, ACCESS_target, front(head->target, HTTP_TARGET_MAX)),
 	             origin = if_wanted(
 	                     s, ACCESS_origin, front(f ? f->value : SLICE(""), ACCESS_ORIGIN_MAX));
-	clear(s);
+	access_free(s);
 	struct access *a = make(s, method.len + host.len + target.len + origin.len);
 	if (!a)
 		return;
-	a->method_len = (uint8_t)method.len;
-	a->host_len = (uint16_t)host.len;
-	a->target_len = (uint16_t)target.len;
-	a->origin_len = (uint16_t)origin.len;
+	a->is_get = is_get;
+	a->method_len = method.len & 0x3f;
+	a->host_len = host.len & 0x1ff;
+	a->target_len = target.len & 0x3fff;
+	a->origin_len = origin.len & 0x3ff;
 	keep(keep(keep(keep(a->bytes, method), host), target), origin);
-	struct tls_info tls;
-	if (tls_describe(s->side[CLIENT].ep.stream, &tls))
-		a->tls = copy_tls(&tls);
-}
-
-static struct access_words *words_of(struct access *a)
-{
-	if (!a->words && (a->words = mem_try(sizeof *a->words)))
-		*a->words = (struct access_words){.reason = ""};
-	return a->words;
+	note_tls(s);
 }
 
 void access_refused(struct session *s, const char *reason)
@@ -164,7 +194,7 @@ void access_answered(struct session *s)
 {
 	struct access *a = s->access;
 	if (a && a->handshake_ms == 0)
-		a->handshake_ms = since_start(s) - a->begun_ms + 1;
+		a->handshake_ms = plus_one(session_age_ms(s) - a->begun_ms) & ACCESS_MS_MAX;
 }
 
 void access_picked(struct session *s)
@@ -176,7 +206,8 @@ void access_picked(struct session *s)
 void access_connected(struct session *s)
 {
 	if (s->access)
-		s->access->connect_ms = (uint32_t)(session_clock(s) - s->opening->picked_ms) + 1;
+		s->access->connect_ms =
+		        plus_one(session_clock(s) - s->opening->picked_ms) & ACCESS_MS_MAX;
 }
 
 void access_left_server(struct session *s)
@@ -191,321 +222,113 @@ void access_left_server(struct session *s)
 void access_own_pong(struct session *s)
 {
 	if (s->access && s->ping_ms)
-		s->access->rtt_ms = (uint32_t)(session_clock(s) - s->ping_ms) + 1;
+		s->access->rtt_ms = plus_one(session_clock(s) - s->ping_ms) & ACCESS_MS_MAX;
 }
+
+/* ---- frames ---- */
 
 static void keep_close(struct access *a, unsigned side, const struct ws_run *run)
 {
-	a->close_bytes[side] = run->control_len;
-	if (run->payload_len <= 2 || !words_of(a))
+	bool has_code = run->payload_len >= 2;
+	a->closes = (a->closes | (has_code ? 3U : 1U) << 2 * side) & 0xf;
+	if (run->payload_len <= 2)
 		return;
-	a->words->close_len[side] = (uint8_t)(run->payload_len - 2);
-	memcpy(a->words->close[side], run->payload + 2, run->payload_len - 2U);
+	struct access_words *w = words_of(a);
+	if (!w)
+		return;
+	w->close_len[side] = (uint8_t)(run->payload_len - 2);
+	memcpy(w->close[side], run->payload + 2, run->payload_len - 2U);
 }
 
-void access_control(struct access *a, unsigned side, const struct ws_run *run)
+void access_control(struct session *s, unsigned side, const struct ws_run *run)
 {
-	switch (run->control_opcode) {
-	case WS_PING:
-		a->pings[side]++;
-		a->ping_bytes[side] += run->control_len;
-		break;
-	case WS_PONG:
-		a->pongs[side]++;
-		a->pong_bytes[side] += run->control_len;
-		break;
-	default:
+	struct access *a = s->access;
+	if (run->control_opcode == WS_CLOSE) {
 		keep_close(a, side, run);
+		return;
+	}
+	struct access_more *m = more_of(a);
+	if (!m)
+		return;
+	if (run->control_opcode == WS_PING) {
+		m->pings[side]++;
+		m->ping_bytes[side] += run->control_len;
+	} else {
+		m->pongs[side]++;
+		m->pong_bytes[side] += run->control_len;
 	}
 }
 
-/* ---- the record ---- */
-
-static void put_slice(
-        const struct session *s, struct record *r, enum access_field f, struct slice value)
+/* Header, mask, code and reason of a close frame; those of clients alone are masked. */
+static unsigned close_bytes(const struct access *a, unsigned side)
 {
-	if (is_wanted(s, f) && value.len > 0)
-		record_slice(r, &keys[f], value);
+	unsigned bits = (unsigned)a->closes >> 2 * side & 3;
+	if (bits == 0)
+		return 0;
+	const struct access_words *w = a->more ? a->more->words : NULL;
+	return 2U + (side == CLIENT ? 4U : 0U) + (bits == 3 ? 2U : 0U) +
+	       (w ? w->close_len[side] : 0U);
 }
 
-static void put_text(
-        const struct session *s, struct record *r, enum access_field f, const char *value)
+uint64_t access_control_bytes(const struct session *s, unsigned side)
 {
-	put_slice(s, r, f, slice_str(value));
+	const struct access_more *m = s->access->more;
+	return close_bytes(s->access, side) +
+	       (m ? (uint64_t)m->ping_bytes[side] + m->pong_bytes[side] : 0);
 }
 
-static void put_num(const struct session *s, struct record *r, enum access_field f, uint64_t value)
+/* The first of the other kind: what came before was all of one. */
+static void begin_mix(struct session *s, struct access_more *m, unsigned side, unsigned before,
+        const struct access_count *n)
 {
-	if (is_wanted(s, f))
-		record_num(r, &keys[f], value);
-}
-
-/* Kept as one more, so that 0 is none. */
-static void put_if(const struct session *s, struct record *r, enum access_field f, uint32_t value)
-{
-	if (value > 0)
-		put_num(s, r, f, value - 1);
-}
-
-static void put_addresses(const struct session *s, struct record *r)
-{
-	struct address_brief peer;
-	char text[ADDRESS_TEXT_MAX];
-	put_text(s, r, ACCESS_client, address_brief_text(&s->client, text));
-	if (note_peer(s->note, &peer))
-		put_text(s, r, ACCESS_peer, address_brief_text(&peer, text));
-}
-
-static void put_where(const struct session *s, struct record *r)
-{
-	const struct access_words *w = s->access ? s->access->words : NULL;
-	put_text(s, r, ACCESS_listener, s->listener->name);
-	if (s->route)
-		put_text(s, r, ACCESS_route, s->route->name);
-	if (s->server)
-		put_text(s, r, ACCESS_upstream, s->server->group->name);
-	else if (s->route && s->route->group)
-		put_text(s, r, ACCESS_upstream, s->route->group->name);
-	put_text(s, r, ACCESS_server, s->server ? s->server->name : w ? w->server : "");
-}
-
-static void put_request(const struct session *s, struct record *r)
-{
-	const struct access *a = s->access;
-	if (!a)
+	if (before != ACCESS_TEXT)
 		return;
-	const uint8_t *host = a->bytes + a->method_len, *target = host + a->host_len,
-	              *origin = target + a->target_len;
-	put_slice(s, r, ACCESS_method, slice_of(a->bytes, a->method_len));
-	put_slice(s, r, ACCESS_host, slice_of(host, a->host_len));
-	put_slice(s, r, ACCESS_target, slice_of(target, a->target_len));
-	put_slice(s, r, ACCESS_origin, slice_of(origin, a->origin_len));
+	m->texts[side] = s->messages[side] - n->messages;
+	m->text_bytes[side] = s->bytes[side] - n->bytes - access_control_bytes(s, side);
 }
 
-static void put_tls(const struct session *s, struct record *r)
+void access_mix(struct session *s, unsigned side, const struct access_count *n)
 {
-	if (!s->access || !s->access->tls)
+	struct access *a = s->access;
+	unsigned kind = (n->text_bytes > 0 ? ACCESS_TEXT : 0U) |
+	                (n->bytes > n->text_bytes ? ACCESS_BINARY : 0U);
+	unsigned before = (unsigned)a->kinds >> 2 * side & ACCESS_BOTH;
+	a->kinds = (a->kinds | kind << 2 * side) & 0xf;
+	if ((before | kind) != ACCESS_BOTH)
 		return;
-	const struct tls_info *t = &s->access->tls->info;
-	put_text(s, r, ACCESS_tls_version, t->version);
-	put_text(s, r, ACCESS_tls_cipher, t->cipher);
-	put_slice(s, r, ACCESS_tls_server_name, t->server_name);
-	put_slice(s, r, ACCESS_tls_client_subject, t->subject);
-	put_slice(s, r, ACCESS_tls_client_issuer, t->issuer);
-	put_slice(s, r, ACCESS_tls_client_digest, t->fingerprint);
-}
-
-static void put_who(const struct session *s, struct record *r)
-{
-	char buf[HEADERS_ID_LEN];
-	uint8_t id[20], *end = id + sizeof id, *at = end;
-	/* As text: it has more digits than a JSON number keeps in many a reader. */
-	for (uint64_t n = s->id; n > 0; n /= 10)
-		*--at = (uint8_t)('0' + n % 10);
-	put_slice(s, r, ACCESS_id, slice_of(at, (size_t)(end - at)));
-	put_slice(s, r, ACCESS_request, headers_request_id(s, buf));
-	put_addresses(s, r);
-	put_where(s, r);
-	put_request(s, r);
-	put_tls(s, r);
-}
-
-static void put_times(const struct session *s, struct record *r)
-{
-	const struct access *a = s->access;
-	if (s->status)
-		put_num(s, r, ACCESS_status, s->status);
-	if (!a)
+	struct access_more *m = more_of(a);
+	if (!m)
 		return;
-	put_if(s, r, ACCESS_handshake_ms, a->handshake_ms);
-	put_if(s, r, ACCESS_connect_ms, a->connect_ms);
+	if (before != ACCESS_BOTH)
+		begin_mix(s, m, side, before, n);
+	m->texts[side] += n->texts;
+	m->text_bytes[side] += n->text_bytes;
 }
 
-static uint64_t binary_bytes(const struct session *s, unsigned side)
+void access_piece(struct session *s, const struct ws_piece *piece)
 {
-	const struct access *a = s->access;
-	uint64_t others = a->text_bytes[side] + a->ping_bytes[side] + a->pong_bytes[side] +
-	                  a->close_bytes[side];
-	return s->bytes[side] > others ? s->bytes[side] - others : 0;
+	struct access *a = s->access;
+	uint32_t message = piece->ends && piece->fin;
+	size_t bytes = piece->header_len + piece->len;
+	if (piece->starts && piece->opcode != WS_CONTINUATION)
+		a->is_text = piece->opcode == WS_TEXT;
+	struct access_count n = {.messages = message,
+	        .texts = a->is_text ? message : 0,
+	        .bytes = bytes,
+	        .text_bytes = a->is_text ? bytes : 0};
+	access_data(s, a, CLIENT, &n);
 }
 
-/* From the first field of a side on. */
-static uint64_t *gather_side(uint64_t *v, const struct session *s, unsigned side)
+void access_queued(struct session *s, unsigned side, uint32_t bytes)
 {
-	const struct access *a = s->access;
-	*v++ = a->texts[side];
-	*v++ = a->text_bytes[side];
-	*v++ = s->messages[side] - a->texts[side];
-	*v++ = binary_bytes(s, side);
-	*v++ = a->pings[side];
-	*v++ = a->ping_bytes[side];
-	*v++ = a->pongs[side];
-	*v++ = a->pong_bytes[side];
-	*v++ = s->bytes[side];
-	return v;
+	struct access_more *m = more_of(s->access);
+	if (m && m->queue_peak[side] < bytes)
+		m->queue_peak[side] = bytes;
 }
 
-enum { TRAFFIC_FIRST = ACCESS_text_up, TRAFFIC_N = ACCESS_pauses_down + 1 - TRAFFIC_FIRST };
-
-/* The numbers of the tunnel, which follow each other among the fields. */
-static void put_traffic(const struct session *s, struct record *r)
+void access_paused(struct session *s, unsigned side)
 {
-	const struct access *a = s->access;
-	uint64_t wanted = s->proxy->access.fields >> TRAFFIC_FIRST, values[TRAFFIC_N],
-	         *v = gather_side(values, s, CLIENT);
-	v = gather_side(v, s, UPSTREAM);
-	*v++ = a->own_pings;
-	*v++ = a->rtt_ms - 1;
-	*v++ = a->queue_peak[UPSTREAM];
-	*v++ = a->queue_peak[CLIENT];
-	*v++ = a->pauses[CLIENT];
-	*v++ = a->pauses[UPSTREAM];
-	assert(v == values + TRAFFIC_N);
-	if (a->rtt_ms == 0)
-		wanted &= ~(UINT64_C(1) << (ACCESS_rtt_ms - TRAFFIC_FIRST));
-	record_nums(r, &keys[TRAFFIC_FIRST], values, TRAFFIC_N, wanted);
-}
-
-static void put_close(const struct session *s, struct record *r, unsigned side)
-{
-	const struct access_words *w = s->access ? s->access->words : NULL;
-	if (!(s->side[side].flags & SIDE_CLOSE_RECEIVED))
-		return;
-	put_num(s, r, side == CLIENT ? ACCESS_client_code : ACCESS_upstream_code,
-	        s->side[side].close_code);
-	if (w)
-		put_slice(s, r, side == CLIENT ? ACCESS_client_reason : ACCESS_upstream_reason,
-		        slice_of(w->close[side], w->close_len[side]));
-}
-
-static void put_why(const struct session *s, struct record *r, const char *cause)
-{
-	const struct access_words *w = s->access ? s->access->words : NULL;
-	char words[LOG_ERRNO_MAX];
-	put_text(s, r, ACCESS_closed_by, session_closer_name(s));
-	put_text(s, r, ACCESS_cause, cause);
-	put_text(s, r, ACCESS_reason,
-	        s->cause == CAUSE_PROTOCOL ? ws_error_reason((enum ws_error)s->error)
-	        : w                        ? w->reason
-	                                   : "");
-	if (s->cause == CAUSE_ERROR)
-		put_text(s, r, ACCESS_error, log_errno_words(s->error, words));
-	if ((s->side[CLIENT].flags | s->side[UPSTREAM].flags) & SIDE_CUT)
-		put_text(s, r, ACCESS_cut, "mid_frame");
-}
-
-static void put_end(const struct session *s, struct record *r, const char *cause)
-{
-	const struct access *a = s->access;
-	put_num(s, r, ACCESS_duration_ms, since_start(s) - (a && !a->is_first ? a->begun_ms : 0));
-	if (a && s->status == 101)
-		put_traffic(s, r);
-	put_close(s, r, CLIENT);
-	put_close(s, r, UPSTREAM);
-	if (s->own_code)
-		put_num(s, r, ACCESS_code, s->own_code);
-	put_why(s, r, cause);
-}
-
-static void begin(const struct session *s, struct record *r, const char *event)
-{
-	const struct access_settings *set = &s->proxy->access;
-	char now[25];
-	log_access_expect();
-	clock_iso(now);
-	record_begin(r, s->proxy->access_record, ACCESS_RECORD_MAX, set->format,
-	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_time) ? now : NULL,
-	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_event) ? event : NULL);
-	put_who(s, r);
-	put_times(s, r);
-}
-
-static void finish(struct record *r)
-{
-	if (record_end(r))
-		log_access_put(r->at, r->len);
-	else
-		log_access_lose();
-}
-
-/* The same sessions whatever else is logged; the same share of each worker's. */
-static bool is_sampled(const struct session *s)
-{
-	return ((s->id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % 100 < s->proxy->access.sample;
-}
-
-static bool is_bad_code(const struct side *side)
-{
-	return (side->flags & SIDE_CLOSE_RECEIVED) && side->close_code > 1001 &&
-	       side->close_code < 3000;
-}
-
-/* An end as the peers or the configuration wanted it. */
-static bool is_well(const struct session *s)
-{
-	switch ((enum session_cause)s->cause) {
-	case CAUSE_NONE:
-	case CAUSE_ANSWERED:
-	case CAUSE_REFUSED:
-		return s->status < 500;
-	case CAUSE_CLOSE:
-		return !is_bad_code(&s->side[CLIENT]) && !is_bad_code(&s->side[UPSTREAM]);
-	case CAUSE_IDLE_TIMEOUT:
-	case CAUSE_LIFETIME:
-	case CAUSE_STOPPING:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void write_end(struct session *s, const char *cause)
-{
-	struct record r;
-	if (!s->proxy->access.is_on || (!is_sampled(s) && is_well(s)))
-		return;
-	begin(s, &r, "end");
-	put_end(s, &r, cause);
-	finish(&r);
-}
-
-void access_opened(struct session *s)
-{
-	struct record r;
-	if (!s->proxy->access.is_on || !s->proxy->access.at_start || !is_sampled(s))
-		return;
-	begin(s, &r, "start");
-	finish(&r);
-}
-
-static bool was_refused(const struct session *s)
-{
-	return s->access && s->access->words && s->access->words->reason[0] != '\0';
-}
-
-void access_request_end(struct session *s)
-{
-	write_end(s, was_refused(s) ? "refused" : "answered");
-	clear(s);
-}
-
-/* Of a connection whose requests have all been answered there is no more to tell. */
-static bool has_something(const struct session *s)
-{
-	return s->access || (s->cause != CAUSE_NONE && (s->status == 0 || s->receiving));
-}
-
-/* A route's own answer that ends the connection counts as a refusal, and what the upstream
- * answered as nothing at all. */
-static const char *cause_of(const struct session *s)
-{
-	bool is_answer = s->cause == CAUSE_NONE || (s->cause == CAUSE_REFUSED && !was_refused(s));
-	return s->access && is_answer ? "answered" : session_cause_name(s);
-}
-
-void access_end(struct session *s)
-{
-	if (has_something(s))
-		write_end(s, cause_of(s));
-	clear(s);
+	struct access_more *m = more_of(s->access);
+	if (m && m->pauses[side] < UINT16_MAX)
+		m->pauses[side]++;
 }

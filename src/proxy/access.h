@@ -9,7 +9,9 @@
  * `up` is what came from the client, `down` what came from the upstream; bytes are those of
  * whole frames. */
 
+#include "base/pool.h"
 #include "base/record.h"
+#include "net/tls_stream.h"
 #include "ws/reader.h"
 
 struct http_head;
@@ -100,29 +102,59 @@ struct access_settings {
 /* The field of that name; ACCESS_FIELD_N: none. */
 enum access_field access_field_of(struct slice name);
 
-/* What is told late, and by few. */
-struct access_words;
 /* What TLS has told; the stream that knows it is gone when the record is written. */
-struct access_tls;
+struct access_tls {
+	struct tls_info info; /* its slices lie in `bytes` */
+	uint8_t bytes[];
+};
 
+/* Bits of `kinds`, of what a side has sent so far. */
+enum { ACCESS_TEXT = 1, ACCESS_BINARY = 2, ACCESS_BOTH = 3 };
+/* Times of a handshake, a connect and a ping are told up to 4.6 hours. */
+enum { ACCESS_MS_MAX = (1 << 24) - 1 };
+
+/* What every session has, and so an idle one: 32 bytes and the request's own. Text and binary
+ * messages are only counted apart once a side has sent both (in `more`): until then
+ * one of the two is all that the session itself has counted. */
 struct access {
-	/* By enum side_name: that sent them. */
-	uint64_t text_bytes[2];
-	uint32_t texts[2], pings[2], pongs[2];
+	struct access_more *more; /* what few have; NULL = none of it */
+	uint32_t begun_ms;        /* after the session's start: its request's head came */
+	uint32_t own_pings;
+	uint64_t handshake_ms : 24; /* plus one, as the others; 0 = it did not come to that */
+	uint64_t connect_ms : 24;
+	uint64_t host_len : 9;
+	uint64_t is_first : 1; /* of its connection: its time counts from the beginning of that */
+	uint64_t is_get : 1;   /* the method, which is not among the bytes then */
+	uint64_t is_text : 1;  /* an echo: the unfinished message is one of text */
+	uint64_t rtt_ms : 24;
+	uint64_t target_len : 14;
+	uint64_t origin_len : 10;
+	uint64_t method_len : 6;
+	uint64_t kinds : 4;  /* two bits for each enum side_name */
+	uint64_t closes : 4; /* bit 2 * side: it sent a close frame; the next: with a code */
+	uint8_t bytes[];     /* method, host, target and origin, as far as they are wanted */
+};
+_Static_assert(sizeof(struct access) == 32, "an idle session has little");
+
+/* What is counted once it happens. Indices: enum side_name. */
+struct access_more {
+	uint64_t text_bytes[2]; /* of a side that has sent both kinds */
+	uint32_t texts[2];
+	uint32_t pings[2], pongs[2];
 	uint32_t ping_bytes[2], pong_bytes[2];
-	uint32_t queue_peak[2];            /* of what waited for the side */
-	struct access_words *words;        /* NULL = none */
-	struct access_tls *tls;            /* NULL = the connection has none */
-	uint32_t begun_ms;                 /* after the session's start: its request's head came */
-	uint32_t handshake_ms, connect_ms; /* plus one; 0 = it did not come to that */
-	uint32_t own_pings, rtt_ms;        /* rtt_ms: plus one */
+	uint32_t queue_peak[2]; /* of what waited for the side */
 	uint16_t pauses[2];
-	uint16_t target_len, host_len, origin_len;
-	uint8_t method_len;
-	uint8_t close_bytes[2];
-	bool is_text;    /* an echo: the unfinished message is one of text */
-	bool is_first;   /* of its connection: its time counts from the beginning of that */
-	uint8_t bytes[]; /* method, host, target and origin, as far as they are wanted */
+	struct access_words *words; /* NULL = none */
+	struct access_tls *tls;     /* NULL = the connection has none */
+};
+
+/* What is told late, and by few. */
+enum { ACCESS_REASON_MAX = 128, ACCESS_SERVER_MAX = 300 };
+struct access_words {
+	char reason[ACCESS_REASON_MAX]; /* why the request was refused; empty = it was not */
+	char server[ACCESS_SERVER_MAX]; /* the last one, which was left; empty = none */
+	uint8_t close_len[2];
+	uint8_t close[2][WS_CONTROL_MAX]; /* the reasons of close frames, by who sent them */
 };
 
 void access_free(struct session *s);
@@ -141,44 +173,61 @@ void access_connected(struct session *s);
 void access_left_server(struct session *s);
 /* The tunnel is open. */
 void access_opened(struct session *s);
+/* It will end soon: fetches what its record needs. */
+void access_expect_end(const struct session *s);
 /* The session has ended, its log line was written: its record. */
 void access_end(struct session *s);
 /* The client answered an own ping. */
 void access_own_pong(struct session *s);
 
 /* A control frame of that side. */
-void access_control(struct access *a, unsigned side, const struct ws_run *run);
+void access_control(struct session *s, unsigned side, const struct ws_run *run);
 
-static inline void access_data(struct access *a, unsigned side, uint32_t texts, size_t text_bytes)
+/* Data frames of that side, which the session has counted already. */
+struct access_count {
+	uint32_t messages, texts; /* texts: of the messages */
+	size_t bytes, text_bytes;
+};
+void access_mix(struct session *s, unsigned side, const struct access_count *n);
+
+static inline void access_data(
+        struct session *s, struct access *a, unsigned side, const struct access_count *n)
 {
-	a->texts[side] += texts;
-	a->text_bytes[side] += text_bytes;
+	unsigned kind = (n->text_bytes > 0 ? ACCESS_TEXT : 0U) |
+	                (n->bytes > n->text_bytes ? ACCESS_BINARY : 0U);
+	unsigned kinds = (unsigned)a->kinds | kind << 2 * side;
+	if (kinds == a->kinds && (kinds >> 2 * side & ACCESS_BOTH) != ACCESS_BOTH)
+		return;
+	access_mix(s, side, n);
 }
 
 /* The same of an echo, by the piece. */
-static inline void access_piece(struct access *a, const struct ws_piece *piece)
-{
-	if (piece->starts && piece->opcode != WS_CONTINUATION)
-		a->is_text = piece->opcode == WS_TEXT;
-	if (!a->is_text)
-		return;
-	a->texts[0] += piece->ends && piece->fin;
-	a->text_bytes[0] += piece->header_len + piece->len;
-}
+void access_piece(struct session *s, const struct ws_piece *piece);
 
-static inline void access_queued(struct access *a, unsigned side, uint32_t bytes)
-{
-	if (a->queue_peak[side] < bytes)
-		a->queue_peak[side] = bytes;
-}
-
-static inline void access_paused(struct access *a, unsigned side)
-{
-	if (a->pauses[side] < UINT16_MAX)
-		a->pauses[side]++;
-}
+/* So much waits for the side. */
+void access_queued(struct session *s, unsigned side, uint32_t bytes);
+/* The side is not read. */
+void access_paused(struct session *s, unsigned side);
 
 static inline void access_pinged(struct access *a)
 {
 	a->own_pings++;
 }
+
+/* ---- for proxy/access_record.c ---- */
+
+/* Of the bytes that a side sent, those of control frames. */
+uint64_t access_control_bytes(const struct session *s, unsigned side);
+
+/* Of one worker. The memory of the records-to-be: most in slabs of their size, so that nothing but
+ * that is taken. And what makes a record. */
+enum { ACCESS_POOLED_MAX = 256, ACCESS_POOLS = (ACCESS_POOLED_MAX - 32) / 8 + 1 };
+struct access_store {
+	struct pool pool[ACCESS_POOLS];
+	struct record_row row;                            /* all numbers of an open session */
+	char record[ACCESS_RECORD_MAX + RECORD_KEY_ROOM]; /* one that is not built in place */
+};
+struct access_store *access_store_new(void);
+void access_store_free(struct access_store *st);
+/* The settings have changed. */
+void access_store_set(struct access_store *st, const struct access_settings *set);

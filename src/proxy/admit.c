@@ -26,6 +26,8 @@ static const char *const route_reason[LIMIT_VERDICTS] = {
 static void count(struct session *s, const struct limit_answer *a)
 {
 	struct proxy_counters *c = &s->proxy->counters;
+	if (a->verdict == LIMIT_OK && !a->table_full)
+		return;
 	counter *const of[LIMIT_VERDICTS] = {
 	        [LIMIT_CONNECTIONS] = &c->limit_connections,
 	        [LIMIT_RATE] = &c->limit_rate,
@@ -147,6 +149,14 @@ void admit_leave_route(struct session *s)
 {
 	if (s->places)
 		limit_leave(&s->places->route);
+}
+
+void admit_expect_release(const struct session *s)
+{
+	if (!s->places)
+		return;
+	limit_expect_leave(&s->places->route);
+	limit_expect_leave(&s->places->listener);
 }
 
 void admit_release(struct session *s)

@@ -21,5 +21,7 @@ bool admit_connection(struct session *s);
 bool admit_request(struct session *s);
 /* The request of a connection that goes on is over: gives its place by the route's limits up. */
 void admit_leave_route(struct session *s);
+/* The session ends soon: fetches what that needs. */
+void admit_expect_release(const struct session *s);
 /* The session ends: gives its places up. */
 void admit_release(struct session *s);

@@ -74,7 +74,7 @@ static void send_out(struct session *s, const struct slice *v, size_t n)
 		return;
 	shortage_look(s->proxy);
 	if (s->access)
-		access_queued(s->access, CLIENT, client_stream(s)->out.bytes);
+		access_queued(s, CLIENT, client_stream(s)->out.bytes);
 	if (limit)
 		deadline_arm(s, session_clock(s) + limit);
 }
@@ -168,7 +168,7 @@ static bool on_control(struct session *s, const struct ws_run *run)
 {
 	count_bytes(s, run->control_len);
 	if (s->access)
-		access_control(s->access, CLIENT, run);
+		access_control(s, CLIENT, run);
 	switch (run->control_opcode) {
 	case WS_PING:
 		send_pong(s, run);
@@ -201,10 +201,10 @@ static void count(struct session *s, const struct ws_piece *piece)
 {
 	bool message = piece->ends && piece->fin;
 	s->data_ms = session_clock(s);
-	if (s->access)
-		access_piece(s->access, piece);
 	s->messages[CLIENT] += message;
 	count_bytes(s, piece->header_len + piece->len);
+	if (s->access)
+		access_piece(s, piece);
 	counter_add(&s->proxy->counters.messages_up, message);
 	if (message)
 		s->side[CLIENT].unfinished_ms = 0;

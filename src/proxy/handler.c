@@ -225,7 +225,7 @@ void handler_sent(struct session *s, size_t bytes)
 		return;
 	shortage_look(s->proxy);
 	if (s->access)
-		access_queued(s->access, CLIENT, out->out.bytes);
+		access_queued(s, CLIENT, out->out.bytes);
 }
 
 void handler_received(struct session *s, size_t bytes)

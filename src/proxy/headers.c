@@ -152,7 +152,8 @@ void headers_put_response(
 	struct facts f;
 	if (!rules || !rules_have_lines(rules))
 		return;
-	gather(&f, s, request, rules);
+	if (!rules_are_constant(rules))
+		gather(&f, s, request, rules);
 	rules_put(rules, w, &f.scope);
 }
 

@@ -20,7 +20,7 @@ enum {
 	SWEEP_MAX = 2, /* entries that need no place any more, freed at each new one */
 };
 
-/* Without padding: it is hashed and compared as bytes. */
+/* Without padding: it is compared as bytes. */
 struct key {
 	uint64_t scope;
 	uint8_t ip[16]; /* IPv4 as ::ffff:0:0/96 */
@@ -31,11 +31,13 @@ struct limit_entry {
 	struct list idle;         /* of the shard, the one idle longest first; while count is 0 */
 	struct key key;
 	uint32_t count;
-	uint32_t hash; /* of the key, its lower half */
+	uint32_t hash; /* of the address */
 	struct bucket bucket;
 	uint64_t full_ms; /* when its bucket is full again */
 };
 
+/* An address has its entries for all scopes in one shard, for neighbouring scopes in neighbouring
+ * slots: who comes to a listener and goes on to a route finds what was fetched just now. */
 struct shard {
 	pthread_mutex_t lock;
 	struct limit_entry **slot;
@@ -46,17 +48,20 @@ struct shard {
 
 /* There is one while there is a scope. */
 struct table {
-	uint8_t secret[SIPHASH_KEY_LEN];
 	struct shard shard[SHARDS];
+	uint8_t secret[SIPHASH_KEY_LEN];
 };
+
+/* Places and references in one word: the last of both frees the scope. */
+#define PLACE     UINT64_C(1)
+#define REFERENCE (UINT64_C(1) << 32)
 
 struct limit_scope {
 	struct list node; /* registry */
 	char *name;
 	uint64_t number; /* never used again */
 	struct table *table;
-	atomic_uint refs;
-	atomic_uint active;
+	_Atomic uint64_t uses; /* PLACE for each connection, REFERENCE for each holder */
 	pthread_mutex_t lock;
 	struct bucket bucket; /* lock */
 };
@@ -133,9 +138,9 @@ static void table_free(struct table *t)
 			list_remove(&e->idle);
 			pool_put(&s->pool, e);
 		}
+		pthread_mutex_destroy(&s->lock);
 		pool_fini(&s->pool);
 		mem_free(s->slot);
-		pthread_mutex_destroy(&s->lock);
 	}
 	mem_free(t);
 }
@@ -175,12 +180,12 @@ static struct limit_scope *find_scope(const char *name)
 static struct limit_scope *new_scope(char *name)
 {
 	struct limit_scope *s = mem_new(sizeof *s);
+	pthread_mutex_init(&s->lock, NULL);
 	if (!registry.table)
 		registry.table = table_new();
 	s->name = name;
 	s->number = ++registry.serial;
 	s->table = registry.table;
-	pthread_mutex_init(&s->lock, NULL);
 	list_append(&registry.scopes, &s->node);
 	return s;
 }
@@ -196,20 +201,19 @@ struct limit_scope *limit_scope_get(const char *kind, const char *name)
 		mem_free(whole);
 	else
 		s = new_scope(whole);
-	atomic_fetch_add(&s->refs, 1);
+	atomic_fetch_add(&s->uses, REFERENCE);
 	pthread_mutex_unlock(&registry.lock);
 	return s;
 }
 
 struct limit_scope *limit_scope_ref(struct limit_scope *s)
 {
-	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->uses, REFERENCE, memory_order_relaxed);
 	return s;
 }
 
 static void free_scope(struct limit_scope *s)
 {
-	assert(atomic_load(&s->active) == 0);
 	list_remove(&s->node);
 	if (list_is_empty(&registry.scopes)) {
 		table_free(registry.table);
@@ -220,33 +224,48 @@ static void free_scope(struct limit_scope *s)
 	mem_free(s);
 }
 
-/* The last reference goes under the lock, where no other can be found meanwhile. */
-void limit_scope_unref(struct limit_scope *s)
+/* The last use goes under the lock, where no other can be found meanwhile. */
+static void drop_last(struct limit_scope *s, uint64_t use)
 {
-	if (!s)
-		return;
-	unsigned refs = atomic_load(&s->refs);
-	while (refs > 1)
-		if (atomic_compare_exchange_weak(&s->refs, &refs, refs - 1))
-			return;
 	pthread_mutex_lock(&registry.lock);
-	if (atomic_fetch_sub(&s->refs, 1) == 1)
+	if (atomic_fetch_sub(&s->uses, use) == use)
 		free_scope(s);
 	pthread_mutex_unlock(&registry.lock);
 }
 
-uint32_t limit_scope_active(const struct limit_scope *s)
+static void drop(struct limit_scope *s, uint64_t use)
 {
-	return atomic_load(&s->active);
+	uint64_t uses = atomic_load_explicit(&s->uses, memory_order_relaxed);
+	while (uses != use)
+		if (atomic_compare_exchange_weak(&s->uses, &uses, uses - use))
+			return;
+	drop_last(s, use);
 }
 
+void limit_scope_unref(struct limit_scope *s)
+{
+	if (s)
+		drop(s, REFERENCE);
+}
+
+static uint32_t places(uint64_t uses)
+{
+	return (uint32_t)(uses % REFERENCE);
+}
+
+uint32_t limit_scope_active(const struct limit_scope *s)
+{
+	return places(atomic_load(&s->uses));
+}
+
+/* A place is a reference as well. */
 static bool enter_scope(struct limit_scope *s, uint32_t max)
 {
-	unsigned n = atomic_load_explicit(&s->active, memory_order_relaxed);
+	uint64_t uses = atomic_load_explicit(&s->uses, memory_order_relaxed);
 	do {
-		if (max && n >= max)
+		if (max && places(uses) >= max)
 			return false;
-	} while (!atomic_compare_exchange_weak(&s->active, &n, n + 1));
+	} while (!atomic_compare_exchange_weak(&s->uses, &uses, uses + PLACE));
 	return true;
 }
 
@@ -296,20 +315,20 @@ static bool is_limited(const struct limit_scope *s, const struct limit_settings 
 
 static uint32_t hash_of(const struct table *t, const struct key *k)
 {
-	return (uint32_t)siphash(t->secret, k, sizeof *k);
+	return (uint32_t)siphash13_16(t->secret, k->ip);
 }
 
 /* The shard is in the low bits of the hash, the slot in those above. */
-static struct limit_entry **slot_of(struct shard *s, uint32_t hash)
+static struct limit_entry **slot_of(struct shard *s, uint32_t hash, uint64_t scope)
 {
-	return &s->slot[hash / SHARDS & (s->slot_n - 1)];
+	return &s->slot[(hash / SHARDS + scope) & (s->slot_n - 1)];
 }
 
 static struct limit_entry *find(struct shard *s, uint32_t hash, const struct key *k)
 {
 	if (!s->slot)
 		return NULL;
-	for (struct limit_entry *e = *slot_of(s, hash); e; e = e->next)
+	for (struct limit_entry *e = *slot_of(s, hash, k->scope); e; e = e->next)
 		if (e->hash == hash && memcmp(&e->key, k, sizeof *k) == 0)
 			return e;
 	return NULL;
@@ -329,7 +348,7 @@ static bool make_room(struct shard *s)
 		while (s->slot[i]) {
 			struct limit_entry *e = s->slot[i];
 			s->slot[i] = e->next;
-			struct limit_entry **to = slot_of(&larger, e->hash);
+			struct limit_entry **to = slot_of(&larger, e->hash, e->key.scope);
 			e->next = *to;
 			*to = e;
 		}
@@ -340,15 +359,21 @@ static bool make_room(struct shard *s)
 	return true;
 }
 
-static void forget(struct shard *s, struct limit_entry *e)
+/* One that is not in the list of the idle ones. */
+static void discard(struct shard *s, struct limit_entry *e)
 {
-	struct limit_entry **at = slot_of(s, e->hash);
+	struct limit_entry **at = slot_of(s, e->hash, e->key.scope);
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
-	list_remove(&e->idle);
 	pool_put(&s->pool, e);
 	s->used--;
+}
+
+static void forget(struct shard *s, struct limit_entry *e)
+{
+	list_remove(&e->idle);
+	discard(s, e);
 }
 
 static struct limit_entry *longest_idle(struct shard *s)
@@ -356,7 +381,7 @@ static struct limit_entry *longest_idle(struct shard *s)
 	return list_is_empty(&s->idle) ? NULL : list_entry(s->idle.next, struct limit_entry, idle);
 }
 
-/* A new entry, idle, at the cost of others if need be. NULL: the table is full. */
+/* A new entry, in no list, at the cost of others if need be. NULL: the table is full. */
 static struct limit_entry *add(struct shard *s, uint32_t hash, const struct key *k, uint64_t now_ms)
 {
 	struct limit_entry *e = longest_idle(s);
@@ -369,10 +394,10 @@ static struct limit_entry *add(struct shard *s, uint32_t hash, const struct key 
 	if (s->used >= atomic_load_explicit(&shard_max, memory_order_relaxed) || !make_room(s) ||
 	        !(e = pool_get(&s->pool)))
 		return NULL;
-	struct limit_entry **slot = slot_of(s, hash);
+	struct limit_entry **slot = slot_of(s, hash, k->scope);
 	*e = (struct limit_entry){.next = *slot, .key = *k, .hash = hash};
 	*slot = e;
-	list_append(&s->idle, &e->idle);
+	list_init(&e->idle);
 	s->used++;
 	return e;
 }
@@ -381,9 +406,10 @@ static struct limit_entry *add(struct shard *s, uint32_t hash, const struct key 
 static void rest(struct shard *s, struct limit_entry *e)
 {
 	list_remove(&e->idle);
-	list_append(&s->idle, &e->idle);
 	if (e->full_ms == 0)
-		forget(s, e);
+		discard(s, e);
+	else
+		list_append(&s->idle, &e->idle);
 }
 
 /* One connection more, at the cost of one handshake if `now_ms` is given. */
@@ -459,7 +485,7 @@ static enum limit_verdict enter_whole(const struct ask *ask, uint32_t *wait_ms)
 		return LIMIT_CONNECTIONS;
 	if (take_from_scope(ask->scope, ask->set, ask->now_ms, wait_ms))
 		return LIMIT_OK;
-	atomic_fetch_sub(&ask->scope->active, 1);
+	drop(ask->scope, PLACE);
 	return LIMIT_RATE;
 }
 
@@ -485,7 +511,7 @@ struct limit_answer limit_enter(struct limit_scope *scope, const struct limit_se
 		a.verdict = enter_whole(&ask, &a.wait_ms);
 	}
 	if (a.verdict == LIMIT_OK)
-		*place = (struct limit_place){limit_scope_ref(scope), e};
+		*place = (struct limit_place){scope, e};
 	return a;
 }
 
@@ -513,6 +539,15 @@ struct limit_answer limit_move(struct limit_place *place, const struct limit_set
 	return a;
 }
 
+void limit_expect_leave(const struct limit_place *place)
+{
+	const char *e = (const char *)place->entry;
+	if (!e)
+		return;
+	__builtin_prefetch(e, 1);
+	__builtin_prefetch(e + sizeof(struct limit_entry) - 1, 1);
+}
+
 void limit_leave(struct limit_place *place)
 {
 	struct limit_scope *s = place->scope;
@@ -521,6 +556,5 @@ void limit_leave(struct limit_place *place)
 	if (place->entry)
 		leave_entry(s->table, place->entry);
 	*place = (struct limit_place){.scope = NULL};
-	atomic_fetch_sub(&s->active, 1);
-	limit_scope_unref(s);
+	drop(s, PLACE);
 }

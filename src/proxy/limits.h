@@ -53,7 +53,7 @@ uint32_t limit_scope_active(const struct limit_scope *s);
 
 /* The places that a connection has. Zero: none. */
 struct limit_place {
-	struct limit_scope *scope; /* referenced */
+	struct limit_scope *scope; /* which the place keeps */
 	struct limit_entry *entry; /* of its address, or NULL */
 };
 
@@ -80,6 +80,8 @@ struct limit_answer limit_enter(struct limit_scope *s, const struct limit_settin
  * address from now on. With a verdict other than LIMIT_OK all stays as it was. */
 struct limit_answer limit_move(struct limit_place *place, const struct limit_settings *set,
         const struct address_brief *client);
+/* It will be given up soon: fetches what that needs. */
+void limit_expect_leave(const struct limit_place *place);
 /* Gives the place up. Harmless twice. */
 void limit_leave(struct limit_place *place);
 

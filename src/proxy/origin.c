@@ -20,6 +20,7 @@ enum entry_kind { SAME_HOST, NULL_ORIGIN, EXACT, PATTERN };
 
 struct entry {
 	enum entry_kind kind;
+	size_t len; /* of the text */
 	char *text;
 	struct parts parts;  /* PATTERN; they point into the text */
 	bool has_subdomains; /* the host is what follows "*", with its dot */
@@ -210,7 +211,7 @@ static struct entry *append(struct origin_list *l, const char *text, enum entry_
 {
 	l->entry = mem_resize(l->entry, (l->n + 1) * sizeof l->entry[0]);
 	struct entry *e = &l->entry[l->n++];
-	*e = (struct entry){.kind = kind, .text = mem_strdup(text)};
+	*e = (struct entry){.kind = kind, .len = strlen(text), .text = mem_strdup(text)};
 	return e;
 }
 
@@ -278,50 +279,57 @@ static bool is_same_host(const struct parts *p, const struct http_head *h)
 	return given != 0 && given == asked && !(p->has_port && given == usual);
 }
 
-static bool allows(const struct entry *e, struct slice origin, const struct parts *p,
-        const struct http_head *h)
+static const struct entry *find_exact(const struct origin_list *l, struct slice origin)
 {
-	switch (e->kind) {
-	case NULL_ORIGIN:
-		return slice_equal(origin, SLICE("null"));
-	case EXACT:
-		return slice_equal(origin, slice_str(e->text));
-	case SAME_HOST:
-		return p->scheme.len > 0 && is_same_host(p, h);
-	default:
-		return p->scheme.len > 0 && fits(e, p);
-	}
+	for (const struct entry *e = l->entry; e < l->entry + l->n; e++)
+		if ((e->kind == EXACT || e->kind == NULL_ORIGIN) &&
+		        slice_equal(origin, slice_of(e->text, e->len)))
+			return e;
+	return NULL;
+}
+
+static const struct entry *find_pattern(const struct origin_list *l, const struct parts *p)
+{
+	for (const struct entry *e = l->entry; e < l->entry + l->n; e++)
+		if (e->kind == PATTERN && fits(e, p))
+			return e;
+	return NULL;
+}
+
+/* What costs most comes last: same-host has to bring the request's host in its normal form. */
+static const struct entry *find(
+        const struct origin_list *l, struct slice origin, const struct http_head *h)
+{
+	struct parts p;
+	const struct entry *e = find_exact(l, origin);
+	if (e || !split(origin, &p) || p.scheme.len == 0)
+		return e;
+	if ((e = find_pattern(l, &p)))
+		return e;
+	for (e = l->entry; e < l->entry + l->n; e++)
+		if (e->kind == SAME_HOST)
+			return is_same_host(&p, h) ? e : NULL;
+	return NULL;
 }
 
 const char *origin_list_find(const struct origin_list *l, const struct http_head *h)
 {
 	const struct http_field *f = http_find(h, HTTP_ORIGIN);
-	struct parts p;
-	if (!f || http_count(h, HTTP_ORIGIN) != 1)
-		return NULL;
-	if (!split(f->value, &p))
-		p.scheme.len = 0;
-	/* same-host last: it has to bring the request's host in its normal form. */
-	const struct entry *same_host = NULL;
-	for (const struct entry *e = l->entry; e < l->entry + l->n; e++) {
-		if (e->kind == SAME_HOST)
-			same_host = e;
-		else if (allows(e, f->value, &p, h))
-			return e->text;
-	}
-	return same_host && allows(same_host, f->value, &p, h) ? same_host->text : NULL;
+	const struct entry *e = f && http_count(h, HTTP_ORIGIN) == 1 ? find(l, f->value, h) : NULL;
+	return e ? e->text : NULL;
 }
 
 enum origin_verdict origin_check(
         const struct origin_list *l, enum origin_missing missing, const struct http_head *h)
 {
-	if (!http_find(h, HTTP_ORIGIN))
+	const struct http_field *f = http_find(h, HTTP_ORIGIN);
+	if (!f)
 		return missing == ORIGIN_MISSING_DENY ? ORIGIN_IS_MISSING : ORIGIN_ALLOWED;
 	if (!l)
 		return ORIGIN_ALLOWED;
 	if (http_count(h, HTTP_ORIGIN) > 1)
 		return ORIGIN_IS_REPEATED;
-	return origin_list_find(l, h) ? ORIGIN_ALLOWED : ORIGIN_IS_OTHER;
+	return find(l, f->value, h) ? ORIGIN_ALLOWED : ORIGIN_IS_OTHER;
 }
 
 const char *origin_reason(enum origin_verdict v)

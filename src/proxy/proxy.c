@@ -63,7 +63,7 @@ void proxy_free(struct proxy *p)
 	endpoint_worker_free(p->worker);
 	upstream_worker_free(p->worker);
 	p->worker->layer[WORKER_PROXY] = NULL;
-	mem_free(p->access_record);
+	access_store_free(p->access_store);
 	mem_free(p);
 }
 
@@ -135,8 +135,11 @@ static void leave_servers(struct proxy *p)
 void proxy_set_access(struct proxy *p, const struct access_settings *s)
 {
 	p->access = *s;
-	if (s->is_on && !p->access_record)
-		p->access_record = mem_new(ACCESS_RECORD_MAX + RECORD_KEY_ROOM);
+	if (!s->is_on)
+		return;
+	if (!p->access_store)
+		p->access_store = access_store_new();
+	access_store_set(p->access_store, s);
 }
 
 static void lack_memory(struct session *s)

@@ -50,6 +50,7 @@ struct line {
 
 struct drop {
 	char *name; /* folded */
+	size_t len; /* of the name */
 	bool aliases_only;
 };
 
@@ -62,6 +63,7 @@ struct rules {
 	size_t drop_n;
 	uint64_t drop_lens; /* bit n % 64: a name of n bytes is to be dropped */
 	uint32_t used;      /* bit per enum rules_variable that some line has */
+	bool is_constant;   /* no line has anything but its own text */
 };
 
 /* ---- names ---- */
@@ -172,7 +174,7 @@ static void add_drop(struct rules *r, struct slice name, bool aliases_only)
 	for (char *at = folded; *at; at++)
 		*at = (char)fold((uint8_t)*at);
 	r->drop = mem_resize(r->drop, (r->drop_n + 1) * sizeof r->drop[0]);
-	r->drop[r->drop_n++] = (struct drop){folded, aliases_only};
+	r->drop[r->drop_n++] = (struct drop){folded, name.len, aliases_only};
 	r->drop_lens |= UINT64_C(1) << name.len % 64;
 }
 
@@ -186,10 +188,15 @@ static void free_line(struct line *l)
 static void note_used(struct rules *r)
 {
 	r->used = 0;
-	for (size_t i = 0; i < r->line_n; i++)
-		for (size_t k = 0; k < r->line[i].part_n; k++)
-			if (r->line[i].part[k].kind < RULES_VARIABLES)
-				r->used |= UINT32_C(1) << r->line[i].part[k].kind;
+	r->is_constant = true;
+	for (size_t i = 0; i < r->line_n; i++) {
+		for (size_t k = 0; k < r->line[i].part_n; k++) {
+			unsigned kind = r->line[i].part[k].kind;
+			r->is_constant &= kind == TEXT;
+			if (kind < RULES_VARIABLES)
+				r->used |= UINT32_C(1) << kind;
+		}
+	}
 }
 
 /* Takes back the lines under that name. */
@@ -299,6 +306,7 @@ struct rules *rules_new(enum rules_side side, enum rules_forward forward, bool r
 	struct rules *r = mem_new(sizeof *r);
 	r->side = side;
 	r->forward = forward;
+	r->is_constant = true;
 	if (side == RULES_RESPONSE || forward == FORWARD_OFF)
 		return r;
 	bool yields = forward == FORWARD_APPEND;
@@ -399,6 +407,11 @@ bool rules_use(const struct rules *r, enum rules_variable v)
 	return r->used >> v & 1;
 }
 
+bool rules_are_constant(const struct rules *r)
+{
+	return r->is_constant;
+}
+
 /* ---- running ---- */
 
 static bool is_dropped(const struct rules *r, const struct http_field *f)
@@ -406,8 +419,8 @@ static bool is_dropped(const struct rules *r, const struct http_field *f)
 	if (!(r->drop_lens >> f->name.len % 64 & 1))
 		return false;
 	for (size_t i = 0; i < r->drop_n; i++)
-		if ((f->lax || !r->drop[i].aliases_only) &&
-		        is_alias(f->name, slice_str(r->drop[i].name)))
+		if (f->name.len == r->drop[i].len && (f->lax || !r->drop[i].aliases_only) &&
+		        is_alias(f->name, slice_of(r->drop[i].name, r->drop[i].len)))
 			return true;
 	return false;
 }

@@ -78,6 +78,8 @@ bool rules_may_name(enum rules_side side, struct slice name, char why[RULES_WHY_
 /* Nothing would change. */
 bool rules_are_empty(const struct rules *r);
 bool rules_use(const struct rules *r, enum rules_variable v);
+/* The lines are the same for all: rules_put() looks at nothing of its scope. */
+bool rules_are_constant(const struct rules *r);
 
 /* Marks the fields that go no further. */
 void rules_filter(const struct rules *r, struct http_head *head, bool trusted);

@@ -56,6 +56,8 @@ void session_move(struct session *s, enum session_state to)
 	if (log_is_on(LOG_LEVEL_DEBUG))
 		log_move(s, to);
 	s->state = (uint8_t)to;
+	if (to == SESSION_CLOSING)
+		__builtin_prefetch(s->places); /* for admit_expect_release() */
 }
 
 void session_blame(
@@ -278,6 +280,8 @@ void session_end(struct session *s, bool reset)
 	if (s->state == SESSION_ENDED)
 		return;
 	struct proxy *p = s->proxy;
+	access_expect_end(s);
+	admit_expect_release(s);
 	handler_release(s);
 	if (s->state == SESSION_OPENING)
 		opening_free(s);

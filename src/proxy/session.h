@@ -162,7 +162,7 @@ struct proxy {
 	const struct handler_ops *handlers; /* NULL = nobody runs scripts */
 	struct health *health; /* checks of servers; NULL = another worker's business */
 	struct access_settings access;
-	char *access_record; /* room for one */
+	struct access_store *access_store; /* NULL = it was never on */
 	/* Whose request is looked at now, if it has a route: the head is there. */
 	const struct session *asking;
 	const struct http_head *asked;
@@ -194,6 +194,12 @@ static inline struct side *other_side(struct session *s, const struct side *side
 static inline uint64_t session_clock(const struct session *s)
 {
 	return s->proxy->worker->now_ms;
+}
+/* Since it began. */
+static inline uint32_t session_age_ms(const struct session *s)
+{
+	uint64_t ms = session_clock(s) - s->start_ms;
+	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX - 1;
 }
 /* Something came from the side now. */
 static inline void side_heard(struct side *side, uint64_t now_ms)

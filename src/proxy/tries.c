@@ -79,7 +79,7 @@ static void dial_server(struct session *s)
 	struct worker *w = s->proxy->worker;
 	o->connect_ms = 0;
 	switch (o->has_lost_spare
-	                ? dial_start(&o->dial, w, o->group, o->picked.server, on_dialled)
+	                ? spare_dial_fresh(&o->dial, w, o->group, &o->picked, on_dialled)
 	                : spare_dial_start(&o->dial, w, o->group, &o->picked, on_dialled)) {
 	case DIAL_READY:
 		tries_connect_next(s, 0);

@@ -34,7 +34,7 @@ void tunnel_pause(struct session *s, struct side *side)
 	side_heard(side, session_clock(s));
 	counter_inc(&s->proxy->counters.pauses);
 	if (s->access)
-		access_paused(s->access, side->ep.role);
+		access_paused(s, side->ep.role);
 	stream_pause(side->ep.stream);
 }
 
@@ -65,7 +65,7 @@ static void note_queue(struct session *s, struct side *to)
 		return;
 	shortage_look(s->proxy);
 	if (s->access)
-		access_queued(s->access, to->ep.role, out->out.bytes);
+		access_queued(s, to->ep.role, out->out.bytes);
 	uint32_t limit = s->route->settings.send_timeout_ms;
 	if (limit && s->state == SESSION_OPEN)
 		deadline_arm(s, session_clock(s) + limit);
@@ -219,11 +219,10 @@ struct batch {
 	size_t len;
 	size_t at;    /* bytes judged */
 	size_t start; /* where that begins which leaves next */
-	uint32_t messages, texts;
-	size_t text_bytes;
+	struct access_count data;
 	const struct ws_run *run; /* of the last step; the worker's */
 	enum control control;
-	bool has_data, is_flood;
+	bool is_flood;
 };
 
 /* The control frame behind what is judged. True when there may be more behind it. */
@@ -239,7 +238,7 @@ static bool pass_control(struct session *s, struct batch *b, struct runs *runs)
 	}
 	b->at += b->run->control_len;
 	if (s->access)
-		access_control(s->access, b->from->ep.role, b->run);
+		access_control(s, b->from->ep.role, b->run);
 	return b->control != CONTROL_CLOSE;
 }
 
@@ -252,10 +251,10 @@ static void judge(struct session *s, struct batch *b, struct runs *runs)
 	do {
 		ws_reader_run(&b->from->ep.in, limits, b->buf + b->at, b->len - b->at, run);
 		b->at += run->pass;
-		b->messages += run->messages;
-		b->texts += run->texts;
-		b->text_bytes += run->text_bytes;
-		b->has_data |= run->pass > 0;
+		b->data.messages += run->messages;
+		b->data.texts += run->texts;
+		b->data.bytes += run->pass;
+		b->data.text_bytes += run->text_bytes;
 		if (run->empty)
 			b->is_flood = tunnel_is_flood(s, b->from, run->empty);
 	} while (run->stop == WS_STOP_CONTROL && !b->is_flood && pass_control(s, b, runs));
@@ -267,13 +266,13 @@ static void count(struct session *s, const struct batch *b)
 	struct proxy_counters *c = &s->proxy->counters;
 	enum endpoint_role role = b->from->ep.role;
 	bool up = role == ENDPOINT_CLIENT;
-	s->messages[role] += b->messages;
+	s->messages[role] += b->data.messages;
 	s->bytes[role] += b->at;
-	counter_add(up ? &c->messages_up : &c->messages_down, b->messages);
+	counter_add(up ? &c->messages_up : &c->messages_down, b->data.messages);
 	counter_add(up ? &c->bytes_up : &c->bytes_down, b->at);
 	if (s->access)
-		access_data(s->access, role, b->texts, b->text_bytes);
-	if (b->has_data)
+		access_data(s, s->access, role, &b->data);
+	if (b->data.bytes > 0)
 		s->data_ms = b->from->received_ms;
 }
 
@@ -296,7 +295,7 @@ static size_t conclude(struct session *s, const struct batch *b)
 		on_close(s, from, b->run->close_code);
 		return b->len;
 	}
-	note_unfinished(s, from, b->at < b->len, b->messages);
+	note_unfinished(s, from, b->at < b->len, b->data.messages);
 	if (b->to->flags & (SIDE_CLOSE_DUE | SIDE_PING_DUE))
 		tunnel_send_due(s, b->to);
 	return b->at;
@@ -307,6 +306,7 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	struct session *s = session_of(ep);
 	struct side *from = side_of(ep), *to = other_side(s, from);
 	side_heard(from, session_clock(s));
+	__builtin_prefetch(s->access, 1); /* for count() */
 	len = up_to_border(s->echoing ? from : to, ep, len);
 	if (s->echoing)
 		return echo_on_frames(s, buf, len);

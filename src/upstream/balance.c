@@ -75,9 +75,8 @@ static unsigned least_loaded(
         const struct upstream_group *g, struct upstream_members *m, uint64_t mask, uint64_t now_ms)
 {
 	struct group_state *shared = m->server[0].state->group;
-	unsigned best = UPSTREAM_SERVERS_MAX;
-	for (unsigned k = 0; k < m->n; k++) {
-		unsigned i = (shared->turn + k) % m->n;
+	unsigned best = UPSTREAM_SERVERS_MAX, i = shared->turn % m->n;
+	for (unsigned k = 0; k < m->n; k++, i = i + 1 < m->n ? i + 1 : 0) {
 		if ((mask & bit(i)) &&
 		        (best == UPSTREAM_SERVERS_MAX ||
 		                is_lighter(g, &m->server[i], &m->server[best], now_ms)))

@@ -40,6 +40,7 @@ bool upstream_worker_new(struct worker *w)
 	}
 	mailbox_init(&u->mailbox);
 	u->spares = spares_new(w);
+	spare_pace_init(&u->pace, w);
 	w->layer[WORKER_UPSTREAM] = u;
 	return true;
 }
@@ -48,6 +49,7 @@ void upstream_worker_free(struct worker *w)
 {
 	struct upstream_worker *u = w->layer[WORKER_UPSTREAM];
 	spares_free(u->spares);
+	spare_pace_fini(&u->pace);
 	resolver_free(u->resolver);
 	mailbox_fini(&u->mailbox);
 	mem_free(u);
@@ -328,5 +330,7 @@ void dial_end(struct dial *d)
 	d->winner = NULL;
 	mem_free(d->found);
 	d->found = NULL;
+	if (d->is_setup)
+		spare_pace_setup_over(&shared(d)->pace);
 	d->worker = NULL;
 }

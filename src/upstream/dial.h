@@ -9,6 +9,7 @@
 #include "base/counter.h"
 #include "net/address.h"
 #include "net/wheel.h"
+#include "upstream/spare_pace.h"
 #include "upstream/waiting.h"
 
 #include <stdbool.h>
@@ -45,6 +46,7 @@ struct dial {
 	struct stream *winner; /* connected; not taken yet */
 	size_t address;        /* place of the one that dial_next() gave */
 	bool is_spare;         /* the one that it gave had been made before */
+	bool is_setup;         /* a session's, told of to spare_pace.h */
 	int error;             /* of the attempt that failed last */
 };
 
@@ -102,6 +104,7 @@ struct upstream_worker {
 	dial_connect_fn connect; /* plain_connect */
 	struct mailbox mailbox;
 	struct spares *spares;
+	struct spare_pace pace;
 	struct upstream_counters counters;
 	unsigned turn; /* of source addresses */
 };

@@ -249,6 +249,13 @@ uint64_t spares_of(
 	return mask;
 }
 
+static enum dial_start begin_setup(struct dial *d, enum dial_start start)
+{
+	d->is_setup = true;
+	spare_pace_setup(&shared(d->worker)->pace);
+	return start;
+}
+
 enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct upstream_group *g,
         const struct picked *p, dial_fn fn)
 {
@@ -257,8 +264,14 @@ enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct 
 	if (x)
 		spare_look_soon(group);
 	if (x && spare_server_dial(x, d, p->server, p->has_spare, fn))
-		return DIAL_READY;
-	return dial_start(d, w, g, p->server, fn);
+		return begin_setup(d, DIAL_READY);
+	return spare_dial_fresh(d, w, g, p, fn);
+}
+
+enum dial_start spare_dial_fresh(struct dial *d, struct worker *w, const struct upstream_group *g,
+        const struct picked *p, dial_fn fn)
+{
+	return begin_setup(d, dial_start(d, w, g, p->server, fn));
 }
 
 static void close_asked(struct worker *w, void *arg)

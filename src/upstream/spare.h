@@ -37,9 +37,11 @@ void spares_stop(struct worker *w);
 /* For pick_request.spare: the members to which there is one. */
 uint64_t spares_of(
         const struct worker *w, const struct upstream_group *g, const struct upstream_members *m);
-/* dial_start() for the picked server, with a spare connection if there is one that is
- * sound still. */
+/* dial_start() for the picked server, for a session: with a spare connection if there is one that
+ * is sound still; and without in any case. */
 enum dial_start spare_dial_start(struct dial *d, struct worker *w, const struct upstream_group *g,
+        const struct picked *p, dial_fn fn);
+enum dial_start spare_dial_fresh(struct dial *d, struct worker *w, const struct upstream_group *g,
         const struct picked *p, dial_fn fn);
 
 /* The worker is to close what its holders were asked to (upstream/holder.h), in its next turn. Any

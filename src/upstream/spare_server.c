@@ -7,6 +7,7 @@
 #include "net/stream.h"
 #include "upstream/group.h"
 #include "upstream/spare_make.h"
+#include "upstream/spare_pace.h"
 
 enum {
 	AHEAD_MS = 1000, /* before one's time is over its successor is made */
@@ -23,13 +24,18 @@ struct spare {
 	struct stream *stream;
 	struct address *address; /* owned; NULL unless the server has a name */
 	uint64_t since_ms, until_ms;
+	uint64_t doubt_ms; /* when something was found to have come; 0 = nothing */
 	struct retired retired;
 };
 
+static struct upstream_worker *shared(const struct spare_server *x)
+{
+	return x->group->worker->layer[WORKER_UPSTREAM];
+}
+
 static struct upstream_counters *counters_of(const struct spare_server *x)
 {
-	struct upstream_worker *u = x->group->worker->layer[WORKER_UPSTREAM];
-	return &u->counters;
+	return &shared(x)->counters;
 }
 
 static uint64_t now_of(const struct spare_server *x)
@@ -81,6 +87,7 @@ static struct stream *spare_take_out(struct spare *s)
 	struct stream *stream = s->stream;
 	list_remove(&s->node);
 	s->server->ready_n--;
+	s->server->doubt_n -= s->doubt_ms > 0;
 	worker_retire(s->server->group->worker, &s->retired, free_spare);
 	return stream;
 }
@@ -216,6 +223,8 @@ static bool make_one(struct spare_server *x)
 
 static void close_all(struct spare_server *x)
 {
+	x->lack_n = 0;
+	list_remove(&x->turn);
 	for (; !list_is_empty(&x->making); x->making_n--) {
 		spare_make_cancel(list_entry(x->making.next, struct spare_make, node));
 		give_place(x);
@@ -257,6 +266,38 @@ static struct spare *oldest(const struct spare_server *x)
 	return list_is_empty(&x->ready) ? NULL : list_entry(x->ready.next, struct spare, node);
 }
 
+static void doubt(struct spare *s, uint64_t now_ms)
+{
+	s->server->doubt_n += now_ms > 0;
+	s->server->doubt_n -= s->doubt_ms > 0;
+	s->doubt_ms = now_ms;
+}
+
+/* Of those that something had come to the loop has been told meanwhile, or TLS keeps it. */
+static void settle_doubts(struct spare_server *x, uint64_t *next)
+{
+	uint64_t now = now_of(x);
+	if (x->doubt_n == 0)
+		return;
+	for (struct list *after, *it = x->ready.next; it != &x->ready; it = after) {
+		struct spare *s = list_entry(it, struct spare, node);
+		after = it->next;
+		if (s->doubt_ms == 0)
+			continue;
+		if (s->doubt_ms == now)
+			sooner(next, now + 1);
+		else if (stream_is_quiet(s->stream))
+			doubt(s, 0);
+		else
+			spare_die(s);
+	}
+}
+
+static bool may_begin(const struct spare_server *x)
+{
+	return x->lack_n > 0 && x->making_n < MAKING_MAX && now_of(x) >= due_ms(x);
+}
+
 /* Closes those whose time is over. Returns how many need no successor yet. The list is in the
  * order of their times, so only those are looked at that are due. */
 static uint32_t age(struct spare_server *x, uint64_t *next)
@@ -288,46 +329,76 @@ void spare_server_upkeep(struct spare_server *x, uint64_t *next)
 		close_all(x);
 		return;
 	}
+	settle_doubts(x, next);
 	uint32_t there = age(x, next) + x->making_n, want = x->group->want;
-	while (there < want && x->making_n < MAKING_MAX && now_of(x) >= due_ms(x) && make_one(x))
-		there++;
-	if (there < want && due_ms(x) > now_of(x))
+	x->lack_n = there < want ? want - there : 0;
+	if (may_begin(x))
+		spare_pace_lacks(&shared(x)->pace, &x->turn);
+	else if (x->lack_n > 0 && due_ms(x) > now_of(x))
 		sooner(next, due_ms(x));
+}
+
+bool spare_server_begin(struct spare_server *x)
+{
+	if (!may_begin(x) || !is_wanted(x) || !make_one(x))
+		return false;
+	x->lack_n--;
+	return may_begin(x);
+}
+
+bool spare_server_is_bare(const struct spare_server *x)
+{
+	return x->ready_n <= x->group->want / 4;
+}
+
+bool spare_server_is_costly(const struct spare_server *x)
+{
+	return x->server->is_secure && x->group->group->proxy_protocol == PROXY_HEADER_OFF;
 }
 
 /* ---- using them ---- */
 
-/* The oldest that is sound; or NULL. `has_place`: the session has got the place of the first
- * one that is taken off the list, sound or not. */
-static struct spare *choose(struct spare_server *x, bool has_place)
+/* What has come to one may be nothing but tickets, which make no difference: it is neither used
+ * nor closed for that before the loop has looked. NULL: there is none. */
+static struct spare *newest_sound(const struct spare_server *x)
 {
-	while (!list_is_empty(&x->ready)) {
-		struct spare *s = oldest(x);
-		bool is_old = now_of(x) >= s->until_ms;
-		bool is_used = !is_old && stream_is_quiet(s->stream);
-		if (!is_used)
-			counter_inc(is_old ? &counters_of(x)->spares_aged
-			                   : &counters_of(x)->spares_died);
-		struct stream *stream = spare_take_out(s);
-		if (!has_place)
-			give_place(x);
-		has_place = false;
-		if (is_used)
+	uint64_t now = now_of(x);
+	for (struct list *it = x->ready.prev; it != &x->ready; it = it->prev) {
+		struct spare *s = list_entry(it, struct spare, node);
+		if (now >= s->until_ms)
+			break; /* as are those before it */
+		if (s->doubt_ms == now)
+			continue;
+		if (stream_is_quiet(s->stream))
 			return s;
-		stream_free(stream, false);
+		doubt(s, now);
 	}
 	return NULL;
+}
+
+/* A session has got its place, but cannot use it. */
+static void drop(struct spare_server *x)
+{
+	bool is_old = now_of(x) >= oldest(x)->until_ms;
+	counter_inc(is_old ? &counters_of(x)->spares_aged : &counters_of(x)->spares_died);
+	stream_free(spare_take_out(oldest(x)), false);
 }
 
 bool spare_server_dial(struct spare_server *x, struct dial *d, const struct upstream_server *server,
         bool has_place, dial_fn fn)
 {
-	struct spare *s = choose(x, has_place && x->is_counted);
+	struct spare *s = newest_sound(x);
+	bool has_given = has_place && x->is_counted; /* one of them is without a place */
+	if (!s && has_given && oldest(x))
+		drop(x);
 	if (!s)
 		return false;
+	struct stream *stream = spare_take_out(s);
+	if (!has_given)
+		give_place(x);
 	x->delay_ms = 0;
 	counter_inc(&counters_of(x)->spares_used);
-	dial_start_ready(d, x->group->worker, x->group->group, server, s->stream, s->address, fn);
+	dial_start_ready(d, x->group->worker, x->group->group, server, stream, s->address, fn);
 	s->address = NULL;
 	return true;
 }
@@ -350,6 +421,7 @@ void spare_server_close_asked(struct spare_server *x)
 	for (unsigned n = x->is_counted ? holder_asked(&x->holder) : 0; n > 0; n--)
 		close_one(x);
 }
+
 /* ---- its life ---- */
 
 struct spare_server *spare_server_new(struct spare_group *g, const struct upstream_server *server)
@@ -360,6 +432,7 @@ struct spare_server *spare_server_new(struct spare_group *g, const struct upstre
 	x->is_counted = server->max_connections > 0;
 	list_init(&x->ready);
 	list_init(&x->making);
+	list_init(&x->turn);
 	list_append(&g->servers, &x->node);
 	holder_init(&x->holder, x->state, g->worker);
 	return x;

@@ -30,7 +30,10 @@ struct spare_server {
 	struct holder holder;
 	bool is_counted; /* it has max_connections: each spare has a place */
 	struct list ready, making;
+	struct list turn; /* spare_pace.lacking, while there are too few */
 	uint32_t ready_n, making_n;
+	uint32_t doubt_n;  /* of the ready ones, something has come to */
+	uint32_t lack_n;   /* to be begun */
 	uint32_t delay_ms; /* after a failure; 0 = all is well */
 	uint64_t next_ms;  /* nothing is made before, by the last failure */
 	uint64_t one_ms;   /* the same, by the last one made while not all was well */
@@ -40,10 +43,18 @@ struct spare_server {
 struct spare_server *spare_server_new(struct spare_group *g, const struct upstream_server *server);
 /* Closes all that there is. */
 void spare_server_end(struct spare_server *x);
-/* Closes and makes what is due; *next is lowered to when it is to be called again. */
+/* Closes what is due, and sees how many are lacking; *next is lowered to when it is to be called
+ * again. */
 void spare_server_upkeep(struct spare_server *x, uint64_t *next);
-/* dial_start_ready() with the oldest that is sound; false when there is none. `server`: this one
- * among the members that the session holds. `has_place`: it has got the place of one of them. */
+/* For upstream/spare_pace.c: begins one of those that are lacking. True: there are more. */
+bool spare_server_begin(struct spare_server *x);
+/* To begin one is much work: TLS is spoken. */
+bool spare_server_is_costly(const struct spare_server *x);
+/* Hardly any is ready. */
+bool spare_server_is_bare(const struct spare_server *x);
+/* dial_start_ready() with the newest that is sound, which its server will keep the longest; false
+ * when there is none. `server`: this one among the members that the session holds. `has_place`: it
+ * has got the place of one of them. */
 bool spare_server_dial(struct spare_server *x, struct dial *d, const struct upstream_server *server,
         bool has_place, dial_fn fn);
 /* Closes as many as the holder was asked to. */

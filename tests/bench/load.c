@@ -52,7 +52,7 @@ static struct {
 	size_t size;
 	uint64_t messages; /* 0: measure for `seconds` */
 	double seconds, warmup;
-	unsigned pause_ms; /* before each handshake but the first */
+	unsigned pause_ms; /* before each handshake but the first, on average */
 	bool gated, tls, resume;
 } opt = {.path = "/", .connections = 100, .depth = 1, .size = 20, .seconds = 1, .warmup = 0.2};
 
@@ -229,6 +229,16 @@ static void client_open(struct client *c)
 	run.open++;
 }
 
+/* Of random length, so that who comes next meets whatever its forerunner has left to be done. */
+static void pause_some(void)
+{
+	uint32_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		die("no random bytes");
+	usleep(random % (2000 * opt.pause_ms));
+}
+
 static void client_end(struct client *c)
 {
 	uint64_t now = now_ns();
@@ -244,7 +254,7 @@ static void client_end(struct client *c)
 	if (opt.mode == HANDSHAKES) {
 		finished(c->opened_at, now);
 		if (opt.pause_ms)
-			usleep(opt.pause_ms * 1000);
+			pause_some();
 		if (may_begin(now_ns()))
 			client_open(c);
 	}
@@ -489,13 +499,13 @@ static void report(double seconds)
 	printf("{\"mode\": \"%s\", \"connections\": %u, \"depth\": %u, \"size\": %zu, "
 	       "\"kind\": \"%s\", \"messages\": %" PRIu64 ", \"seconds\": %.6f, "
 	       "\"per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, "
-	       "\"max_us\": %.1f, \"setup_p50_us\": %.1f, \"pings\": %" PRIu64
-	       ", \"tls\": %lu, \"resumed\": %lu}\n",
+	       "\"max_us\": %.1f, \"setup_p50_us\": %.1f, \"setup_p99_us\": %.1f, \"pings\": "
+	       "%" PRIu64 ", \"tls\": %lu, \"resumed\": %lu}\n",
 	        mode_names[opt.mode], opt.connections, opt.depth, opt.size, kind_names[opt.kind],
 	        latency.count, seconds, (double)latency.count / seconds,
 	        microseconds(&latency, 0.5), microseconds(&latency, 0.99),
 	        microseconds(&latency, 0.999), (double)latency.max / 1e3, microseconds(&setup, 0.5),
-	        run.pings, secure_handshakes(), secure_resumed());
+	        microseconds(&setup, 0.99), run.pings, secure_handshakes(), secure_resumed());
 }
 
 /* Options */

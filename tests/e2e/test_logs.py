@@ -158,6 +158,31 @@ def test_an_echo_counts_what_came(access):
     assert r["text_down"] == 0 and "upstream" not in r and r["cause"] == "close"
 
 
+# What a side has sent is told apart from the second kind on: each order, pings in between, all in one
+# read or each alone; the close frame with a code, without one, or none at all.
+@pytest.mark.parametrize("at_once", [True, False], ids=["at-once", "one-by-one"])
+@pytest.mark.parametrize("kinds", ["", "t", "b", "p", "tb", "bt", "ptb", "btp", "tbtb", "bbttp", "ttpbbpt"])
+def test_kinds_of_messages_in_any_order(access, upstream, kinds, at_once):
+    daemon = access(upstream)
+    client, app = open_pair(daemon, upstream)
+    frames = [client.make({"t": TEXT, "b": BINARY, "p": 9}[k], b"m" * (i + 1)) for i, k in enumerate(kinds)]
+    end = [client.make(8, struct.pack("!H", 1000)), client.make(8, b""), b""][len(kinds) % 3]
+    if at_once:
+        client.send(b"".join(frames) + end)
+    for data in [] if at_once else frames + [end]:
+        client.send(data)
+    for _ in frames:
+        app.read_frame()
+    client.close()
+    app.close()
+    [r] = daemon.records(1)
+    for kind, name in (("t", "text"), ("b", "binary"), ("p", "ping")):
+        of_kind = [f for f, k in zip(frames, kinds) if k == kind]
+        assert (r[f"{name}_up"], r[f"{name}_bytes_up"]) == (len(of_kind), sum(map(len, of_kind))), name
+    assert [r[f"{name}_down"] for name in ("text", "binary", "ping", "pong")] == [0, 0, 0, 0]
+    assert r["text_bytes_down"] == r["binary_bytes_down"] == 0
+
+
 def test_own_pings_and_their_time(access):
     daemon = access(route={"ping_interval": "50ms"})
     client = daemon.client().open("/echo")

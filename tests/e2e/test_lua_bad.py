@@ -63,7 +63,8 @@ def test_an_init_that_raises(tmp_path, init, why):
 def test_files_that_are_missing(tmp_path):
     status, said = check(CONFIG % "init = none.lua", tmp_path)
     assert status == 78
-    assert "handler.lua: no such file or directory" in said and "none.lua: no such file or directory" in said
+    assert "handler.lua: no such file or directory" in said
+    assert "checked.conf:4: [moongate] init = none.lua: " in said and "/none.lua: no such file or directory" in said, said
 
 
 def test_root_refuses_handlers(tmp_path):

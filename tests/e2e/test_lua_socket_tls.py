@@ -259,3 +259,68 @@ def test_a_reload_with_another_authority(lua, ca, good, secure, tmp_path):
     d.signal(1)
     d.wait_line("reloaded")
     assert ask(d, up.address[1], name="app.test", verify="yes") == ["cdata nil", "re hello"]
+
+
+CLIENT = PORT + """
+    local function client(scheme, name)
+        local wb = require("resty.websocket.client"):new { timeout = 20000 }
+        return wb, wb:connect(scheme .. "://127.0.0.1:" .. port .. "/", { pool = "mixed", ssl_verify = true, server_name = name })
+    end
+"""
+
+
+def test_a_pooled_websocket_is_as_good_as_was_asked(lua, ca, good, upstreams, clients):
+    """wss:// is never served by a connection without TLS, nor by one of another name."""
+    plain = upstreams()
+    d = lua(CLIENT + """
+        local wb, ok, err = client("ws")
+        ngx.say(tostring(ok), " ", tostring(wb:set_keepalive()))
+        wb, ok, err = client("wss", "app.test")
+        ngx.say(tostring(ok), " ", err)
+    """, process={"lua_ssl_trusted_certificate": ca.folder / "ca.pem"}, route={"lua_socket_log_errors": "off"})
+    client = clients(d.address)
+    client.send(client.get(f"/h?port={plain.address[1]}", add=["Connection: close"]))
+    app = plain.accept()
+    app.read_until(b"\r\n\r\n")
+    app.send(b"HTTP/1.1 101 x\r\n\r\n")
+    app.read_until(b"\x16\x03")
+    app.close()
+    assert client.read_body(client.expect_answer(200)).decode().splitlines() == ["1 1", "nil ssl handshake failed: handshake failed"]
+    d.stop()
+
+    up = SecureUpstream(server_context(good))
+    try:
+        d = lua(CLIENT + """
+            local wb, ok, err = client("wss", "app.test")
+            ngx.say(tostring(ok), " ", tostring(wb:set_keepalive()))
+            wb, ok, err, head = client("wss", "app.test")
+            ngx.say(tostring(ok), " ", tostring(err), " ", head, " ", tostring(wb:set_keepalive()))
+            wb, ok, err = client("wss", "other.test")
+            ngx.say(tostring(ok), " ", err)
+        """, process={"lua_ssl_trusted_certificate": ca.folder / "ca.pem"}, route={"lua_socket_log_errors": "off"})
+        client = clients(d.address)
+        client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+        app = up.accept()
+        app.read_until(b"\r\n\r\n")
+        app.send(b"HTTP/1.1 101 x\r\n\r\n")
+        assert client.read_body(client.expect_answer(200)).decode().splitlines() == [
+            "1 1", "1 nil connection reused 1", "nil ssl handshake failed: certificate host mismatch"]
+        app.close()
+    finally:
+        up.close()
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+@pytest.mark.parametrize("after", ["connect", "hello"])
+def test_a_peer_that_ends_within_the_handshake(lua, upstreams, clients, end, after):
+    up = upstreams()
+    d = lua(CONNECT + "ngx.say(sock:sslhandshake()) ngx.say(sock:send('x')) ngx.say(sock:close())",
+            route={"lua_socket_log_errors": "off"})
+    client = clients(d.address)
+    client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+    peer = up.accept()
+    peer.read_until(b"\x16\x03")
+    if after == "hello":
+        peer.send(b"\x16\x03\x03")
+    getattr(peer, end)()
+    assert client.read_body(client.expect_answer(200)).splitlines() == [b"nilhandshake failed", b"nilclosed", b"nilclosed"]

@@ -534,7 +534,8 @@ def test_an_answer_without_end_is_cut(lua, upstream):
 
 
 @pytest.mark.parametrize("opts", ["{ headers = { 'X: a\\r\\nY: b' } }", "{ origin = 'a\\nb' }", "{ key = 'a\\rb' }",
-                                  "{ host = 'a\\r\\nb' }", "{ protocols = { 'a\\r\\nb' } }"])
+                                  "{ host = 'a\\r\\nb' }", "{ protocols = { 'a\\r\\nb' } }", "{ headers = { 'X: a\\0b' } }",
+                                  "{ host = 'a\\0b' }", "{ headers = { 'X: a', '', 'GET / HTTP/1.1' } }"])
 def test_line_breaks_in_options(lua, upstream, opts):
     d = lua(script(upstream, "ngx.say(tostring(ok), err)", opts=opts))
     client = run(d)

@@ -298,6 +298,9 @@ def test_explain_tells_of_them(tmp_path, spare, line):
     ({"spare": 0}, "spare"), ({"spare": -1}, "spare"), ({"spare": "many"}, "spare"), ({"spare": 10001}, "spare"),
     ({"spare": 1, "spare_idle": "0"}, "spare_idle"), ({"spare": 1, "spare_idle": "999ms"}, "spare_idle"),
     ({"spare_idle": "5s"}, "spare_idle = 5s: does nothing: want spare too"),
+    ({"spare": 3, "max_connections": 1}, "spare = 3: does nothing: want max_connections = 2 or more too"),
+    ({"spare": 3, "server": ["ws://127.0.0.1:2 max_connections=1", "ws://127.0.0.1:3 max_connections=1"]},
+     "spare = 3: does nothing: want max_connections = 2 or more too"),
 ])
 def test_bad_values(tmp_path, keys, word):
     config = tmp_path / "bad.conf"
@@ -306,6 +309,17 @@ def test_bad_values(tmp_path, keys, word):
                       + section("route", "r", {"upstream": "u"}))
     status, said = check_config(config)
     assert status == 78 and f"{config}:" in said and f"[upstream u] {word}" in said, said
+
+
+@pytest.mark.parametrize("keys", [
+    {"spare": 3, "max_connections": 2}, {"spare": "off", "max_connections": 1},
+    {"spare": 3, "max_connections": 1, "server": ["ws://127.0.0.1:2 max_connections=9", "ws://127.0.0.1:3"]}])
+def test_good_values(tmp_path, keys):
+    config = tmp_path / "good.conf"
+    config.write_text(section("listener", "a", {"bind": "127.0.0.1:1"})
+                      + section("upstream", "u", {"server": "ws://127.0.0.1:2", **keys})
+                      + section("route", "r", {"upstream": "u"}))
+    assert check_config(config)[0] == 0
 
 
 # Reloads.

@@ -3,6 +3,7 @@
 
 import json
 import os
+import random
 import re
 import select
 import socket
@@ -15,6 +16,7 @@ import pytest
 from helpers import polite
 from helpers.daemon import SANITIZED, check_config, refused, section, wait_until
 from helpers.frames import CLOSE, TEXT, close_payload
+from helpers.hall import Hall
 from helpers.peer import LIMIT, RawClient, UpstreamPeer
 from helpers.polite import ChromiumClient, NodeClient, PythonClient
 from helpers.reloads import counts, refuse, reload
@@ -292,34 +294,41 @@ def test_T_04_key_updates(moongate, site, ca):
     assert daemon.stop()["tls_errors"] == 0
 
 
-@pytest.fixture
-def handshakes(many):
-    """Their number: as the list says under `make soak`, few otherwise, for each takes Python long."""
-    n = many(10**5)
-    return n if n == 10**5 else n // 8
-
-
-def test_T_05_many_handshakes(moongate, site, ca, handshakes):
+@pytest.mark.parametrize("how", ["full", "resumed"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_T_05_many_handshakes(moongate, site, ca, many, version, how):
+    """Nothing stays of them."""
     daemon = moongate(listener=site.keys, process={"core_dumps": "on"})
+    context = ca.client_context(version=version)
 
-    def rounds(n, context, session=None):
-        for _ in range(n):
-            sock = socket.create_connection(daemon.address, LIMIT)
-            sock = context.wrap_socket(sock, server_hostname="localhost", session=session)
-            sock.unwrap().close()
+    def one(session=None):
+        sock = socket.create_connection(daemon.address, LIMIT)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its close_notify is behind its Finished
+        sock = context.wrap_socket(sock, server_hostname="localhost", session=session)
+        assert sock.session_reused == bool(session)
+        sock.unwrap().close()
 
-    context = ca.client_context(version=V12)
-    rounds(50, context)
+    def session():
+        """With 1.3 it comes behind the handshake, so something is asked for."""
+        with socket.create_connection(daemon.address, LIMIT) as sock:
+            with context.wrap_socket(sock, server_hostname="localhost") as first:
+                first.sendall(b"GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                while first.recv(65536):
+                    pass
+                return first.session
+
+    n = many(10**5)
+    known = session() if how == "resumed" else None
+    for _ in range(100):
+        one(known)
     daemon.settle()
     before = daemon.memory()
-    rounds(handshakes, context)
-    with socket.create_connection(daemon.address, LIMIT) as sock:
-        with context.wrap_socket(sock, server_hostname="localhost") as first:
-            session = first.session
-    rounds(handshakes, context, session)
+    for _ in range(n):
+        one(known)
     daemon.settle()
     assert SANITIZED or daemon.memory() < before + (4 << 20)
-    assert daemon.stop()["tls_resumed"] >= handshakes
+    totals = daemon.stop()
+    assert totals["tls_resumed"] == (n + 100 if known else 0) and totals["tls_accepted"] >= n + 100
 
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "other.example.com", "unknown.test"])
@@ -357,7 +366,7 @@ def test_T_07_several_certificates(moongate, ca, site, secure):
     assert secure(daemon, context).sock.getpeercert()["subject"] == ((("commonName", "rsa"),),)
 
 
-def test_T_08_many_names(moongate, site, ca, handshakes):
+def test_T_08_many_names(moongate, site, ca, many):
     daemon = moongate(listener=site.keys, process={"core_dumps": "on"})
     context = ca.client_context()
 
@@ -367,10 +376,10 @@ def test_T_08_many_names(moongate, site, ca, handshakes):
                 with context.wrap_socket(sock, server_hostname=f"{prefix}{i}.example.com"):
                     pass
 
-    rounds(50, "warm")
+    rounds(200, "warm")
     daemon.settle()
     before = daemon.memory()
-    rounds(handshakes, "n")
+    rounds(many(10**5), "n")
     daemon.settle()
     assert SANITIZED or daemon.memory() < before + (4 << 20)
 
@@ -449,14 +458,15 @@ def test_T_12_ends(both, ca, how, version):
 def test_C_09_end_in_one_segment(both, ca, many):
     """The last message, the Close, close_notify and the FIN all at once: nothing is lost."""
     daemon, app = both()
-    context = ca.client_context()
+    contexts = [ca.client_context(version=version) for version in (V12, V13)]
     for i in range(many(10000)):
         client = daemon.client()
-        pipe = Pipe(context)
+        pipe = Pipe(contexts[i % 2])
         pipe.shake_hands(client.sock)
         pipe.tls.write(client.request("/app").encode())
         client.send(pipe.said())
         peer = app.accept_open()
+        assert pipe.receive(client.sock, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
         client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         pipe.tls.write(client.make(TEXT, b"last %d" % i) + client.make(CLOSE, close_payload(1000, b"")))
         pipe.step(pipe.tls.unwrap)
@@ -522,6 +532,33 @@ def test_T_09_files(tmp_path, ca, site):
                                (young, "the certificate's time has not begun yet")):
         status, said = check(tmp_path, pair(certificate.certificate, certificate.key))
         assert status == 0 and f"warning: [listener l] tls_certificate = {certificate.certificate}: {words}" in said
+
+
+IDLE_CIPHERS = ("tls_ciphers = ECDHE-ECDSA-AES128-GCM-SHA256: does nothing with tls_min_version = 1.3, since it is of "
+                "TLS 1.2: want tls_ciphersuites, or tls_min_version = 1.2")
+IDLE_CA = ("does nothing while tls_verify_client = off, and no client is asked for a certificate: want optional or on, "
+           "or no tls_client_ca")
+
+
+@pytest.mark.parametrize("keys, words", [
+    ({"tls_ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256", "tls_min_version": "1.3"}, IDLE_CIPHERS),
+    ({"tls_client_ca": "CA", "tls_verify_client": "off"}, IDLE_CA),
+    ({"tls_ciphers": "intermediate", "tls_min_version": "1.3"}, None),
+    ({"tls_ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256", "tls_min_version": "1.2"}, None),
+    ({"tls_ciphersuites": "TLS_AES_128_GCM_SHA256", "tls_min_version": "1.3"}, None),
+    ({"tls_client_ca": "CA", "tls_verify_client": "optional"}, None),
+])
+def test_what_does_nothing_is_warned_of(moongate, tmp_path, ca, site, keys, words):
+    """The same words from -t and at the start, at the line of what does nothing."""
+    keys = {**site.keys, **{k: ca.certificate if v == "CA" else v for k, v in keys.items()}}
+    status, said = check(tmp_path, "\n".join(f"{k} = {v}" for k, v in keys.items()))
+    assert status == 0
+    if words:
+        assert re.search(r"check.conf:8: warning: \[listener l\] tls_\w+ = \S+: ", said) and words in said, said
+    else:
+        assert "does nothing" not in said, said
+    daemon = moongate(listener=keys)
+    assert [words in x["text"] for x in daemon.find("config_warning")] == ([True] if words else [])
 
 
 def test_K_08_keys_that_all_may_read(tmp_path, ca):
@@ -1167,8 +1204,8 @@ def test_spares_are_secured_ahead(moongate, ca, apps, version):
     app.context.minimum_version = app.context.maximum_version = version
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
     peers = [app.accept(), app.accept()]
-    for k in range(4):
-        peer = peers[k]
+    for _ in range(4):
+        peer = peers.pop()
         client = daemon.client()
         client.send(client.request("/app"))
         peer.read_request()
@@ -1191,7 +1228,7 @@ def test_U_05_a_spare_that_is_closed_or_speaks_over_tls(moongate, ca, apps):
         app.accept()
     client = daemon.client()
     client.send(client.request("/app"))
-    peer = app.peers[2]
+    peer = app.peers[-1]
     peer.read_request()
     peer.send(peer.answer())
     client.expect_101()
@@ -1249,30 +1286,90 @@ def test_U_14_a_spare_finds_the_bad_certificate(moongate, apps, ca):
     daemon.wait_line("server_down")
 
 
-def test_U_06_aborted_then_next_over_tls(moongate, ca, site, port, many):
-    """The upstream is an echo of the same daemon, behind TLS."""
-    number = port()
-    hall = section("listener", "hall", {"bind": f"127.0.0.1:{number}", **site.keys})
-    hall += section("route", "hall", {"listener": "hall", "echo": "on"})
-    daemon = moongate("unused", extra=hall, group={"server": f"wss://localhost:{number}", "tls_ca": ca.certificate,
-                                                   "spare": 4, "spare_idle": "1h"})
-    for n in range(many(10000)):
-        first = daemon.client()
-        text = first.request("/app")
-        first.send(text[: len(text) // 2] if n % 4 == 0 else text)
-        if n % 4 >= 2:
-            first.text("A" * (n % 500 + 1))
-        if n % 4 == 3:
-            first.expect_101()
-        first.reset()
-        second = daemon.client()
-        second.send(second.request("/app"))
-        second.expect_101()
-        second.text("B%d" % n)
-        second.expect_text("B%d" % n)
-        second.end()
-    # Both ends of its spares are the daemon's, so descriptors are told of by the stop alone.
-    assert daemon.stop()["spares_used"] > 0
+# ---- one client after another ----
+
+
+def aborted(daemon, dice, path, steps=6):
+    """A client that is gone at some step: within its request, behind it, with messages on their way, or when it has
+    had its first one back."""
+    client = daemon.client()
+    text, step = client.request(path), dice.randrange(steps)
+    client.send(text[: dice.randrange(len(text))] if step == 0 else text)
+    if step >= 2:
+        client.text("A" * dice.randrange(1, 2000))
+    if step >= 3:
+        client.expect_101()
+    if step == 4:
+        client.send(client.make(TEXT, b"A" * 200)[: dice.randrange(1, 200)])
+    if step == 5:
+        assert set(client.read_message()[1]) == set(b"A")
+    client.reset()
+
+
+def next_one(daemon, path, n):
+    """It gets what it has sent, and nothing else."""
+    client = daemon.client()
+    client.send(client.request(path))
+    client.expect_101()
+    for text in (f"B{n}", f"B{n} " + "b" * (n % 3000)):
+        client.text(text)
+        client.expect_text(text)
+    client.end()
+
+
+@pytest.mark.parametrize("spare", [1, 8])
+def test_U_06_aborted_then_next_over_tls(moongate, ca, app_pair, many, closing, spare):
+    """On spare connections; the application lets no connection have messages of two."""
+    app = Hall(context=server_context(app_pair))
+    closing.append(app)
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": spare, "spare_idle": "1h"})
+    dice, n = random.Random(spare), many(10000)
+    for k in range(n):
+        aborted(daemon, dice, "/app")
+        next_one(daemon, "/app", k)
+    totals = daemon.stop()
+    assert totals["refused_502"] == totals["tries"] == totals["spares_died"] == 0
+    assert totals["spares_used"] > n // 2
+
+
+KEEPER = """
+    local server, client = require "resty.websocket.server", require "resty.websocket.client"
+    local down = assert(server:new { timeout = 20000 })
+    local up = assert(client:new { timeout = 20000 })
+    assert(up:connect("wss://localhost:%d/app", { ssl_verify = true }))
+    while true do
+        local data, typ = down:recv_frame()
+        if typ ~= "text" then
+            break
+        end
+        assert(up:send_text(data))
+        if ngx.var.arg_part and up.sock:receive(1) then -- the rest is none of the next one's
+            local ok, err = up:set_keepalive(60000, 8)
+            assert(not ok and (err == "unread data in buffer" or err == "connection in dubious state"), err)
+            return ngx.exit(444)
+        end
+        down:send_text((assert(up:recv_frame())))
+    end
+    assert(up:set_keepalive(60000, 8))
+    down:send_close(1000)
+"""
+
+
+def test_U_06_aborted_then_next_over_kept_tls(lua, ca, app_pair, many, closing):
+    """A script hands its connection back to the pool, and the next one goes on with it."""
+    app = Hall(context=server_context(app_pair), is_shared=True)
+    closing.append(app)
+    daemon = lua(KEEPER % app.address[1], process={"lua_ssl_trusted_certificate": ca.certificate})
+    dice, n = random.Random(6), many(10000)
+    for k in range(n):
+        if k % 5 == 0:
+            aborted(daemon, dice, "/h?part=1", steps=5)  # it has nothing back
+        else:
+            aborted(daemon, dice, "/h")
+        next_one(daemon, "/h", k)
+    totals = daemon.stop()
+    assert totals["keepalive_reused"] > n and totals["lua_errors"] == 0
+    assert app.accepted < app.requests + 8 and app.accepted < 2 * n - totals["keepalive_reused"] + 8
 
 
 # Python's ssl leaves a socket open that was reset before it had begun.

@@ -77,17 +77,19 @@ START_TEST(what_would_break_the_head_is_escaped)
 }
 END_TEST
 
+/* A line is one that http/ reads again, and our own lines fit in beside those of the script. */
 START_TEST(limits)
 {
+	enum { OWN_LINES = 4 };
 	char *big = malloc(HTTP_LINE_MAX);
 	memset(big, 'x', HTTP_LINE_MAX);
 	ck_assert(!add("", "no name"));
-	ck_assert(!lua_answer_add(&c, SLICE("A"), slice_of(big, HTTP_LINE_MAX)));
-	ck_assert(lua_answer_add(&c, SLICE("A"), slice_of(big, HTTP_LINE_MAX - 1)));
+	ck_assert(!lua_answer_add(&c, SLICE("A"), slice_of(big, HTTP_LINE_MAX - 2)));
+	ck_assert(lua_answer_add(&c, SLICE("A"), slice_of(big, HTTP_LINE_MAX - 3)));
 	memset(big, '\n', HTTP_LINE_MAX);
 	ck_assert(!lua_answer_add(&c, SLICE("A"), slice_of(big, HTTP_LINE_MAX / 3 + 1)));
 	free(big);
-	for (int i = 1; i < HTTP_LINES_MAX; i++)
+	for (int i = 1; i < HTTP_LINES_MAX - OWN_LINES; i++)
 		ck_assert(add("N", "v"));
 	ck_assert(!add("N", "v"));
 }

@@ -82,7 +82,10 @@ static struct lua_handlers *make_set(uint64_t memory_max)
 	        .memory_max = memory_max,
 	        .is_cached = true};
 	struct lua_handlers *set = lua_handlers_new(&s);
-	ck_assert_msg(lua_handlers_read(set, why), "%s", why);
+	const struct lua_settings *own = lua_handlers_settings(set);
+	ck_assert_msg(lua_handlers_add(set, LUA_SCRIPT_INIT, own->init, why), "%s", why);
+	ck_assert_msg(
+	        lua_handlers_add(set, LUA_SCRIPT_INIT_WORKER, own->init_worker, why), "%s", why);
 	return set;
 }
 

@@ -540,6 +540,29 @@ START_TEST(a_sweep_over_sound_streams_changes_nothing)
 }
 END_TEST
 
+/* Of a stream that receives all the time, nothing is asked. */
+START_TEST(a_sweep_spares_the_doubts_of_its_second)
+{
+	open_pair(_i);
+	uint64_t second = w->now_ms / 1000 * 1000 + 1000;
+	worker_set_time(w, second);
+	peer_sends("a");
+	UNTIL(tap.datas == 1);
+	for (int i = 1; i < 4; i++) {
+		worker_set_time(w, second + 1000u * (unsigned)i);
+		peer_sends("b");
+		UNTIL(tap.datas == 1u + (unsigned)i);
+		worker_set_time(w, second + 1000u * (unsigned)i + 999);
+		turns(3);
+		ck_assert_uint_eq(count(&w->counters.reads), 1 + (unsigned)i);
+	}
+	worker_set_time(w, second + 5000);
+	turns(3);
+	ck_assert_uint_eq(count(&w->counters.reads), 5);
+	ck_assert_uint_eq(wheel_next(&w->wheel), UINT64_MAX);
+}
+END_TEST
+
 START_TEST(reset_after_the_end)
 {
 	open_pair(1);
@@ -1066,6 +1089,7 @@ int main(void)
 	tcase_add_loop_test(t, a_reset_with_bytes_is_found_by_a_send, 0, 2);
 	tcase_add_loop_test(t, a_resume_finds_a_doubtful_reset, 0, 2);
 	tcase_add_loop_test(t, a_sweep_over_sound_streams_changes_nothing, 0, 2);
+	tcase_add_loop_test(t, a_sweep_spares_the_doubts_of_its_second, 0, 2);
 	tcase_add_test(t, reset_after_the_end);
 	tcase_add_loop_test(t, bytes_before_a_failed_send_are_delivered, 0, 2);
 	tcase_add_loop_test(t, bytes_and_end_before_a_failed_send, 0, 2);

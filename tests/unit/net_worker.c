@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "net/plain.h"
+#include "net/sys.h"
 #include "net/worker_private.h"
 
 #include "net_tap.h"
@@ -13,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -317,6 +319,52 @@ START_TEST(messages_cannot_fail)
 }
 END_TEST
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+        __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { TURN_MAX = 4096 };
+#else
+enum { TURN_MAX = SYS_EVENTS_MAX };
+#endif
+
+enum { MANY = 3 * SYS_EVENTS_MAX };
+static unsigned told[MANY], told_n;
+
+static void on_told(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	++*(unsigned *)arg;
+	told_n++;
+}
+
+/* Many events at once: a turn serves some, the next ones those that are left, in turn. */
+START_TEST(a_turn_is_short)
+{
+	struct event events[MANY];
+	worker = worker_new(0);
+	for (int i = 0; i < MANY; i++) {
+		int fd = sys_eventfd();
+		ck_assert_int_eq(eventfd_write(fd, 1), 0);
+		event_assign(&events[i], worker->base, fd, EV_READ | EV_PERSIST, on_told, &told[i]);
+		ck_assert_int_eq(event_add(&events[i], NULL), 0);
+	}
+	for (int turns = 0; turns < 16; turns++) {
+		told_n = 0;
+		worker_turn(worker, 0);
+		ck_assert_uint_gt(told_n, 0);
+		ck_assert_uint_le(told_n, TURN_MAX);
+	}
+	for (int i = 0; i < MANY; i++) {
+		ck_assert_uint_ge(told[i], 2);
+		event_del(&events[i]);
+		sys_close(event_get_fd(&events[i]));
+	}
+	worker_free(worker);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("net/worker");
@@ -332,6 +380,7 @@ int main(void)
 	tcase_add_test(t, what_is_posted_before_the_stop_is_run);
 	tcase_add_test(t, counters_have_names);
 	tcase_add_test(t, messages_cannot_fail);
+	tcase_add_test(t, a_turn_is_short);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -31,6 +31,7 @@ static void keep(unsigned n)
 	group()->fail_timeout_ms = 10000;
 	proxy_keep_spares(t.proxy, &t.route->group, 1, 1);
 	turn();
+	pass(2); /* a session may just have been set up */
 	ck_assert_uint_eq(t.connects, n);
 }
 
@@ -47,10 +48,11 @@ START_TEST(a_session_on_a_spare)
 {
 	keep(2);
 	pair_request();
-	got_nothing(t.tried[1]);
-	open_on(0);
+	got_nothing(t.tried[0]);
+	open_on(1);
 	say(FROM_CLIENT, FIN | WS_TEXT, "to it");
 	got_frame(FROM_CLIENT, FIN | WS_TEXT, "to it");
+	pass(2);
 	turn();
 	ck_assert_uint_eq(t.connects, 3); /* its successor */
 	count_is(tries, 0);
@@ -76,14 +78,14 @@ START_TEST(one_that_dies_before_its_answer)
 	keep(2);
 	group()->tries = 1;
 	pair_request();
-	ck_assert_uint_gt(sim_sent(t.tried[0]).len, 0);
+	ck_assert_uint_gt(sim_sent(t.tried[1]).len, 0);
 	say(FROM_CLIENT, FIN | WS_TEXT, "early");
 	if (_i & 1)
-		sim_push_eof(t.tried[0]);
+		sim_push_eof(t.tried[1]);
 	else
-		sim_push_error(t.tried[0], ECONNRESET);
-	ck_assert(sim_is_released(t.tried[0], NULL));
-	got_nothing(t.tried[1]);
+		sim_push_error(t.tried[1], ECONNRESET);
+	ck_assert(sim_is_released(t.tried[1], NULL));
+	got_nothing(t.tried[0]);
 	ck_assert_uint_eq(t.connects, 3);
 	ck_assert_uint_gt(sim_sent(t.tried[2]).len, 0);
 	spare_count_is(spares_lost, 1);
@@ -92,7 +94,7 @@ START_TEST(one_that_dies_before_its_answer)
 	if (_i & 2) {
 		sim_push_error(t.tried[2], EPIPE);
 		got_status(502);
-		got_nothing(t.tried[1]);
+		got_nothing(t.tried[0]);
 		count_is(server_failures, 1);
 		return;
 	}
@@ -112,7 +114,7 @@ START_TEST(one_that_cannot_be_sent_to)
 	turn();
 	ck_assert(sim_is_released(t.tried[0], NULL));
 	got_nothing(t.client);
-	ck_assert_uint_eq(t.connects, 3); /* its successor comes after */
+	ck_assert_uint_eq(t.connects, 2); /* its successor comes after */
 	open_on(1);
 	count_is(tries, 0);
 }
@@ -126,10 +128,10 @@ START_TEST(one_that_dies_in_its_answer)
 	keep(2);
 	group()->tries = 1;
 	pair_request();
-	push_text(t.tried[0], begun[_i]);
-	sim_push_eof(t.tried[0]);
+	push_text(t.tried[1], begun[_i]);
+	sim_push_eof(t.tried[1]);
 	got_status(502);
-	got_nothing(t.tried[1]);
+	got_nothing(t.tried[0]);
 	spare_count_is(spares_lost, 0);
 }
 END_TEST

@@ -10,6 +10,7 @@
 #include "fake_resolver.h"
 #include "net/plain.h"
 #include "net/sim.h"
+#include "net/tls_client.h"
 #include "net/worker.h"
 #include "upstream/srv.h"
 #include "upstream_test.h"
@@ -221,6 +222,13 @@ static enum pick use(unsigned worker)
 	return PICK_SERVER;
 }
 
+/* The session has its server's answer, and a moment has passed. */
+static void opened(void)
+{
+	dial_end(&t.dial);
+	pass(2);
+}
+
 static void leave(void)
 {
 	upstream_give_back(state_at(t.group, 0), t.worker[0]->now_ms);
@@ -252,20 +260,22 @@ START_TEST(the_number_is_shared_by_the_workers)
 }
 END_TEST
 
-START_TEST(a_session_takes_the_oldest_and_it_is_replaced)
+START_TEST(a_session_takes_the_newest_and_it_is_replaced)
 {
 	make(2, 1);
 	start();
 	ck_assert_int_eq(use(0), PICK_SERVER);
-	ck_assert_ptr_eq(t.used, t.made[0]);
+	ck_assert_ptr_eq(t.used, t.made[1]);
 	ck_assert(t.dial.is_spare);
 	ck_assert(address_equal(dial_address(&t.dial), &server_at(t.group, 0)->address));
 	ck_assert_uint_eq(t.connects, 2);
-	turn();
+	opened();
 	ck_assert_uint_eq(t.connects, 3);
 	use(0);
-	ck_assert_ptr_eq(t.used, t.made[1]);
-	count_is(spares_used, 2);
+	ck_assert_ptr_eq(t.used, t.made[2]);
+	use(0);
+	ck_assert_ptr_eq(t.used, t.made[0]);
+	count_is(spares_used, 3);
 }
 END_TEST
 
@@ -302,14 +312,181 @@ START_TEST(not_too_many_at_a_time)
 	ck_assert_uint_eq(t.connects, 16);
 	connected(3);
 	connected(7);
-	turn();
+	pass(1);
 	ck_assert_uint_eq(t.connects, 18);
 	for (unsigned i = 0; i < t.connects; i++) {
 		if (t.made[i]->flags & STREAM_CONNECTING)
 			connected(i);
-		turn();
+		pass(1);
 	}
 	ck_assert_uint_eq(t.connects, 100);
+}
+END_TEST
+
+/* ---- when they are made ---- */
+
+START_TEST(none_is_made_while_a_session_waits_for_its_server)
+{
+	make(3, 1);
+	start();
+	use(0);
+	pass(5);
+	dial_end(&t.dial);
+	turn();
+	pass(1);
+	ck_assert_uint_eq(t.connects, 3);
+	use(0); /* another one, before the moment is over */
+	pass(1);
+	dial_end(&t.dial);
+	pass(1);
+	ck_assert_uint_eq(t.connects, 3);
+	pass(1);
+	ck_assert_uint_eq(t.connects, 5);
+}
+END_TEST
+
+/* With none left the next session would have to make its own. */
+START_TEST(the_last_one_is_replaced_at_once)
+{
+	make(2, 1);
+	start();
+	use(0);
+	use(0);
+	turn();
+	ck_assert_uint_eq(t.connects, 2);
+	dial_end(&t.dial);
+	turn();
+	ck_assert_uint_eq(t.connects, 3);
+	pass(2);
+	ck_assert_uint_eq(t.connects, 4);
+}
+END_TEST
+
+START_TEST(they_wait_for_sessions_so_long)
+{
+	make(20, 1);
+	start();
+	pass(1);
+	pass(1);
+	ck_assert_uint_eq(t.connects, 20);
+	for (unsigned i = 0; i < 4; i++)
+		use(0);
+	turn();
+	pass(9);
+	ck_assert_uint_eq(t.connects, 20);
+	pass(1);
+	ck_assert_uint_eq(t.connects, 24);
+	ck_assert(t.dial.is_setup);
+}
+END_TEST
+
+/* A session that makes its own connection is as much in need of the processor. */
+START_TEST(sessions_without_a_spare_count_too)
+{
+	make(1, 1);
+	t.is_slow = true;
+	start();
+	use(0);
+	connected(0);
+	use(0);
+	ck_assert(t.dial.is_spare);
+	use(0);
+	ck_assert(!t.dial.is_spare);
+	ck_assert_uint_eq(t.connects, 3);
+	pass(9);
+	ck_assert_uint_eq(t.connects, 3);
+	opened();
+	ck_assert_uint_eq(t.connects, 4);
+}
+END_TEST
+
+static void secure(unsigned i)
+{
+	server_at(t.group, i)->is_secure = true;
+}
+
+static void give_tls(void)
+{
+	struct tls_client_settings settings = {.tls = {.ciphers = TLS_CIPHERS,
+	                                               .ciphersuites = TLS_CIPHERSUITES,
+	                                               .groups = TLS_GROUPS}};
+	char why[TLS_WHY_MAX];
+	t.group->tls = tls_client_new(&settings, why);
+	ck_assert_ptr_nonnull(t.group->tls);
+}
+
+/* TLS is so much work that one is begun in a millisecond, whichever servers want some. */
+START_TEST(one_with_TLS_at_a_time)
+{
+	make(5, 1, 1, 1);
+	secure(0);
+	secure(1);
+	give_tls();
+	start();
+	for (unsigned ms = 0; ms < 9; ms++) {
+		unsigned before = t.connects;
+		pass(1);
+		unsigned costly = 0;
+		for (unsigned i = before; i < t.connects; i++)
+			costly += !address_equal(&t.asked[i], &server_at(t.group, 2)->address);
+		ck_assert_uint_le(costly, 1);
+	}
+	for (unsigned ms = 0; ms < 9; ms++)
+		pass(1);
+	ck_assert_uint_eq(t.connects, 15);
+	unsigned first = 0; /* they took turns */
+	for (unsigned i = 0; i < 8; i++)
+		first += address_equal(&t.asked[i], &server_at(t.group, 0)->address);
+	ck_assert_uint_ge(first, 2);
+	ck_assert_uint_le(first, 4);
+}
+END_TEST
+
+/* There is time while most are there. */
+START_TEST(one_with_TLS_now_and_then)
+{
+	make(8, 1);
+	start();
+	ck_assert_uint_eq(t.connects, 8);
+	secure(0); /* from now on */
+	give_tls();
+	for (unsigned i = 0; i < 3; i++)
+		use(0);
+	dial_end(&t.dial);
+	turn();
+	pass(2);
+	ck_assert_uint_eq(t.connects, 9);
+	pass(3);
+	ck_assert_uint_eq(t.connects, 9);
+	pass(1);
+	ck_assert_uint_eq(t.connects, 10);
+	for (unsigned i = 0; i < 3; i++)
+		use(0);
+	ck_assert_uint_eq(t.connects, 10);
+	dial_end(&t.dial); /* two are left */
+	turn();
+	for (unsigned ms = 1; ms <= 4; ms++) {
+		pass(1);
+		ck_assert_uint_eq(t.connects, 10 + ms);
+	}
+}
+END_TEST
+
+/* Of two groups neither waits until the other has all. */
+START_TEST(groups_take_turns)
+{
+	struct upstream_group *both[2] = {make(200, 1), NULL};
+	both[1] = make(200, 1, 1);
+	spares_follow(t.worker[0], both, 2, 1);
+	turn();
+	pass(1);
+	for (unsigned n = 0; n < 2; n++) {
+		uint64_t mask = spares_of(t.worker[0], both[n], both[n]->members);
+		ck_assert_uint_eq(mask, n ? 3 : 1);
+	}
+	ck_assert_uint_le(t.connects, 48);
+	spares_follow(t.worker[0], &both[1], 1, 1);
+	upstream_group_unref(both[0]);
 }
 END_TEST
 
@@ -330,7 +507,7 @@ START_TEST(U_05_a_byte_or_an_end_on_a_spare)
 	use(0);
 	ck_assert_ptr_eq(t.used, t.made[1]);
 	ck_assert(!t.dial.is_spare);
-	turn();
+	opened();
 	ck_assert_uint_eq(t.connects, 3);
 	use(0);
 	ck_assert_ptr_eq(t.used, t.made[2]);
@@ -346,17 +523,40 @@ START_TEST(U_05_what_the_loop_has_not_heard_of)
 	t.is_socket = true;
 	start();
 	ck_assert_uint_eq(t.connects, 3);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 1; i < 3; i++) {
 		if (_i == 0)
 			ck_assert_int_eq(write(t.peer[i], "x", 1), 1);
 		else
 			ck_assert_int_eq(shutdown(t.peer[i], SHUT_WR), 0);
 	}
 	use(0);
-	ck_assert_ptr_eq(t.used, t.made[2]);
+	ck_assert_ptr_eq(t.used, t.made[0]);
+	turn();
 	count_is(spares_died, 2);
 	stream_free(t.used, false);
 	t.used = NULL;
+}
+END_TEST
+
+/* What has come may be for TLS alone, tickets say: it is not used before the loop has looked, and
+ * is as good as before if that was all. */
+START_TEST(what_has_come_was_not_for_its_user)
+{
+	make(2, 1);
+	start();
+	t.made[1]->flags |= STREAM_PEER_CLOSED;
+	use(0);
+	ck_assert_ptr_eq(t.used, t.made[0]);
+	use(0);
+	ck_assert(!t.dial.is_spare);
+	ck_assert(!is_closed(1));
+	if (_i == 0)
+		t.made[1]->flags &= (uint16_t)~STREAM_PEER_CLOSED;
+	pass(1);
+	ck_assert(is_closed(1) == _i);
+	count_is(spares_died, (unsigned)_i);
+	use(0);
+	ck_assert(t.dial.is_spare == !_i);
 }
 END_TEST
 
@@ -371,6 +571,7 @@ START_TEST(U_08_none_is_used_past_its_time)
 	worker_set_time(t.worker[0], t.worker[0]->now_ms + IDLE_MS);
 	use(0);
 	ck_assert(!t.dial.is_spare);
+	turn();
 	ck_assert(is_closed(0));
 	count_is(spares_aged, 1);
 	count_is(spares_died, 0);
@@ -626,7 +827,7 @@ START_TEST(a_name_is_looked_up)
 	struct address a;
 	address_parse(&a, "127.0.0.2:80");
 	ck_assert(address_equal(dial_address(&t.dial), &a));
-	turn();
+	opened();
 	resolve(NULL, NULL);
 	ck_assert_uint_eq(state_at(t.group, 0)->fails, 1);
 }
@@ -925,12 +1126,20 @@ int main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, so_many_are_kept_to_each_server);
 	tcase_add_loop_test(c, the_number_is_shared_by_the_workers, 0, 4);
-	tcase_add_test(c, a_session_takes_the_oldest_and_it_is_replaced);
+	tcase_add_test(c, a_session_takes_the_newest_and_it_is_replaced);
 	tcase_add_test(c, none_ready_is_a_connect);
 	tcase_add_test(c, a_group_without_spares_has_none);
 	tcase_add_test(c, not_too_many_at_a_time);
+	tcase_add_test(c, none_is_made_while_a_session_waits_for_its_server);
+	tcase_add_test(c, the_last_one_is_replaced_at_once);
+	tcase_add_test(c, they_wait_for_sessions_so_long);
+	tcase_add_test(c, sessions_without_a_spare_count_too);
+	tcase_add_test(c, one_with_TLS_at_a_time);
+	tcase_add_test(c, one_with_TLS_now_and_then);
+	tcase_add_test(c, groups_take_turns);
 	tcase_add_loop_test(c, U_05_a_byte_or_an_end_on_a_spare, 0, 3);
 	tcase_add_loop_test(c, U_05_what_the_loop_has_not_heard_of, 0, 2);
+	tcase_add_loop_test(c, what_has_come_was_not_for_its_user, 0, 2);
 	tcase_add_test(c, U_08_none_is_used_past_its_time);
 	tcase_add_test(c, a_successor_is_made_ahead);
 	tcase_add_loop_test(c, short_lives_are_no_storm, 0, 2);

@@ -4,6 +4,7 @@
 import queue
 import selectors
 import socket
+import ssl
 import threading
 import time
 
@@ -14,12 +15,16 @@ from .peer import LIMIT, UpstreamPeer
 class Hall:
     """Accepts upgrades and echoes; each message of a connection must begin with the same byte.
 
+    context: of a server of TLS, which is spoken then.
+    is_shared: one connection may serve several clients, one after the other: messages begin as they will.
     patience: a connection is closed when no request has come in so many seconds.
     drops: a connection is closed when its request has come.
     accepted, now, most, requests: connections so far, at present, at most at a time; and requests.
     """
 
-    def __init__(self, address=("127.0.0.1", 0), patience=None, drops=False):
+    def __init__(self, address=("127.0.0.1", 0), patience=None, drops=False, context=None, is_shared=False):
+        self.context = context
+        self.is_shared = is_shared
         self.patience = patience
         self.drops = drops
         self.sock = socket.create_server(address, backlog=4096)
@@ -40,6 +45,10 @@ class Hall:
     @property
     def now(self):
         return len(self.peers)
+
+    @property
+    def server(self):
+        return "%s://localhost:%d" % ("wss" if self.context else "ws", self.address[1])
 
     @property
     def idle(self):
@@ -78,6 +87,8 @@ class Hall:
         try:
             while not self.is_over:
                 for key, _ in self.selector.select(0.01 if self.patience else None):
+                    if self.is_over:
+                        return  # what it was told before is closed
                     key.data(key.fileobj)
                 if self.patience:
                     self._lose_patience()
@@ -109,6 +120,9 @@ class Hall:
         peer.since = time.monotonic()
         peer.mark = None
         peer.sock.setblocking(False)
+        peer.is_secured = not self.context
+        if self.context:
+            peer.sock = self.context.wrap_socket(peer.sock, server_side=True, do_handshake_on_connect=False)
         self.peers.add(peer)
         self.accepted += 1
         self.most = max(self.most, len(self.peers))
@@ -127,9 +141,14 @@ class Hall:
 
     def _read(self, peer):
         try:
+            if not peer.is_secured:
+                peer.sock.do_handshake()
+                peer.is_secured = True
             if not peer.fill():
                 self._end(peer)
                 return
+            while self.context and peer.sock.pending():
+                peer.fill()
             if peer.head is None and b"\r\n\r\n" in peer.buf:
                 peer.read_request()
                 self.requests += 1
@@ -143,7 +162,7 @@ class Hall:
                     return
                 del peer.buf[:used]
                 self._answer(peer, f)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError):
             pass
         except OSError:
             self._end(peer)
@@ -153,7 +172,7 @@ class Hall:
             peer.sock.send(frame(CLOSE, f.payload))
             self._end(peer)
         elif f.opcode != PONG:
-            if f.opcode != PING:
+            if f.opcode != PING and not self.is_shared:
                 assert peer.mark in (None, f.payload[:1]), "bytes of two clients on one connection"
                 peer.mark = f.payload[:1]
             peer.sock.send(frame(PONG if f.opcode == PING else f.opcode, f.payload))

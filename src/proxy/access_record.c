@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What the access log says of a session. */
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/access.h"
+#include "proxy/headers.h"
+#include "proxy/note.h"
+#include "proxy/session.h"
+#include "upstream/group.h"
+#include "upstream/state.h"
+
+#include <assert.h>
+
+#define ACCESS_KEY(name) RECORD_KEY(#name),
+static const struct record_key keys[] = {ACCESS_FIELDS(ACCESS_KEY)};
+
+enum access_field access_field_of(struct slice name)
+{
+	for (unsigned i = 0; i < ACCESS_FIELD_N; i++)
+		if (slice_equal(slice_of(keys[i].json + 2, keys[i].len), name))
+			return (enum access_field)i;
+	return ACCESS_FIELD_N;
+}
+
+static bool is_wanted(const struct session *s, enum access_field f)
+{
+	return s->proxy->access.fields >> f & 1;
+}
+
+static const struct access_more *more(const struct session *s)
+{
+	return s->access ? s->access->more : NULL;
+}
+
+static const struct access_words *words(const struct session *s)
+{
+	return more(s) ? more(s)->words : NULL;
+}
+
+/* ---- its fields ---- */
+
+static void put_slice(
+        const struct session *s, struct record *r, enum access_field f, struct slice value)
+{
+	if (is_wanted(s, f) && value.len > 0)
+		record_slice(r, &keys[f], value);
+}
+
+static void put_text(
+        const struct session *s, struct record *r, enum access_field f, const char *value)
+{
+	put_slice(s, r, f, slice_str(value));
+}
+
+/* A value of Moongate's own making, in which nothing can be odd. */
+static void put_bare(
+        const struct session *s, struct record *r, enum access_field f, struct slice value)
+{
+	if (is_wanted(s, f))
+		record_bare(r, &keys[f], value);
+}
+
+static void put_num(const struct session *s, struct record *r, enum access_field f, uint64_t value)
+{
+	if (is_wanted(s, f))
+		record_num(r, &keys[f], value);
+}
+
+/* Kept as one more, so that 0 is none. */
+static void put_if(const struct session *s, struct record *r, enum access_field f, uint32_t value)
+{
+	if (value > 0)
+		put_num(s, r, f, value - 1);
+}
+
+static void put_addresses(const struct session *s, struct record *r)
+{
+	struct address_brief peer;
+	char text[ADDRESS_TEXT_MAX];
+	put_bare(s, r, ACCESS_client, slice_str(address_brief_text(&s->client, text)));
+	if (note_peer(s->note, &peer))
+		put_bare(s, r, ACCESS_peer, slice_str(address_brief_text(&peer, text)));
+}
+
+static void put_where(const struct session *s, struct record *r)
+{
+	const struct access_words *w = words(s);
+	put_text(s, r, ACCESS_listener, s->listener->name);
+	if (s->route)
+		put_text(s, r, ACCESS_route, s->route->name);
+	if (s->server)
+		put_text(s, r, ACCESS_upstream, s->server->group->name);
+	else if (s->route && s->route->group)
+		put_text(s, r, ACCESS_upstream, s->route->group->name);
+	put_text(s, r, ACCESS_server, s->server ? s->server->name : w ? w->server : "");
+}
+
+static void put_request(const struct session *s, struct record *r)
+{
+	const struct access *a = s->access;
+	if (!a)
+		return;
+	const uint8_t *host = a->bytes + a->method_len, *target = host + a->host_len,
+	              *origin = target + a->target_len;
+	put_slice(
+	        s, r, ACCESS_method, a->is_get ? SLICE("GET") : slice_of(a->bytes, a->method_len));
+	put_slice(s, r, ACCESS_host, slice_of(host, a->host_len));
+	put_slice(s, r, ACCESS_target, slice_of(target, a->target_len));
+	put_slice(s, r, ACCESS_origin, slice_of(origin, a->origin_len));
+}
+
+static void put_tls(const struct session *s, struct record *r)
+{
+	const struct access_more *m = more(s);
+	if (!m || !m->tls)
+		return;
+	const struct tls_info *t = &m->tls->info;
+	put_text(s, r, ACCESS_tls_version, t->version);
+	put_text(s, r, ACCESS_tls_cipher, t->cipher);
+	put_slice(s, r, ACCESS_tls_server_name, t->server_name);
+	put_slice(s, r, ACCESS_tls_client_subject, t->subject);
+	put_slice(s, r, ACCESS_tls_client_issuer, t->issuer);
+	put_slice(s, r, ACCESS_tls_client_digest, t->fingerprint);
+}
+
+static void put_request_id(const struct session *s, struct record *r)
+{
+	char buf[HEADERS_ID_LEN];
+	struct slice id = headers_request_id(s, buf);
+	if (id.at == (const uint8_t *)buf)
+		put_bare(s, r, ACCESS_request, id);
+	else
+		put_slice(s, r, ACCESS_request, id);
+}
+
+static void put_who(const struct session *s, struct record *r)
+{
+	if (is_wanted(s, ACCESS_id))
+		record_id(r, &keys[ACCESS_id], s->id);
+	if (is_wanted(s, ACCESS_request))
+		put_request_id(s, r);
+	put_addresses(s, r);
+	put_where(s, r);
+	put_request(s, r);
+	put_tls(s, r);
+}
+
+static uint32_t duration_of(const struct session *s)
+{
+	const struct access *a = s->access;
+	return session_age_ms(s) - (a && !a->is_first ? a->begun_ms : 0);
+}
+
+/* Of what was not open, or is not over. */
+static void put_times(const struct session *s, struct record *r, bool is_over)
+{
+	const struct access *a = s->access;
+	if (s->status)
+		put_num(s, r, ACCESS_status, s->status);
+	if (a) {
+		put_if(s, r, ACCESS_handshake_ms, a->handshake_ms);
+		put_if(s, r, ACCESS_connect_ms, a->connect_ms);
+	}
+	if (is_over)
+		put_num(s, r, ACCESS_duration_ms, duration_of(s));
+}
+
+static const struct access_more none_more;
+
+/* How many messages of the side were text, and their bytes. */
+static uint64_t texts_of(const struct session *s, unsigned side, uint64_t data, uint64_t *bytes)
+{
+	const struct access_more *m = s->access->more;
+	unsigned kind = (unsigned)s->access->kinds >> 2 * side & ACCESS_BOTH;
+	if (kind == ACCESS_TEXT) {
+		*bytes = data;
+		return s->messages[side];
+	}
+	*bytes = kind == ACCESS_BOTH && m ? m->text_bytes[side] : 0;
+	return kind == ACCESS_BOTH && m ? m->texts[side] : 0;
+}
+
+/* From the first field of a side on. */
+static uint64_t *gather_side(uint64_t *v, const struct session *s, unsigned side)
+{
+	const struct access_more *m = s->access->more ? s->access->more : &none_more;
+	uint64_t control = access_control_bytes(s, side), text_bytes;
+	uint64_t data = s->bytes[side] > control ? s->bytes[side] - control : 0;
+	uint64_t texts = texts_of(s, side, data, &text_bytes);
+	*v++ = texts;
+	*v++ = text_bytes;
+	*v++ = s->messages[side] - texts;
+	*v++ = data > text_bytes ? data - text_bytes : 0;
+	*v++ = m->pings[side];
+	*v++ = m->ping_bytes[side];
+	*v++ = m->pongs[side];
+	*v++ = m->pong_bytes[side];
+	*v++ = s->bytes[side];
+	return v;
+}
+
+/* The numbers of an open session stand in a row. */
+enum { ROW_FIRST = ACCESS_status, ROW_N = ACCESS_pauses_down - ROW_FIRST + 1 };
+_Static_assert((int)ROW_N <= (int)RECORD_ROW_MAX, "a row has room for them");
+
+void access_store_set(struct access_store *st, const struct access_settings *set)
+{
+	record_row_init(&st->row, set->format, &keys[ROW_FIRST], ROW_N, set->fields >> ROW_FIRST);
+}
+
+static uint64_t if_known(uint32_t plus_one)
+{
+	return plus_one > 0 ? plus_one - 1 : RECORD_ABSENT;
+}
+
+static void put_numbers(const struct session *s, struct record *r)
+{
+	const struct access *a = s->access;
+	const struct access_more *m = a->more ? a->more : &none_more;
+	uint64_t values[ROW_N], *v = values;
+	*v++ = s->status;
+	*v++ = if_known(a->handshake_ms);
+	*v++ = if_known(a->connect_ms);
+	*v++ = duration_of(s);
+	v = gather_side(v, s, CLIENT);
+	v = gather_side(v, s, UPSTREAM);
+	*v++ = a->own_pings;
+	*v++ = if_known(a->rtt_ms);
+	*v++ = m->queue_peak[UPSTREAM];
+	*v++ = m->queue_peak[CLIENT];
+	*v++ = m->pauses[CLIENT];
+	*v++ = m->pauses[UPSTREAM];
+	assert(v == values + ROW_N);
+	record_row(r, &s->proxy->access_store->row, values);
+}
+
+static void put_close(const struct session *s, struct record *r, unsigned side)
+{
+	const struct access_words *w = words(s);
+	if (!(s->side[side].flags & SIDE_CLOSE_RECEIVED))
+		return;
+	put_num(s, r, side == CLIENT ? ACCESS_client_code : ACCESS_upstream_code,
+	        s->side[side].close_code);
+	if (w)
+		put_slice(s, r, side == CLIENT ? ACCESS_client_reason : ACCESS_upstream_reason,
+		        slice_of(w->close[side], w->close_len[side]));
+}
+
+static void put_why(const struct session *s, struct record *r, const char *cause)
+{
+	const struct access_words *w = words(s);
+	char words[LOG_ERRNO_MAX];
+	put_bare(s, r, ACCESS_closed_by, slice_str(session_closer_name(s)));
+	put_bare(s, r, ACCESS_cause, slice_str(cause));
+	put_text(s, r, ACCESS_reason,
+	        s->cause == CAUSE_PROTOCOL ? ws_error_reason((enum ws_error)s->error)
+	        : w                        ? w->reason
+	                                   : "");
+	if (s->cause == CAUSE_ERROR)
+		put_text(s, r, ACCESS_error, log_errno_words(s->error, words));
+	if ((s->side[CLIENT].flags | s->side[UPSTREAM].flags) & SIDE_CUT)
+		put_text(s, r, ACCESS_cut, "mid_frame");
+}
+
+static void put_end(const struct session *s, struct record *r, const char *cause)
+{
+	if (s->access && s->status == 101)
+		put_numbers(s, r);
+	else
+		put_times(s, r, true);
+	put_close(s, r, CLIENT);
+	put_close(s, r, UPSTREAM);
+	if (s->own_code)
+		put_num(s, r, ACCESS_code, s->own_code);
+	put_why(s, r, cause);
+}
+
+static bool build(
+        const struct session *s, struct record *r, char *at, size_t max, const char *cause)
+{
+	const struct access_settings *set = &s->proxy->access;
+	const char *event = cause ? "end" : "start";
+	char now[25];
+	clock_iso(now);
+	record_begin(r, at, max, set->format,
+	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_time) ? now : NULL,
+	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_event) ? event : NULL);
+	put_who(s, r);
+	if (cause)
+		put_end(s, r, cause);
+	else
+		put_times(s, r, false);
+	return record_end(r);
+}
+
+/* Most records are built where they wait for the writer. `cause` NULL: at the start. */
+static void write_record(const struct session *s, const char *cause)
+{
+	struct access_store *st = s->proxy->access_store;
+	size_t room;
+	char *at = log_access_room(&room);
+	struct record r;
+	if (at && room > sizeof st->record)
+		room = sizeof st->record;
+	if (at && room > RECORD_KEY_ROOM && build(s, &r, at, room - RECORD_KEY_ROOM, cause))
+		log_access_put(at, r.len);
+	else if (build(s, &r, st->record, ACCESS_RECORD_MAX, cause))
+		log_access_put(r.at, r.len);
+	else
+		log_access_lose();
+}
+
+/* The same sessions whatever else is logged; the same share of each worker's. */
+static bool is_sampled(const struct session *s)
+{
+	return ((s->id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % 100 < s->proxy->access.sample;
+}
+
+static bool is_bad_code(const struct side *side)
+{
+	return (side->flags & SIDE_CLOSE_RECEIVED) && side->close_code > 1001 &&
+	       side->close_code < 3000;
+}
+
+/* An end as the peers or the configuration wanted it. */
+static bool is_well(const struct session *s)
+{
+	switch ((enum session_cause)s->cause) {
+	case CAUSE_NONE:
+	case CAUSE_ANSWERED:
+	case CAUSE_REFUSED:
+		return s->status < 500;
+	case CAUSE_CLOSE:
+		return !is_bad_code(&s->side[CLIENT]) && !is_bad_code(&s->side[UPSTREAM]);
+	case CAUSE_IDLE_TIMEOUT:
+	case CAUSE_LIFETIME:
+	case CAUSE_STOPPING:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void write_end(struct session *s, const char *cause)
+{
+	if (s->proxy->access.is_on && (is_sampled(s) || !is_well(s)))
+		write_record(s, cause);
+}
+
+void access_opened(struct session *s)
+{
+	if (s->proxy->access.is_on && s->proxy->access.at_start && is_sampled(s))
+		write_record(s, NULL);
+}
+
+static bool was_refused(const struct session *s)
+{
+	return words(s) && words(s)->reason[0] != '\0';
+}
+
+void access_request_end(struct session *s)
+{
+	write_end(s, was_refused(s) ? "refused" : "answered");
+	access_free(s);
+}
+
+/* Of a connection whose requests have all been answered there is no more to tell. */
+static bool has_something(const struct session *s)
+{
+	return s->access || (s->cause != CAUSE_NONE && (s->status == 0 || s->receiving));
+}
+
+/* A route's own answer that ends the connection counts as a refusal, and what the upstream
+ * answered as nothing at all. */
+static const char *cause_of(const struct session *s)
+{
+	bool is_answer = s->cause == CAUSE_NONE || (s->cause == CAUSE_REFUSED && !was_refused(s));
+	return s->access && is_answer ? "answered" : session_cause_name(s);
+}
+
+/* While the sockets are closed, which takes longer than memory does. */
+void access_expect_end(const struct session *s)
+{
+	enum { LINE = 64 };
+	const struct access_store *st = s->proxy->access_store;
+	const char *a = (const char *)s->access;
+	size_t room;
+	if (!a)
+		return;
+	__builtin_prefetch(a);
+	__builtin_prefetch(a + LINE);
+	for (size_t i = 0; i < st->row.len; i += LINE)
+		__builtin_prefetch(st->row.text + i, 1);
+	log_access_room(&room);
+}
+
+void access_end(struct session *s)
+{
+	if (has_something(s))
+		write_end(s, cause_of(s));
+	access_free(s);
+}
