@@ -69,11 +69,9 @@ static struct line read_line(const char *text, size_t len)
 /* The next ` key=value`; the value as it stands, with its quotes. False at the end. */
 static bool next_pair(struct slice *rest, struct slice *key, struct slice *value)
 {
-	const uint8_t *at = rest->at, *end = rest->at + rest->len, *eq, *stop;
-
-	if (at == end || *at != ' ')
+	if (rest->len == 0 || *rest->at != ' ')
 		return false;
-	at++;
+	const uint8_t *at = rest->at + 1, *end = rest->at + rest->len, *eq, *stop;
 	eq = memchr(at, '=', (size_t)(end - at));
 	if (!eq)
 		return false;

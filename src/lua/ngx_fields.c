@@ -9,6 +9,7 @@
 #include "lua/vm.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <string.h>
 
 /* ---- ngx.ctx ---- */
@@ -105,13 +106,20 @@ static void on_woken_for_ever(struct lua_wait *w)
 
 static const struct lua_wait_ops sleep_ops = {.expire = on_slept, .cancel = on_woken_for_ever};
 
+/* As the processor converts what does not fit, and as the oracle prints it. */
+static int milliseconds(lua_Number seconds)
+{
+	lua_Number ms = seconds * 1000;
+	return ms > INT_MIN && ms < INT_MAX ? (int)ms : INT_MIN;
+}
+
 static int l_sleep(lua_State *L)
 {
 	if (lua_gettop(L) != 1)
 		return luaL_error(L, "attempt to pass %d arguments, but accepted 1", lua_gettop(L));
 	lua_Number seconds = luaL_checknumber(L, 1);
 	if (!(seconds >= 0) || seconds > 1e9)
-		return luaL_error(L, "invalid sleep duration \"%d\"", (int)(seconds * 1000));
+		return luaL_error(L, "invalid sleep duration \"%d\"", milliseconds(seconds));
 	struct lua_wait *w = lua_wait_begin(L, &sleep_ops, NULL);
 	uint64_t ms = (uint64_t)(seconds * 1000 + 0.5);
 	return ms > 0 ? lua_wait(L, w, ms) : lua_wait_turn(L, w);

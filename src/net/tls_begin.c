@@ -4,9 +4,11 @@
 
 #include "base/mem.h"
 #include "net/tls_client.h"
+#include "net/tls_handover.h"
 #include "net/tls_private.h"
 #include "net/tls_server.h"
 #include "net/tls_stream.h"
+#include "net/tls_traffic.h"
 #include "net/worker.h"
 
 #include <assert.h>
@@ -20,12 +22,14 @@ static struct tls *tls_new(struct stream *s, SSL *ssl)
 	if (!t || !wire)
 		goto fail;
 	*t = (struct tls){.stream = s, .below = s->ops, .wire = wire, .ssl = ssl, .depth = -1};
-	bio = tls_wire_bio(t);
+	bio = tls_handover_begin(t) ? tls_wire_bio(t) : NULL;
 	if (!bio)
-		goto fail;
+		goto fail_late;
 	SSL_set_bio(ssl, bio, bio);
 	SSL_set_app_data(ssl, t);
 	return t;
+fail_late:
+	tls_handover_free(t->handover);
 fail:
 	mem_free(t);
 	SSL_free(ssl);
@@ -38,9 +42,11 @@ void tls_free(struct tls *t)
 	struct pool *chunks = &t->stream->worker->chunks;
 	/* Or OpenSSL holds a missing close_notify against the session, which is as good as before.
 	 */
-	if (!(t->flags & TLS_DEAD))
+	if (t->ssl && !(t->flags & TLS_DEAD))
 		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
+	tls_handover_free(t->handover);
+	tls_traffic_free(t->traffic);
 	queue_clear(&t->kept, chunks);
 	queue_clear(&t->early, chunks);
 	tls_server_unref(t->server);
@@ -125,28 +131,6 @@ bool tls_connect_as(struct stream *s, struct tls_client *client, const struct tl
 	return begin_client(s, t, tls_client_expect_as(t, wish));
 }
 
-struct ssl_session_st *tls_session(const struct stream *s)
-{
-	return tls_on(s) ? SSL_get1_session(tls_on(s)->ssl) : NULL;
-}
-
-long tls_verify_result(const struct stream *s)
-{
-	return tls_on(s) ? SSL_get_verify_result(tls_on(s)->ssl) : X509_V_OK;
-}
-
-bool tls_is_verified(const struct stream *s, const char *name)
-{
-	const struct tls *t = tls_on(s);
-	const X509 *peer = t ? SSL_get0_peer_certificate(t->ssl) : NULL;
-	if (!peer || !(SSL_get_verify_mode(t->ssl) & SSL_VERIFY_PEER) ||
-	        SSL_get_verify_result(t->ssl) != X509_V_OK)
-		return false;
-	return !name || X509_check_ip_asc((X509 *)peer, name, 0) == 1 ||
-	       X509_check_host((X509 *)peer, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) ==
-	               1;
-}
-
 /* ---- who speaks no TLS ---- */
 
 bool tls_is_http(const struct tls *t, uint8_t first)
@@ -201,11 +185,48 @@ void tls_undress_kept(struct tls *t)
 
 /* ---- what is known ---- */
 
+static struct tls_known known_of(const struct tls *t)
+{
+	if (t->traffic)
+		return *tls_traffic_known(t->traffic);
+	const char *name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+	return (struct tls_known){.version = SSL_get_version(t->ssl),
+	        .cipher = SSL_get_cipher_name(t->ssl),
+	        .server_name = name ? slice_str(name) : SLICE(""),
+	        .is_resumed = SSL_session_reused(t->ssl),
+	        .verifies = SSL_get_verify_mode(t->ssl) & SSL_VERIFY_PEER,
+	        .verify_result = SSL_get_verify_result(t->ssl),
+	        .session = SSL_get_session(t->ssl)};
+}
+
+struct ssl_session_st *tls_session(const struct stream *s)
+{
+	SSL_SESSION *session = tls_on(s) ? known_of(tls_on(s)).session : NULL;
+	if (session)
+		SSL_SESSION_up_ref(session);
+	return session;
+}
+
+long tls_verify_result(const struct stream *s)
+{
+	return tls_on(s) ? known_of(tls_on(s)).verify_result : X509_V_OK;
+}
+
+bool tls_is_verified(const struct stream *s, const char *name)
+{
+	if (!tls_on(s))
+		return false;
+	struct tls_known known = known_of(tls_on(s));
+	X509 *peer = known.session ? SSL_SESSION_get0_peer(known.session) : NULL;
+	if (!peer || !known.verifies || known.verify_result != X509_V_OK)
+		return false;
+	return !name || X509_check_ip_asc(peer, name, 0) == 1 ||
+	       X509_check_host(peer, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+}
+
 struct slice tls_server_name(const struct stream *s)
 {
-	const struct tls *t = tls_on(s);
-	const char *name = t ? SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
-	return name ? slice_str(name) : SLICE("");
+	return tls_on(s) ? known_of(tls_on(s)).server_name : SLICE("");
 }
 
 bool tls_describe(const struct stream *s, struct tls_info *out)
@@ -214,10 +235,11 @@ bool tls_describe(const struct stream *s, struct tls_info *out)
 	if (!t || s->flags & STREAM_SECURING)
 		return false;
 	const struct tls_peer *peer = t->peer;
-	*out = (struct tls_info){.version = SSL_get_version(t->ssl),
-	        .cipher = SSL_get_cipher_name(t->ssl),
-	        .server_name = tls_server_name(s),
-	        .is_resumed = SSL_session_reused(t->ssl),
+	struct tls_known known = known_of(t);
+	*out = (struct tls_info){.version = known.version,
+	        .cipher = known.cipher,
+	        .server_name = known.server_name,
+	        .is_resumed = known.is_resumed,
 	        .subject = peer ? peer->subject : SLICE(""),
 	        .issuer = peer ? peer->issuer : SLICE(""),
 	        .fingerprint = peer ? slice_of((const uint8_t *)peer->fingerprint,

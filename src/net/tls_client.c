@@ -219,6 +219,7 @@ bool tls_client_left(const struct tls_client *c, long *left, bool *has_begun)
 
 SSL *tls_client_ssl(struct tls_client *c)
 {
+	tls_context_use(c->context);
 	return SSL_new(c->context);
 }
 

@@ -3,6 +3,8 @@
 
 #include "net/stream.h"
 #include "net/sys.h"
+#include "net/tls_handover.h"
+#include "net/tls_kdf.h"
 #include "net/tls_private.h"
 #include "net/worker.h"
 
@@ -59,8 +61,6 @@ static void on_secret(const SSL *ssl, const char *line)
 {
 	(void)ssl;
 	char text[512];
-	if (atomic_load_explicit(&key_log_fd, memory_order_relaxed) < 0)
-		return;
 	int n = snprintf(text, sizeof text, "%s\n", line);
 	if (n <= 0 || (size_t)n >= sizeof text)
 		return;
@@ -70,6 +70,17 @@ static void on_secret(const SSL *ssl, const char *line)
 	pthread_mutex_unlock(&key_log_lock);
 	(void)done;
 	OPENSSL_cleanse(text, sizeof text);
+}
+
+/* OpenSSL makes the lines whether they are wanted or not, which takes a twentieth of a handshake.
+ * So it is asked only once they are. */
+void tls_context_use(SSL_CTX *ctx)
+{
+	if (atomic_load_explicit(&key_log_fd, memory_order_relaxed) < 0)
+		return;
+	pthread_mutex_lock(&key_log_lock);
+	SSL_CTX_set_keylog_callback(ctx, on_secret);
+	pthread_mutex_unlock(&key_log_lock);
 }
 
 /* ---- contexts ---- */
@@ -144,7 +155,7 @@ static bool set_algorithms(SSL_CTX *ctx, const struct tls_settings *s, char why[
 SSL_CTX *tls_context_new(
         const SSL_METHOD *method, const struct tls_settings *s, char why[TLS_WHY_MAX])
 {
-	SSL_CTX *ctx = SSL_CTX_new(method);
+	SSL_CTX *ctx = SSL_CTX_new_ex(NULL, tls_kdf_properties(), method);
 	if (!ctx) {
 		tls_error_take(why);
 		return NULL;
@@ -152,8 +163,8 @@ SSL_CTX *tls_context_new(
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_keylog_callback(ctx, on_secret);
 	SSL_CTX_set_info_callback(ctx, on_step);
+	SSL_CTX_set_msg_callback(ctx, tls_handover_note_message);
 	if (set_algorithms(ctx, s, why))
 		return ctx;
 	SSL_CTX_free(ctx);

@@ -33,6 +33,9 @@ struct tls_settings {
 SSL_CTX *tls_context_new(
         const SSL_METHOD *method, const struct tls_settings *s, char why[TLS_WHY_MAX]);
 
+/* Any thread: before the context is used for a connection. */
+void tls_context_use(SSL_CTX *ctx);
+
 /* All certificates of a PEM text, in their order; NULL with why when there are none or one is
  * broken. */
 STACK_OF(X509) * tls_read_certificates(struct slice pem, char why[TLS_WHY_MAX]);

@@ -17,7 +17,7 @@ enum {
 	TLS_END_READ = 1 << 4,  /* the end below was read behind what is kept */
 	TLS_TRUNCATED = 1 << 5, /* there was no close_notify */
 	TLS_MORE = 1 << 6,      /* something is kept, or was read, that no event will tell of */
-	TLS_PENDING = 1 << 9,   /* OpenSSL holds the rest of a record for which there was no room */
+	TLS_PENDING = 1 << 9,   /* a record is held, or its rest, for which there was no room */
 	TLS_FLOOD = 1 << 7,     /* too many messages that carry nothing */
 	TLS_CUT_SHORT = 1 << 8, /* the end came within the handshake */
 };
@@ -28,20 +28,25 @@ struct tls_peer {
 	char fingerprint[2 * 32];
 };
 
+struct tls_handover;
+struct tls_traffic;
+
 struct tls {
 	struct stream_ops ops; /* first: those of the stream lead here */
 	struct stream *stream;
 	const struct stream_ops *below;
 	struct tls_wire *wire;
-	SSL *ssl;
-	struct tls_server *server; /* referenced; NULL: this end is the client */
-	struct tls_client *client; /* referenced; NULL: this end is the server */
-	struct queue kept;         /* ciphertext not decrypted yet */
-	struct queue early;        /* sent by the owner during the handshake */
-	struct tls_peer *peer;     /* owned; NULL = no certificate */
-	char *why, *name, *key;    /* owned */
-	uint32_t idle_s;           /* in this second so many steps were taken */
-	uint16_t idle_n;           /* for neither data nor the handshake */
+	SSL *ssl;                      /* NULL: what it did, `traffic` does */
+	struct tls_handover *handover; /* owned; NULL = there will be none, or it was */
+	struct tls_traffic *traffic;   /* owned; NULL = OpenSSL protects the records */
+	struct tls_server *server;     /* referenced; NULL: this end is the client */
+	struct tls_client *client;     /* referenced; NULL: this end is the server */
+	struct queue kept;             /* ciphertext not decrypted yet */
+	struct queue early;            /* sent by the owner during the handshake */
+	struct tls_peer *peer;         /* owned; NULL = no certificate */
+	char *why, *name, *key;        /* owned */
+	uint32_t idle_s;               /* in this second so many steps were taken */
+	uint16_t idle_n;               /* for neither data nor the handshake */
 	uint16_t flags;
 	int8_t depth; /* of the certificate that was not believed; -1 = none */
 };
@@ -68,5 +73,15 @@ void tls_free(struct tls *t);
 /* tls_context.c, for contexts that verify: notes the depth of the first certificate that is not
  * believed. */
 int tls_on_verify(int is_good, X509_STORE_CTX *store);
-/* tls_stream.c: the first words of a client. */
+/* tls_stream.c: the first words of a client; the end of it by a fault of the peer's, or of ours:
+ * the peer is told what was written for it, the owner EPROTO later. */
 void tls_greet(struct tls *t);
+void tls_fail(struct tls *t, const char *why);
+/* tls_openssl.c: OpenSSL protects the records. Decrypts from *in, at most `max` bytes, to
+ * wire->plain; sends; says close_notify, without a send. */
+struct slice tls_openssl_open(struct tls *t, struct slice *in, size_t max);
+bool tls_openssl_send(struct tls *t, const struct slice *v, size_t n);
+void tls_openssl_close(struct tls *t);
+/* A call has failed: whether for good, in place of waiting for more; and then, what that means. */
+bool tls_openssl_has_failed(struct tls *t);
+void tls_openssl_fail(struct tls *t);

@@ -281,6 +281,7 @@ static int on_name(SSL *ssl, int *alert, void *arg)
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 	int set = name ? tls_names_find(&t->names, slice_str(name)) : -1;
 	if (set >= 0) {
+		tls_context_use(t->set[set].context);
 		SSL_set_SSL_CTX(ssl, t->set[set].context);
 		return SSL_TLSEXT_ERR_OK;
 	}
@@ -385,6 +386,7 @@ bool tls_server_finish(struct tls_server *t, char why[TLS_WHY_MAX])
 
 SSL *tls_server_ssl(struct tls_server *t)
 {
+	tls_context_use(t->set[0].context);
 	return SSL_new(t->set[0].context);
 }
 

@@ -2,19 +2,19 @@
 #include "net/tls_stream.h"
 
 #include "base/mem.h"
+#include "net/tls_handover.h"
 #include "net/tls_private.h"
 #include "net/tls_server.h"
+#include "net/tls_traffic.h"
 #include "net/worker.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <stdio.h>
 
-/* OpenSSL sees no descriptor. What was received is handed to it whole and decrypted until nothing
- * is left; what it writes is gathered and sent when the call is over. So it never waits to
- * write, and waits to read only within a record, whose beginning it keeps.
+/* What was received is decrypted until nothing is left, and what is to be written is gathered and
+ * sent when the call is over: by OpenSSL (tls_openssl.c) in the handshake, afterwards mostly by
+ * ourselves (tls_traffic.c).
  *
- * The owner's callbacks run while no call of OpenSSL is under way, and may free the stream. */
+ * The owner's callbacks run while no call of either is under way, and may free the stream. */
 
 static bool is_gone(const struct stream *s)
 {
@@ -33,37 +33,12 @@ static bool is_secured(const struct tls *t)
 
 /* ---- failing ---- */
 
-static const char *own_reason(const struct tls *t)
+void tls_fail(struct tls *t, const char *why)
 {
-	if (t->flags & TLS_FLOOD)
-		return "too many messages that carry nothing";
-	if (t->flags & TLS_CUT_SHORT)
-		return "the connection ended within the handshake";
-	return t->stream->flags & STREAM_FAILED ? "the connection failed" : NULL;
-}
-
-/* The certificate that was not believed, and why. */
-static void certificate_words(const struct tls *t, char out[TLS_WHY_MAX])
-{
-	long result = SSL_get_verify_result(t->ssl);
-	snprintf(out, TLS_WHY_MAX, "certificate not accepted: %s (depth %d)",
-	        X509_verify_cert_error_string(result), t->depth);
-}
-
-/* A call of OpenSSL has failed for good. The peer is told by what that has written. */
-static void fail(struct tls *t)
-{
-	char words[TLS_WHY_MAX];
-	const char *own = own_reason(t);
 	if (t->flags & TLS_DEAD)
 		return;
-	tls_error_take(words);
-	if (own)
-		snprintf(words, sizeof words, "%s", own);
-	else if (t->depth >= 0)
-		certificate_words(t, words);
 	if (!t->why)
-		t->why = mem_strdup(words);
+		t->why = mem_strdup(why);
 	t->flags |= TLS_DEAD;
 	counter_inc(&t->stream->worker->counters.tls_errors);
 	tls_wire_flush(t);
@@ -72,51 +47,13 @@ static void fail(struct tls *t)
 	stream_fail(t->stream, EPROTO);
 }
 
-/* The queue of errors, which SSL_get_error() looks at first, may hold what others have left there.
- * To empty it before each call would cost every message; so it is asked last, and for one thing
- * only: a fatal alert ends the peer's part as a close_notify does, and leaves an error behind. */
-static bool has_failed(struct tls *t)
-{
-	if (SSL_want_read(t->ssl) && BIO_should_retry(SSL_get_rbio(t->ssl)))
-		return false;
-	if (!(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) ||
-	        ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_SSL)
-		return true;
-	t->flags |= TLS_CLOSED;
-	return false;
-}
-
 /* ---- sending ---- */
 
-static bool encrypt(struct tls *t, const uint8_t *at, size_t len)
+/* The buffer is the worker's: whatever happens, nothing stays in it. */
+static bool protect(struct tls *t, const struct slice *v, size_t n)
 {
-	size_t done;
-	if (len == 0 || SSL_write_ex(t->ssl, at, len, &done))
-		return true;
-	fail(t);
-	return false;
-}
-
-/* Pieces that fit share a record. */
-static bool encrypt_pieces(struct tls *t, const struct slice *v, size_t n)
-{
-	uint8_t *room = t->wire->gather;
-	size_t len = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (v[i].len > TLS_GATHER_MAX - len) {
-			if (!encrypt(t, room, len))
-				return false;
-			len = 0;
-		}
-		if (v[i].len >= TLS_GATHER_MAX) {
-			if (!encrypt(t, v[i].at, v[i].len))
-				return false;
-		} else if (v[i].len > 0) {
-			memcpy(room + len, v[i].at, v[i].len);
-			len += v[i].len;
-		}
-	}
-	return encrypt(t, room, len);
+	bool is_done = t->traffic ? tls_traffic_send(t, v, n) : tls_openssl_send(t, v, n);
+	return tls_wire_flush(t) && is_done;
 }
 
 static bool tls_send(struct stream *s, const struct slice *v, size_t n)
@@ -124,21 +61,20 @@ static bool tls_send(struct stream *s, const struct slice *v, size_t n)
 	struct tls *t = tls_on(s);
 	if (s->flags & (STREAM_FAILED | STREAM_RELEASED) || t->flags & (TLS_SHUT | TLS_DEAD))
 		return false;
-	if (s->flags & STREAM_SECURING) {
-		if (queue_append(&t->early, &s->worker->chunks, v, n))
-			return true;
-		stream_fail(s, ENOMEM);
-		return false;
-	}
-	bool is_done = n == 1 ? encrypt(t, v->at, v->len) : encrypt_pieces(t, v, n);
-	return is_done && tls_wire_flush(t);
+	if (!(s->flags & STREAM_SECURING))
+		return protect(t, v, n);
+	if (queue_append(&t->early, &s->worker->chunks, v, n))
+		return true;
+	stream_fail(s, ENOMEM);
+	return false;
 }
 
 static void say_goodbye(struct tls *t)
 {
-	tls_error_clear();
-	if (SSL_shutdown(t->ssl) < 0)
-		tls_error_clear();
+	if (t->traffic)
+		tls_traffic_close(t);
+	else
+		tls_openssl_close(t);
 	tls_wire_flush(t);
 }
 
@@ -165,12 +101,23 @@ void tls_part(struct stream *s)
 
 /* ---- the handshake ---- */
 
-static void send_early(struct tls *t)
+static bool send_early(struct tls *t)
 {
-	struct pool *chunks = &t->stream->worker->chunks;
-	struct iovec v;
-	while (queue_iov(&t->early, &v, 1) > 0 && encrypt(t, v.iov_base, v.iov_len))
-		queue_drop(&t->early, chunks, v.iov_len);
+	enum { PIECES = 16 };
+	struct iovec iov[PIECES];
+	struct slice v[PIECES];
+	int n;
+	while ((n = queue_iov(&t->early, iov, PIECES)) > 0) {
+		size_t len = 0;
+		for (int i = 0; i < n; i++) {
+			v[i] = slice_of(iov[i].iov_base, iov[i].iov_len);
+			len += v[i].len;
+		}
+		if (!protect(t, v, (size_t)n))
+			return false;
+		queue_drop(&t->early, &t->stream->worker->chunks, len);
+	}
+	return tls_wire_flush(t);
 }
 
 static void count_handshake(const struct tls *t)
@@ -182,7 +129,7 @@ static void count_handshake(const struct tls *t)
 }
 
 /* Returns false when the stream is gone, or has failed. */
-static bool finish_handshake(struct tls *t)
+static bool finish_handshake(struct tls *t, bool has_data)
 {
 	struct stream *s = t->stream;
 	bool had_early = !queue_is_empty(&t->early);
@@ -190,10 +137,13 @@ static bool finish_handshake(struct tls *t)
 	count_handshake(t);
 	if (t->server && !tls_server_note_peer(t)) {
 		stream_fail(s, ENOMEM);
+		tls_wire_flush(t);
 		return false;
 	}
-	send_early(t);
-	if (!tls_wire_flush(t))
+	/* What is there to be answered: the tickets go with that, in one send. */
+	if (tls_hand_over(t, false) && has_data && t->server)
+		tls_traffic_hold(t);
+	if (!send_early(t))
 		return false;
 	if (t->flags & TLS_SHUT) {
 		say_goodbye(t);
@@ -207,23 +157,6 @@ static bool finish_handshake(struct tls *t)
 }
 
 /* ---- receiving ---- */
-
-/* Decrypts from the wire's input as far as it goes, at most `room` bytes. Each call gives what
- * is left of one record, if there is room. */
-static size_t decrypt(struct tls *t, size_t room)
-{
-	struct tls_wire *wire = t->wire;
-	size_t n = 0, got;
-	do {
-		if (!SSL_read_ex(t->ssl, wire->plain + n, room - n, &got)) {
-			if (has_failed(t))
-				fail(t);
-			break;
-		}
-		n += got;
-	} while (n < room && wire->in.len > 0);
-	return n;
-}
 
 static size_t room(void)
 {
@@ -242,15 +175,16 @@ static bool feed_handshake(struct tls *t, struct slice *in)
 	tls_error_clear();
 	wire->reader = t;
 	wire->in = *in;
+	tls_handover_watch(t);
 	int done = SSL_do_handshake(t->ssl);
+	tls_handover_unwatch();
 	*in = wire->in;
 	wire->reader = NULL;
 	if (done == 1)
-		return finish_handshake(t);
-	if (has_failed(t))
-		fail(t);
-	else
-		tls_wire_flush(t);
+		return finish_handshake(t, in->len > 0);
+	if (tls_openssl_has_failed(t))
+		tls_openssl_fail(t);
+	tls_wire_flush(t);
 	return false;
 }
 
@@ -260,19 +194,17 @@ void tls_greet(struct tls *t)
 	feed_handshake(t, &nothing);
 }
 
-/* The same; returns how many bytes were decrypted, to the wire's `plain`. */
-static size_t feed(struct tls *t, struct slice *in, size_t max)
+/* Returns what was decrypted; what was not stays in *in. */
+static struct slice feed(struct tls *t, struct slice *in, size_t max)
 {
-	struct tls_wire *wire = t->wire;
-	wire->reader = t;
-	wire->in = *in;
-	stream_open(wire->plain);
-	size_t n = decrypt(t, max);
-	*in = wire->in;
-	wire->reader = NULL;
-	if (!(t->flags & TLS_DEAD))
-		tls_wire_flush(t);
-	return n;
+	struct slice got = t->traffic ? tls_traffic_open(t, in, max) : tls_openssl_open(t, in, max);
+	bool has_whole = t->traffic ? tls_traffic_has_whole(t->traffic)
+	                            : got.len == max && SSL_pending(t->ssl) > 0;
+	set_flag(t, TLS_PENDING, has_whole);
+	tls_wire_flush(t);
+	if (got.len > 0)
+		tls_hand_over(t, true);
+	return got;
 }
 
 /* Does what can be done with `in`; returns what is left of it when the owner has paused. */
@@ -283,13 +215,10 @@ static struct slice take(struct tls *t, struct slice in)
 	if (s->flags & STREAM_SECURING && !feed_handshake(t, &in))
 		return nothing;
 	/* A record may be left of which only a part had room before. */
-	bool is_pending = t->flags & TLS_PENDING;
-	while (may_go_on(t) && (in.len > 0 || is_pending)) {
-		size_t max = room(), n = feed(t, &in, max);
-		is_pending = n == max && SSL_pending(t->ssl) > 0;
-		set_flag(t, TLS_PENDING, is_pending);
-		if (n > 0)
-			stream_give(s, t->wire->plain, n);
+	while (may_go_on(t) && (in.len > 0 || t->flags & TLS_PENDING)) {
+		struct slice got = feed(t, &in, room());
+		if (got.len > 0)
+			stream_give(s, (uint8_t *)(uintptr_t)got.at, got.len);
 		if (is_gone(s))
 			return nothing;
 	}
@@ -384,7 +313,7 @@ bool tls_may_end(struct stream *s)
 	}
 	if (t->client && s->flags & STREAM_SECURING) {
 		t->flags |= TLS_CUT_SHORT;
-		fail(t);
+		tls_openssl_fail(t);
 		return false;
 	}
 	if (t->flags & TLS_CLOSED)
@@ -429,7 +358,8 @@ static bool tls_is_delivered(struct stream *s)
 static bool tls_is_quiet(struct stream *s)
 {
 	struct tls *t = tls_on(s);
-	return !(t->flags & TLS_MORE) && !SSL_has_pending(t->ssl) &&
+	bool has_part = t->traffic ? tls_traffic_has_part(t->traffic) : SSL_has_pending(t->ssl);
+	return !(t->flags & TLS_MORE) && !has_part &&
 	       (!t->below->is_quiet || t->below->is_quiet(s));
 }
 

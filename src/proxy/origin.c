@@ -281,18 +281,20 @@ static bool is_same_host(const struct parts *p, const struct http_head *h)
 
 static const struct entry *find_exact(const struct origin_list *l, struct slice origin)
 {
-	for (const struct entry *e = l->entry; e < l->entry + l->n; e++)
+	for (size_t i = 0; i < l->n; i++) {
+		const struct entry *e = &l->entry[i];
 		if ((e->kind == EXACT || e->kind == NULL_ORIGIN) &&
 		        slice_equal(origin, slice_of(e->text, e->len)))
 			return e;
+	}
 	return NULL;
 }
 
 static const struct entry *find_pattern(const struct origin_list *l, const struct parts *p)
 {
-	for (const struct entry *e = l->entry; e < l->entry + l->n; e++)
-		if (e->kind == PATTERN && fits(e, p))
-			return e;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->entry[i].kind == PATTERN && fits(&l->entry[i], p))
+			return &l->entry[i];
 	return NULL;
 }
 
@@ -306,9 +308,9 @@ static const struct entry *find(
 		return e;
 	if ((e = find_pattern(l, &p)))
 		return e;
-	for (e = l->entry; e < l->entry + l->n; e++)
-		if (e->kind == SAME_HOST)
-			return is_same_host(&p, h) ? e : NULL;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->entry[i].kind == SAME_HOST)
+			return is_same_host(&p, h) ? &l->entry[i] : NULL;
 	return NULL;
 }
 

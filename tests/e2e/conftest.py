@@ -39,6 +39,7 @@ Unwanted traffic is proven absent by what must come after it, not by waiting.
 
 import os
 import random
+import signal
 import socket
 import time
 
@@ -48,6 +49,9 @@ from helpers.apps import App
 from helpers.daemon import Daemon, section, server_text
 from helpers.peer import LIMIT, RawClient, RawUpstream
 
+
+# Whoever runs the tests in the background of a script may have it ignored, and the daemons with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SOAK = os.environ.get("MOONGATE_SOAK")  # seconds, under `make soak`
 

@@ -120,6 +120,33 @@ def test_both_sides(both, secure, ca, version):
     assert totals["tls_accepted"] == 1 and totals["tls_connected"] == 1 and totals["tls_errors"] == 0
 
 
+# The last of TLS 1.2 is left to OpenSSL, the others are Moongate's.
+CIPHERS = {V12: ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305", "AES128-SHA256"),
+           V13: ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")}
+
+
+@pytest.mark.parametrize("cipher", [pytest.param((version, name), id=name)
+                                    for version, names in CIPHERS.items() for name in names])
+def test_every_cipher(moongate, secure, site, ca, cipher):
+    version, name = cipher
+    if version == V12:
+        keys = {"tls_ciphers": f"ECDHE-ECDSA-{name}:ECDHE-RSA-{name}"}
+    else:
+        keys = {"tls_ciphersuites": name}
+    daemon = moongate(listener={**site.keys, **keys})
+    context = ca.client_context(version=version)
+    context.set_ciphers("ALL:@SECLEVEL=2")
+    client = secure(daemon, context)
+    assert client.sock.cipher()[0].endswith(name)
+    client.open("/still")
+    for size in (0, 1, 125, 16383, 16384, 65536, 1 << 20):
+        data = polite.pattern(size)
+        client.binary(data)
+        client.expect_binary(data)
+    client.end()
+    assert daemon.end_of(client)["cause"] == "close"
+
+
 def test_small_messages_cost_one_receive_and_one_send(both, secure):
     daemon, app = both()
     client = secure(daemon)
@@ -244,6 +271,27 @@ def test_T_04_renegotiation(moongate, site, ca):
                    data=b"R\n", check=False)
     assert b"no renegotiation" in done.stderr
     works(daemon, ca)
+
+
+def test_T_04_key_updates(moongate, site, ca):
+    """By OpenSSL's client, which asks for an update in return, or does not."""
+    daemon = moongate(listener=site.keys)
+    client = subprocess.Popen(["openssl", "s_client", "-connect", "%s:%d" % daemon.address, "-tls1_3", "-CAfile",
+                               ca.certificate], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+    with client:
+        for command in b"KkKKkk":
+            client.stdin.write(bytes([command]) + b"\n")
+            client.stdin.flush()
+            while b"KEYUPDATE" not in (line := client.stderr.readline()):
+                assert line, client.stdout.read()
+        client.stdin.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        client.stdin.flush()
+        while b"HTTP/1.1 " not in (line := client.stdout.readline()):
+            assert line, client.stderr.read()
+        client.communicate(timeout=LIMIT)
+    works(daemon, ca)
+    assert daemon.stop()["tls_errors"] == 0
 
 
 @pytest.mark.parametrize("how", ["full", "resumed"])

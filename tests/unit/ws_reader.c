@@ -167,7 +167,8 @@ static struct feed feed_cut(const struct way *way, const struct ws_limits *limit
 	size_t pos = 0;
 	for (size_t i = 0; i <= n && !f.error; i++) {
 		size_t end = i < n ? cuts[i] : stream->len;
-		is_good = is_good && way->feed(&f, limits, stream->p + pos, end - pos);
+		is_good = is_good &&
+		          way->feed(&f, limits, pos < end ? stream->p + pos : NULL, end - pos);
 		pos = end;
 	}
 	if (way->feed == feed_run)
