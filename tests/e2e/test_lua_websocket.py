@@ -166,7 +166,7 @@ def test_a_client_that_resets_within_a_large_frame(lua):
 
 
 TIMEOUT = NEW + """
-local wb = assert(server:new { timeout = 20, max_payload_len = 1048576 })
+local wb = assert(server:new { timeout = 200, max_payload_len = 1048576 })
 local data, typ, err = wb:recv_frame()
 wb:send_text(tostring(err))
 wb:set_timeout(20000)
