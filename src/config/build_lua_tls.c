@@ -17,6 +17,8 @@ void lua_tls_keys_fini(struct lua_tls_keys *k)
 	mem_free(k->certificate);
 	mem_free(k->key);
 	mem_free(k->ciphers);
+	mem_free(k->crl);
+	mem_free(k->commands);
 	*k = (struct lua_tls_keys){.trusted = NULL};
 }
 
@@ -62,7 +64,7 @@ static bool read_file(struct draft *d, const struct draft_route *r, const char *
 /* ---- making ---- */
 
 struct files {
-	struct file trusted, certificate, key;
+	struct file trusted, certificate, key, crl;
 };
 
 static struct slice bytes_of(const struct file *f)
@@ -75,7 +77,8 @@ static bool read_files(
 {
 	return read_file(d, r, "lua_ssl_trusted_certificate", k->trusted, &f->trusted) &&
 	       read_file(d, r, "lua_ssl_certificate", k->certificate, &f->certificate) &&
-	       read_file(d, r, "lua_ssl_certificate_key", k->key, &f->key);
+	       read_file(d, r, "lua_ssl_certificate_key", k->key, &f->key) &&
+	       read_file(d, r, "lua_ssl_crl", k->crl, &f->crl);
 }
 
 /* By which key the context could not be made; trusted certificates were looked at before. */
@@ -83,6 +86,8 @@ static const char *key_at_fault(const struct lua_tls_keys *k, const char *why)
 {
 	if (strstr(why, "no such ciphers"))
 		return "lua_ssl_ciphers";
+	if (strncmp(why, TLS_NO_COMMAND, strlen(TLS_NO_COMMAND)) == 0)
+		return "lua_ssl_conf_command";
 	return k->key && tls_why_is_key(why) ? "lua_ssl_certificate_key" : "lua_ssl_certificate";
 }
 
@@ -92,8 +97,20 @@ static bool is_store(struct draft *d, const struct draft_route *r, const struct 
 	X509_STORE *store = f->at ? tls_read_store(bytes_of(f), why) : NULL;
 	if (f->at && !store)
 		refuse(d, r, "lua_ssl_trusted_certificate", why);
+	bool is_good = store || !f->at;
 	X509_STORE_free(store);
-	return store || !f->at;
+	return is_good;
+}
+
+static bool are_crls(struct draft *d, const struct draft_route *r, const struct file *f)
+{
+	char why[TLS_WHY_MAX];
+	X509_STORE *store = X509_STORE_new();
+	bool is_good = !f->at || (store && tls_store_add_crls(store, bytes_of(f), why));
+	if (!is_good)
+		refuse(d, r, "lua_ssl_crl", store ? why : "no memory");
+	X509_STORE_free(store);
+	return is_good;
 }
 
 static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
@@ -108,6 +125,8 @@ static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
 	        .depth = k->depth,
 	        .is_mute = true,
 	        .ca = bytes_of(&f->trusted),
+	        .crl = bytes_of(&f->crl),
+	        .commands = k->commands,
 	        .chain = bytes_of(&f->certificate),
 	        .key = bytes_of(k->key ? &f->key : &f->certificate)};
 	if (k->versions.is_given) {
@@ -120,30 +139,34 @@ static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
 	return c;
 }
 
-static void digest(const struct lua_tls_keys *k, const struct files *f, uint64_t out[5])
+static void digest(const struct lua_tls_keys *k, const struct files *f, uint64_t out[7])
 {
 	static const uint8_t key[SIPHASH_KEY_LEN];
 	const char *ciphers = k->ciphers ? k->ciphers : "";
+	const char *commands = k->commands ? k->commands : "";
 	out[0] = siphash(key, f->trusted.at, f->trusted.len);
 	out[1] = siphash(key, f->certificate.at, f->certificate.len);
 	out[2] = siphash(key, f->key.at, f->key.len);
 	out[3] = siphash(key, ciphers, strlen(ciphers));
+	out[5] = siphash(key, f->crl.at, f->crl.len);
+	out[6] = siphash(key, commands, strlen(commands));
 	out[4] = k->depth | (uint64_t)k->versions.is_given << 40 |
 	         (uint64_t)k->versions.has_1_2 << 41 | (uint64_t)k->versions.has_1_3 << 42;
 }
 
 static struct tls_client *make(
-        struct draft *d, const struct draft_route *r, const struct lua_tls_keys *k, uint64_t out[5])
+        struct draft *d, const struct draft_route *r, const struct lua_tls_keys *k, uint64_t out[7])
 {
 	struct files f = {.trusted = {.at = NULL}};
 	struct tls_client *c = NULL;
-	if (read_files(d, r, k, &f) && is_store(d, r, &f.trusted)) {
+	if (read_files(d, r, k, &f) && is_store(d, r, &f.trusted) && are_crls(d, r, &f.crl)) {
 		digest(k, &f, out);
 		c = make_of(d, r, k, &f);
 	}
 	file_fini(&f.trusted);
 	file_fini(&f.certificate);
 	file_fini(&f.key);
+	file_fini(&f.crl);
 	return c;
 }
 
@@ -161,9 +184,9 @@ struct tls_client *build_route_lua_tls(
 {
 	const struct lua_tls_keys *own = &r->lua_tls;
 	struct lua_tls_keys k = d->config->lua_tls;
-	uint64_t unused[5];
+	uint64_t unused[7];
 	if (!own->trusted && !own->certificate && !own->ciphers && !own->depth &&
-	        !own->versions.is_given && !own->key)
+	        !own->versions.is_given && !own->key && !own->crl && !own->commands)
 		return common ? tls_client_ref(common) : NULL;
 	if (own->key && !own->certificate)
 		refuse(d, r, "lua_ssl_certificate_key",
@@ -174,6 +197,8 @@ struct tls_client *build_route_lua_tls(
 	}
 	k.trusted = own->trusted ? own->trusted : k.trusted;
 	k.ciphers = own->ciphers ? own->ciphers : k.ciphers;
+	k.crl = own->crl ? own->crl : k.crl;
+	k.commands = own->commands ? own->commands : k.commands;
 	k.depth = own->depth ? own->depth : k.depth;
 	if (own->versions.is_given)
 		k.versions = own->versions;

@@ -14,8 +14,10 @@ struct draft_route;
 struct lua_settings;
 
 struct lua_tls_keys {
-	char *trusted, *certificate, *key; /* files; owned; NULL = not given, as is the next */
+	char *trusted, *certificate, *key,
+	        *crl; /* files; owned; NULL = not given, as are the next */
 	char *ciphers;
+	char *commands; /* a line for each */
 	uint32_t depth;
 	struct tls_versions {
 		bool is_given, has_1_2, has_1_3;

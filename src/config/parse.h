@@ -91,6 +91,7 @@ bool parse_tls_suites(struct parse *p, void *field);   /* char *: owned */
 bool parse_tls_groups(struct parse *p, void *field);   /* char *: owned */
 bool parse_tls_unknown(struct parse *p, void *field);  /* bool: refuse */
 bool parse_tls_versions(struct parse *p, void *field); /* struct tls_versions */
+bool parse_tls_command(struct parse *p, void *field);  /* char *, a line for each */
 bool parse_tls_verify(struct parse *p, void *field);   /* enum tls_verify */
 bool parse_tls_name(struct parse *p, void *field);     /* char *: owned */
 

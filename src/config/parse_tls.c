@@ -66,6 +66,19 @@ bool parse_tls_versions(struct parse *p, void *field)
 	return is_good && (v->has_1_2 || v->has_1_3);
 }
 
+bool parse_tls_command(struct parse *p, void *field)
+{
+	enum { ALL_MAX = 8192 };
+	char **out = field, *before = *out;
+	if (!strchr(p->value, ' ') || strlen(p->value) > 250)
+		return parse_refuse(p, "want NAME VALUE, as in a file of settings of OpenSSL");
+	if (before && strlen(before) > ALL_MAX)
+		return parse_refuse(p, "there are too many of them");
+	*out = mem_format("%s%s\n", before ? before : "", p->value);
+	mem_free(before);
+	return true;
+}
+
 static bool read_list(struct parse *p, char **out, const char *intermediate)
 {
 	if (p->value[0] == '\0' || strpbrk(p->value, " \t"))

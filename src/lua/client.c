@@ -211,6 +211,7 @@ static bool start(struct session *s, enum handler_phase phase, struct http_head 
 	c->request = r;
 	r->client = c;
 	r->owner = c;
+	lua_input_set_max(&c->in, set->buffer_size);
 	r->settings = set;
 	r->done = on_done;
 	r->ctx = c->ctx;
@@ -264,7 +265,7 @@ static void call_on_abort(struct lua_client *c)
 	struct lua_thread *t = lua_thread_new(c->request, LUA_LIGHT);
 	if (!t)
 		return;
-	lua_rawgeti(t->L, LUA_REGISTRYINDEX, c->on_abort);
+	lua_rawgeti(t->wait.L, LUA_REGISTRYINDEX, c->on_abort);
 	luaL_unref(L, LUA_REGISTRYINDEX, c->on_abort);
 	c->on_abort = LUA_NOREF;
 	lua_thread_start(t, 0);
@@ -328,7 +329,7 @@ static void finish(struct lua_client *c, enum handler_end end)
 		end = HANDLER_CLOSE;
 	}
 	if (c->in.end == c->in.start) {
-		c->unread = c->in.fresh_len;
+		c->unread = (uint32_t)c->in.fresh_len;
 	} else if (lua_input_view(&c->in, &at, &len)) {
 		unread = slice_of(at, len);
 	} else {

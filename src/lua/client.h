@@ -25,6 +25,7 @@ struct upstream_group;
 /* How far the answer has come. */
 enum lua_answer_state { LUA_ANSWER_NONE, LUA_ANSWER_HEAD_SENT, LUA_ANSWER_ENDED };
 
+/* One for each connection that a script has, so it is small. */
 struct lua_client {
 	struct session *session;     /* NULL: it has ended (log_handler runs after) */
 	struct lua_request *request; /* the one that runs now, or NULL */
@@ -43,33 +44,39 @@ struct lua_client {
 	uint16_t answered;         /* the status that went out; 0 = none */
 	uint16_t stop_code;        /* the daemon has ended it with this; 0 = it has not */
 	uint8_t answer_state;      /* enum lua_answer_state */
-	bool is_chunked;           /* the answer's body */
-	bool is_head;              /* HEAD: it has none */
-	bool may_keep_alive;       /* the connection can go on after it */
-	bool is_http10;
-	bool is_raw;         /* ngx.req.socket(true): the script writes for itself */
-	bool is_upgraded;    /* 101 was sent */
-	bool is_websocket;   /* frames are sent by resty.websocket.server: at the end, and
-	                        when the daemon stops, it is told by a close frame */
-	bool is_close_sent;  /* nothing may follow */
-	bool has_closed;     /* the script has sent a close frame itself */
-	bool is_mid_frame;   /* a frame was sent in part: no close frame fits in */
-	bool has_body_begun; /* bytes of the request's body were taken */
-	bool is_body_done;   /* all of them were */
-	bool is_body_timed_out;
-	bool has_body_socket; /* ngx.req.socket() reads the body */
-	bool is_failed;       /* its answer cannot become whole */
-	bool is_length_known; /* the answer's Content-Length is the script's */
-	bool is_untyped;      /* the script wants no Content-Type */
-	bool is_args_written; /* an empty query is one, not none */
-	uint64_t length_left; /* of it */
-	size_t unread;        /* after the end: bytes of the present read that were not used */
-	size_t sending;       /* bytes whose sender waits for room */
-	struct upstream_group *group; /* access: chosen by ngx.var.upstream; not referenced */
-	char *server;                 /* access: ngx.var.upstream_server */
-	uint64_t start_ms;            /* wall clock */
-	struct retired retired;
+	bool is_chunked : 1;       /* the answer's body */
+	bool is_head : 1;          /* HEAD: it has none */
+	bool may_keep_alive : 1;   /* the connection can go on after it */
+	bool is_http10 : 1;
+	bool is_raw : 1;         /* ngx.req.socket(true): the script writes for itself */
+	bool is_upgraded : 1;    /* 101 was sent */
+	bool is_websocket : 1;   /* frames are sent by resty.websocket.server: at the end, and
+	                            when the daemon stops, it is told by a close frame */
+	bool is_close_sent : 1;  /* nothing may follow */
+	bool has_closed : 1;     /* the script has sent a close frame itself */
+	bool is_mid_frame : 1;   /* a frame was sent in part: no close frame fits in */
+	bool has_body_begun : 1; /* bytes of the request's body were taken */
+	bool is_body_done : 1;   /* all of them were */
+	bool is_body_timed_out : 1;
+	bool has_body_socket : 1; /* ngx.req.socket() reads the body */
+	bool is_failed : 1;       /* its answer cannot become whole */
+	bool is_length_known : 1; /* the answer's Content-Length is the script's */
+	bool is_untyped : 1;      /* the script wants no Content-Type */
+	bool is_args_written : 1; /* an empty query is one, not none */
+	uint32_t unread;          /* after the end: bytes of the present read that were not used */
+	uint64_t length_left;     /* of that Content-Length */
+	size_t sending;           /* bytes whose sender waits for room */
+	uint64_t start_ms;        /* wall clock */
+	union {
+		struct {
+			struct upstream_group *group; /* access: chosen by ngx.var.upstream; not
+			                                 referenced */
+			char *server;                 /* access: ngx.var.upstream_server */
+		};
+		struct retired retired; /* once it is given up */
+	};
 };
+_Static_assert(sizeof(struct lua_client) <= 256, "an idle connection stays small");
 
 extern const struct handler_ops lua_handler_ops;
 

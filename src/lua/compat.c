@@ -6,6 +6,7 @@
 #include "lua/args.h"
 #include "lua/compat_base.h"
 #include "lua/ngx.h"
+#include "lua/values.h"
 
 #include <string.h>
 
@@ -101,30 +102,23 @@ static int get_sys_filter_level(lua_State *L)
 	return 1;
 }
 
-static int refuse(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
 static int set_filter_level(lua_State *L)
 {
 	if (!lua_toboolean(L, 1))
-		return refuse(L, "missing \"level\" argument");
-	return refuse(L, "missing the capture error log patch for nginx");
+		return lua_fail(L, "missing \"level\" argument");
+	return lua_fail(L, "missing the capture error log patch for nginx");
 }
 
 static int get_logs(lua_State *L)
 {
-	return refuse(L, "missing the capture error log patch for nginx");
+	return lua_fail(L, "missing the capture error log patch for nginx");
 }
 
 /* ---- ngx.process ---- */
 
 static int enable_privileged_agent(lua_State *L)
 {
-	return refuse(L, "API disabled in the current context");
+	return lua_fail(L, "API disabled in the current context");
 }
 
 /* ---- the modules ---- */
@@ -193,12 +187,9 @@ static int load(lua_State *L)
 static void add_module(lua_State *L, const char *name)
 {
 	lua_setfield(L, -2, name);
-	lua_getglobal(L, "package");
-	lua_getfield(L, -1, "preload");
-	lua_pushvalue(L, -3);
+	lua_pushvalue(L, -1);
 	lua_pushcclosure(L, load, 1);
-	lua_setfield(L, -2, name);
-	lua_pop(L, 2);
+	lua_preload(L, name);
 }
 
 /* Pushes one of the table above; ngx is two below. */

@@ -59,7 +59,7 @@ static int l_resume(lua_State *L)
 	lua_State *co = check_coroutine(L);
 	struct lua_thread *t = lua_thread_of(L);
 	int args = lua_gettop(L) - 1;
-	if (!t || t->L != L)
+	if (!t || t->wait.L != L)
 		return luaL_error(L, "no co ctx found");
 	if (lua_thread_at(co) || is_dead(co)) {
 		lua_pushboolean(L, 0);

@@ -11,28 +11,18 @@
 #include <lauxlib.h>
 
 static const char magic; /* its address says what a userdata is */
-static const char meta_name[] = "moongate.frames";
 
 /* ---- life ---- */
 
-void lua_frames_lose(struct lua_wait *w)
+struct lua_frames *lua_frames_new(lua_State *L)
 {
-	static struct lua_frames none; /* without a socket */
-	w->owner = &none;
-	lua_wait_hurry(w);
+	struct lua_frames *f = lua_newuserdata(L, sizeof *f);
+	*f = (struct lua_frames){.magic = &magic};
+	return f;
 }
 
-/* A script that tears a socket's table apart may let it go while somebody waits. */
 void lua_frames_forget(struct lua_frames *f)
 {
-	struct lua_socket *s = f->socket;
-	/* After its request's end the connection may be gone, and nobody waits. */
-	if (s->request && s->in && s->in->reader && s->in->reader->owner == f) {
-		lua_frames_lose(s->in->reader);
-		s->in->reader = NULL;
-	}
-	if (s->request && s->out)
-		lua_frames_drop_writers(f);
 	lua_message_free(f->message);
 	f->message = NULL;
 	f->socket = NULL;
@@ -60,39 +50,20 @@ struct lua_frames *lua_frames_of(lua_State *L, int at)
 {
 	if (!lua_istable(L, at))
 		return NULL;
-	lua_rawgeti(L, at, LUA_FRAMES_SLOT);
+	lua_rawgeti(L, at, LUA_SOCKET_SLOT);
 	struct lua_frames *f = lua_frames_at(L, -1);
 	lua_pop(L, 1);
-	if (f && f->socket)
-		return f;
-	struct lua_socket *s = lua_socket_at(L, at);
-	if (!s || s->frames || (s->kind != LUA_SOCKET_TCP && s->kind != LUA_SOCKET_RAW))
-		return NULL;
-	lua_pushvalue(L, at);
-	f = lua_newuserdata(L, sizeof *f);
-	*f = (struct lua_frames){.magic = &magic};
-	luaL_getmetatable(L, meta_name);
-	lua_setmetatable(L, -2);
-	lua_pushvalue(L, -2);
-	lua_setfenv(L, -2); /* whoever has the frames has the socket */
-	lua_rawseti(L, -2, LUA_FRAMES_SLOT);
-	lua_pop(L, 1);
-	f->socket = s; /* as the last, for all of that may fail */
-	s->frames = f;
-	return f;
+	return f && f->socket && lua_socket_is_connection(f->socket) ? f : NULL;
 }
 
-static int l_gc(lua_State *L)
+void lua_frames_hold(lua_State *L, int at)
 {
-	struct lua_frames *f = lua_frames_at(L, 1);
-	if (f && f->socket) {
-		f->socket->frames = NULL;
-		lua_frames_forget(f);
-	}
-	return 0;
+	lua_rawgeti(L, at, LUA_SOCKET_SLOT);
+	lua_insert(L, 2);
+	lua_settop(L, 2);
 }
 
-static void open_types(lua_State *L)
+void lua_frames_open(lua_State *L)
 {
 	static const char *const names[16] = {[WS_CONTINUATION] = "continuation",
 	        [WS_TEXT] = "text",
@@ -107,18 +78,6 @@ static void open_types(lua_State *L)
 		lua_pushstring(L, names[i]);
 		vm->frame_types[i] = luaL_ref(L, LUA_REGISTRYINDEX);
 	}
-}
-
-void lua_frames_open(lua_State *L)
-{
-	open_types(L);
-	if (luaL_newmetatable(L, meta_name)) {
-		lua_pushcfunction(L, l_gc);
-		lua_setfield(L, -2, "__gc");
-		lua_pushboolean(L, 0);
-		lua_setfield(L, -2, "__metatable");
-	}
-	lua_pop(L, 1);
 }
 
 void lua_frames_need(lua_State *L, const struct lua_frames *f)
@@ -298,10 +257,7 @@ static int push_frame(lua_State *L, struct lua_frames *f, const struct look *k, 
 	/* An error from here on would leave a payload that is unmasked already. */
 	struct lua_vm *vm = f->socket->request->vm;
 	bool is_asked = k->len > SMALL || lua_vm_is_tight(vm);
-	bool has_room = !is_asked || lua_vm_make_room(vm, (size_t)k->len + SMALL);
-	if (!f->socket) /* the collection has found that nobody has it any more */
-		return lua_frames_fail(L, f, step_words[STEP_PAYLOAD], "closed");
-	if (!has_room) {
+	if (is_asked && !lua_vm_make_room(vm, (size_t)k->len + SMALL)) {
 		lua_frames_refuse(f, 1009);
 		return lua_frames_fail(L, f, step_words[STEP_PAYLOAD], "no memory");
 	}
@@ -315,8 +271,7 @@ static int push_frame(lua_State *L, struct lua_frames *f, const struct look *k, 
 	} else {
 		n = push_plain(L, f, k, v);
 	}
-	if (f->socket)
-		lua_input_take(f->socket->in, k->want);
+	lua_input_take(f->socket->in, k->want);
 	return n;
 }
 
@@ -387,8 +342,6 @@ static int on_expired(struct lua_wait *w)
 	struct look k;
 	uint8_t *at;
 	size_t n;
-	if (!f->socket)
-		return lua_frames_fail(w->L, f, step_words[STEP_FIRST], "closed");
 	struct lua_input *in = f->socket->in;
 	stop_reading(in);
 	if (f->socket->is_read_closed)
@@ -421,16 +374,19 @@ static const char *no_read(const struct lua_frames *f)
 	return s->in->reader ? "socket busy reading" : NULL;
 }
 
-int lua_frames_receive(lua_State *L, struct lua_frames *f)
+int lua_frames_await(lua_State *L, struct lua_frames *f)
 {
 	static const struct lua_wait_ops ops = {.expire = on_expired, .cancel = on_cancelled};
+	struct lua_wait *w = lua_wait_begin(L, &ops, f);
+	lua_input_await(f->socket->in, w, on_more);
+	return lua_wait_keeping(L, w, lua_socket_read_ms(f->socket), 2);
+}
+
+int lua_frames_receive(lua_State *L, struct lua_frames *f)
+{
 	const char *why = no_read(f);
 	if (why)
 		return lua_frames_fail(L, f, step_words[STEP_FIRST], why);
 	int n = take_frame(L, f);
-	if (n)
-		return n;
-	struct lua_wait *w = lua_wait_begin(L, &ops, f);
-	lua_input_await(f->socket->in, w, on_more);
-	return lua_wait(L, w, lua_socket_read_ms(f->socket));
+	return n ? n : lua_frames_await(L, f);
 }

@@ -9,7 +9,8 @@
  * state, and is resumed whenever it is asked for again. In strict mode (compat = strict) a
  * timeout loses what came of the frame, as in the library that this stands for.
  *
- * A struct lua_frames is a userdata of the socket that it reads and writes. */
+ * A struct lua_frames is the userdata in a socket's table, and holds the socket that it reads and
+ * writes. */
 
 #include "base/slice.h"
 #include "lua/input.h"
@@ -24,9 +25,6 @@
 
 struct lua_message;
 
-/* Where a socket's table keeps it. */
-enum { LUA_FRAMES_SLOT = 2 };
-
 struct lua_frames {
 	const void *magic;
 	struct lua_socket *socket; /* NULL: it is gone */
@@ -37,14 +35,16 @@ struct lua_frames {
 	bool is_message; /* it wants whole messages */
 	/* What the object was made with; all of it is opt-in. */
 	bool auto_pong, auto_close, checks_utf8, whole_messages;
+	bool is_server;              /* the object's side: the peer's frames are masked */
 	bool is_answered;            /* auto_close has sent a close frame */
 	bool masks;                  /* own frames of auto_pong and auto_close */
 	uint32_t max_message;        /* 0 = as max_len */
 	struct lua_message *message; /* what came of one that is not whole; NULL = none */
 };
 
-/* That of the socket in slot `at`, made when there is none yet. NULL: no native connection; bodies
- * and datagrams are none. */
+/* Pushes the userdata of a socket that is to come. */
+struct lua_frames *lua_frames_new(lua_State *L);
+/* That of the socket in slot `at`. NULL: no native connection; bodies and datagrams are none. */
 struct lua_frames *lua_frames_of(lua_State *L, int at);
 /* That in slot `at` itself, or NULL. */
 struct lua_frames *lua_frames_at(lua_State *L, int at);
@@ -52,10 +52,9 @@ struct lua_frames *lua_frames_at(lua_State *L, int at);
 void lua_frames_forget(struct lua_frames *f);
 /* Its socket has another connection now: nothing of the one before is left. */
 void lua_frames_renew(struct lua_frames *f);
-/* Who waits by one that is going: it is told in the next turn that it is closed. */
-void lua_frames_lose(struct lua_wait *w);
-/* frames_send.c: nobody waits for its room any more. */
-void lua_frames_drop_writers(struct lua_frames *f);
+/* Slots 1 and 2 as a wait needs them: whatever is in slot 1, and the userdata of the socket in slot
+ * `at`; and nothing above. */
+void lua_frames_hold(lua_State *L, int at);
 bool lua_frames_is_strict(const struct lua_frames *f);
 /* Whether that is one, whatever memory it is. */
 bool lua_frames_is(const struct lua_frames *f);
@@ -70,14 +69,18 @@ static inline bool lua_frames_may_ask(const struct lua_frames *f)
 	return f->socket && f->socket->request && f->socket->in && !f->socket->in->reader;
 }
 /* Reads a frame by max_len, needs_mask ...: `return lua_frames_receive(L, f)`. The results are
- * data, typ, err, as LUA_CONTRACT.md has them. Slot 1 stays. */
+ * data, typ, err, as LUA_CONTRACT.md has them. Behind lua_frames_hold(). */
 int lua_frames_receive(lua_State *L, struct lua_frames *f);
+
+/* The same when it is known that nothing is there: waits. */
+int lua_frames_await(lua_State *L, struct lua_frames *f);
 
 /* What is to be sent: the payload in two pieces. */
 struct lua_frame_out {
 	bool fin, masked;
 	bool sets_fatal; /* slot 1 is an object whose `fatal` is to be set if that fails later */
 	uint8_t opcode, first; /* first: the byte that leads, as the script made it */
+	int sock;              /* the slot of the socket */
 	struct slice a, b;
 };
 /* Sends it, and waits for room behind it: `return lua_frames_send(L, f, o)`. The results are how
@@ -85,7 +88,8 @@ struct lua_frame_out {
 int lua_frames_send(lua_State *L, struct lua_frames *f, const struct lua_frame_out *o);
 /* Puts it into the output. Returns its bytes, or 0: it cannot be sent. */
 size_t lua_frames_put(struct lua_frames *f, const struct lua_frame_out *o);
-/* Waits for room behind a frame of so many bytes, as an object's method. */
+/* Waits for room behind a frame of so many bytes, as an object's method. Behind lua_frames_hold().
+ */
 int lua_frames_wait(lua_State *L, struct lua_frames *f, size_t bytes);
 /* The same for a frame that Moongate itself makes: never waits. */
 void lua_frames_put_control(struct lua_frames *f, uint8_t opcode, struct slice payload);

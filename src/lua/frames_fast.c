@@ -14,67 +14,81 @@
 #include "ws/header.h"
 #include "ws/mask.h"
 
-enum { FAST_MAX = 4096, SHORT_MAX = 125, HEADER_SHORT = 2, HEADER_16 = 4, KEY = 4 };
+#include <string.h>
+
+enum { SHORT_MAX = 125, HEADER_SHORT = 2, HEADER_16 = 4, KEY = 4 };
 
 static bool is_data(uint8_t first)
 {
 	return (first & (WS_RESERVED | WS_CONTROL)) == 0 && (first & WS_OPCODE) <= WS_BINARY;
 }
 
-/* Its socket is open and the running request's, and nothing asks for more than plain frames. */
+/* Its socket is a connection and the running request's, and nothing asks for more than plain
+ * frames. */
 static struct lua_socket *socket_of(const struct lua_frames *f)
 {
 	struct lua_socket *s = lua_frames_is(f) ? f->socket : NULL;
-	if (!s || !s->request || s->request != s->request->vm->worker->running || s->is_connecting)
+	if (!s || !s->request || s->request != s->request->vm->worker->running ||
+	        s->is_connecting || !lua_socket_is_connection(s))
 		return NULL;
 	bool is_plain = !(f->whole_messages | f->auto_close | f->auto_pong | f->checks_utf8);
 	return is_plain ? s : NULL;
 }
 
-int lua_frames_fast_take(struct lua_frames *f, double max, int needs_mask, struct lua_fast *out)
+/* What the reader wants, who waits next. */
+static int ask(struct lua_frames *f, double max)
+{
+	f->max_len = max;
+	f->needs_mask = f->is_server;
+	f->is_message = false;
+	f->sets_fatal = true;
+	f->socket->in->want = HEADER_SHORT;
+	return LUA_FAST_NOTHING;
+}
+
+int lua_frames_fast_take(struct lua_frames *f, double max)
 {
 	struct lua_socket *s = socket_of(f);
 	uint8_t *at;
 	size_t n, header = HEADER_SHORT;
-	if (!s || s->is_read_closed || s->in->reader || !lua_input_view(s->in, &at, &n) || n < 2 ||
-	        !is_data(at[0]))
-		return -1;
+	if (!s || s->is_read_closed || s->in->reader || !lua_input_view(s->in, &at, &n))
+		return LUA_FAST_OTHER;
+	if (n == 0 && !s->in->is_eof)
+		return ask(f, max);
+	if (n < 2 || !is_data(at[0]))
+		return LUA_FAST_OTHER;
+	struct lua_vm *vm = s->request->vm;
 	size_t len = at[1] & 0x7f;
 	bool masked = at[1] & WS_MASKED;
 	if (len == SHORT_MAX + 1 && n >= HEADER_16) {
 		len = (size_t)at[2] << 8 | at[3];
 		header = HEADER_16;
 	} else if (len > SHORT_MAX) {
-		return -1;
+		return LUA_FAST_OTHER;
 	}
 	size_t body = header + (masked ? KEY : 0);
-	if ((needs_mask && !masked) || (double)len > max || len > FAST_MAX || n < body + len ||
-	        lua_vm_is_tight(s->request->vm))
-		return -1;
+	/* What is taken is pushed next: an error then would lose it. */
+	if ((f->is_server && !masked) || (double)len > max || len > LUA_FAST_MAX ||
+	        n < body + len || lua_vm_is_tight(vm))
+		return LUA_FAST_OTHER;
+	uint8_t first = at[0];
+	memcpy(vm->worker->small, at + body, len);
 	if (masked)
-		ws_mask(at + body, len, at + header, 0);
+		ws_mask(vm->worker->small, len, at + header, 0);
 	if (s->client && s->client->session)
-		handler_messages(s->client->session, at[0] & WS_FIN ? 1 : 0, 0);
-	out->at = (const char *)at + body;
-	out->len = (uint32_t)len;
-	out->taken = (uint32_t)(body + len);
-	return at[0] & (WS_FIN | WS_OPCODE);
+		handler_messages(s->client->session, first & WS_FIN ? 1 : 0, 0);
+	lua_input_take(s->in, body + len);
+	return (int)(len << 8 | (first & (WS_FIN | WS_OPCODE)));
 }
 
-void lua_frames_fast_done(struct lua_frames *f, const struct lua_fast *out)
-{
-	lua_input_take(f->socket->in, out->taken);
-}
-
-int lua_frames_fast_put(
-        struct lua_frames *f, int first, const char *at, double len, int masked, double max)
+int lua_frames_fast_put(struct lua_frames *f, int first, const char *at, double len)
 {
 	struct lua_socket *s = socket_of(f);
-	if (!s || s->is_write_closed || !s->out || s->out->writer || len > max || len > FAST_MAX ||
+	if (!s || s->is_write_closed || !s->out || s->out->writer || len > LUA_FAST_MAX ||
 	        (s->client && (s->client->is_close_sent || !s->client->session)))
 		return 0;
 	struct lua_frame_out o = {.fin = true,
-	        .masked = masked,
+	        .masked = first & LUA_FAST_MASKED,
 	        .opcode = (uint8_t)(first & WS_OPCODE),
 	        .first = (uint8_t)first,
 	        .a = slice_of(at, (size_t)len)};

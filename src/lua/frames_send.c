@@ -160,16 +160,6 @@ static void on_drained(struct lua_output *out)
 	}
 }
 
-void lua_frames_drop_writers(struct lua_frames *f)
-{
-	struct lua_output *out = f->socket->out;
-	while (out->writer && out->drained == on_drained) {
-		struct lua_wait *w = out->writer;
-		leave(out, w);
-		lua_frames_lose(w);
-	}
-}
-
 /* Its time begins anew with every part that the peer has taken. */
 static int on_expired(struct lua_wait *w)
 {
@@ -211,7 +201,7 @@ static int wait_for_room(lua_State *L, struct lua_frames *f, size_t bytes, bool 
 	else
 		out->writer = w;
 	out->drained = on_drained;
-	return lua_wait(L, w, lua_socket_send_ms(f->socket));
+	return lua_wait_keeping(L, w, lua_socket_send_ms(f->socket), 2);
 }
 
 int lua_frames_wait(lua_State *L, struct lua_frames *f, size_t bytes)
@@ -244,8 +234,10 @@ int lua_frames_send(lua_State *L, struct lua_frames *f, const struct lua_frame_o
 		if (!bytes)
 			return fail_by(L, out);
 	}
-	if (lua_output_is_over(out))
+	if (lua_output_is_over(out)) {
+		lua_frames_hold(L, o->sock);
 		return wait_for_room(L, f, bytes, o->sets_fatal);
+	}
 	return push_bytes(L, bytes, o->sets_fatal);
 }
 

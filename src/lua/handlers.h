@@ -26,7 +26,7 @@ struct lua_settings {
 	uint64_t memory_max;                    /* of each VM; 0 = off */
 	uint32_t stall_ms;                      /* 0 = off */
 	uint32_t max_pending_timers, max_running_timers;
-	uint64_t tls_digest[5];           /* of what handlers.tls was made of */
+	uint64_t tls_digest[7];           /* of what handlers.tls was made of */
 	bool is_cached;                   /* lua_code_cache; off: a VM for each request */
 	bool may_be_root;                 /* allow_root_handlers */
 	struct handler_settings handlers; /* for timers and init_worker; tls: referenced */

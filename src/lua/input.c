@@ -122,7 +122,7 @@ void lua_input_take(struct lua_input *in, size_t n)
 	in->start += (uint32_t)n;
 	if (in->start == in->end)
 		forget_kept(in);
-	if (in->is_paused && kept_len(in) < LUA_INPUT_MAX / 2) {
+	if (in->is_paused && kept_len(in) < in->max * (size_t)LUA_INPUT_UNIT / 2) {
 		in->is_paused = false;
 		in->resume(in);
 	}

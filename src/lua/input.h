@@ -16,23 +16,24 @@
 
 struct lua_wait;
 
-enum { LUA_INPUT_MAX = 64 * 1024 }; /* kept without a reader; then the stream pauses */
+enum { LUA_INPUT_UNIT = 64 }; /* of lua_input.max */
 
 struct lua_input {
 	uint8_t *fresh; /* what is being served, NULL else; may be changed in place */
 	size_t fresh_len;
 	uint8_t *kept; /* start .. end are unread */
 	uint32_t start, end, size;
+	uint32_t want; /* so many bytes the reader waits for, if it knows: room is made ahead */
 	struct lua_wait *reader; /* who waits for bytes, or NULL */
 	/* Called while there is a reader, when something came: looks, takes, and when it has
 	 * what it wants clears `reader` and wakes it. */
 	void (*more)(struct lua_input *in);
 	/* Called by lua_input_take() once there is room again, if is_paused. */
 	void (*resume)(struct lua_input *in);
-	uint32_t want;  /* so many bytes the reader waits for, if it knows: room is made ahead */
-	bool is_paused; /* the owner has stopped its stream, because too much was kept */
 	int error;      /* errno, once the connection has failed; 0 else */
+	bool is_paused; /* the owner has stopped its stream, because too much was kept */
 	bool is_eof;    /* no more will come (also after an error) */
+	uint16_t max;   /* kept without a reader, in units; with more the stream pauses */
 };
 
 /* All unread bytes in one piece, which may be changed in place. When some were kept, what is fresh
@@ -44,9 +45,14 @@ static inline size_t lua_input_len(const struct lua_input *in)
 {
 	return in->fresh_len + in->end - in->start;
 }
+/* lua_socket_buffer_size: 64 bytes to 1 MiB. */
+static inline void lua_input_set_max(struct lua_input *in, uint32_t bytes)
+{
+	in->max = (uint16_t)(bytes / LUA_INPUT_UNIT);
+}
 static inline bool lua_input_is_over(const struct lua_input *in)
 {
-	return !in->reader && in->end - in->start > LUA_INPUT_MAX;
+	return !in->reader && in->end - in->start > (uint32_t)in->max * LUA_INPUT_UNIT;
 }
 /* w waits for bytes, more than there are: `more` is called with those that come. */
 void lua_input_await(struct lua_input *in, struct lua_wait *w, void (*more)(struct lua_input *in));

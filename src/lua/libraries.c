@@ -4,6 +4,7 @@
  * they may require. */
 
 #include "lua/compat.h"
+#include "lua/finalizers.h"
 #include "lua/ngx.h"
 #include "lua/resty.h"
 #include "lua/thread.h"
@@ -39,6 +40,7 @@ static void open_ngx(lua_State *L)
 
 void lua_libraries_open(lua_State *L)
 {
+	lua_finalizers_open(L);
 	lua_coroutine_open(L);
 	open_ngx(L);
 	resty_open(L);

@@ -5,6 +5,7 @@
 
 #include "lua/client.h"
 #include "lua/ngx.h"
+#include "lua/values.h"
 #include "lua/vm.h"
 
 #include <lauxlib.h>
@@ -126,11 +127,7 @@ static int l_sleep(lua_State *L)
 
 void ngx_fields_open(lua_State *L)
 {
-	lua_createtable(L, 0, 2);
-	lua_pushcfunction(L, l_index);
-	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, l_newindex);
-	lua_setfield(L, -2, "__newindex");
+	lua_push_accessors(L, l_index, l_newindex);
 	lua_setmetatable(L, -2);
 	lua_pushcfunction(L, l_get_phase);
 	lua_setfield(L, -2, "get_phase");

@@ -18,13 +18,6 @@ enum { HEADERS_MAX = 100, NAME_MAX_LEN = 256, STATUS_MIN = 200, URI_LOGGED_MAX =
 /* ngx.AGAIN, ngx.DONE */
 enum { EXIT_AGAIN = -2, EXIT_DONE = -4 };
 
-static int fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
 static void complain(lua_State *L, const struct lua_client *c, const char *text)
 {
 	lua_log_text(LOG_LEVEL_ERROR, L, c->session, slice_str(text));
@@ -34,15 +27,13 @@ static void complain(lua_State *L, const struct lua_client *c, const char *text)
 
 /* As it goes over the wire: what scripts write with _ has -, and the type is written as it is where
  * no script sets it. */
-static struct slice header_name(lua_State *L, int arg, char buf[NAME_MAX_LEN])
+static struct slice header_name(lua_State *L, int arg, uint8_t buf[NAME_MAX_LEN])
 {
 	struct slice name = lua_check_slice(L, arg);
 	if (name.len > NAME_MAX_LEN)
 		luaL_error(L, "header name too long");
-	for (size_t i = 0; i < name.len; i++)
-		buf[i] = name.at[i] == '_' ? '-' : (char)name.at[i];
 	struct slice type = SLICE("Content-Type");
-	name = slice_of(buf, name.len);
+	name = lua_header_name(buf, name);
 	return slice_equal_nocase(name, type) ? type : name;
 }
 
@@ -71,7 +62,7 @@ static int push_fields(lua_State *L, const struct lua_client *c, struct slice na
 
 static int l_index_header(lua_State *L)
 {
-	char buf[NAME_MAX_LEN];
+	uint8_t buf[NAME_MAX_LEN];
 	const struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	return push_fields(L, c, header_name(L, 2, buf));
 }
@@ -125,7 +116,7 @@ static void set_field(lua_State *L, struct lua_client *c, struct slice name, int
 
 static int l_newindex_header(lua_State *L)
 {
-	char buf[NAME_MAX_LEN];
+	uint8_t buf[NAME_MAX_LEN];
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	struct slice name = header_name(L, 2, buf);
 	if (name.len == 0)
@@ -143,7 +134,7 @@ static int l_newindex_header(lua_State *L)
 /* ngx.resp.add_header(name, value): beside those that are there. */
 static int l_add_header(lua_State *L)
 {
-	char buf[NAME_MAX_LEN];
+	uint8_t buf[NAME_MAX_LEN];
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	struct slice name = header_name(L, 1, buf);
 	luaL_checkany(L, 2);
@@ -232,7 +223,7 @@ static void on_room(struct lua_output *out)
 	out->writer = NULL;
 	if (!is_gone)
 		lua_pushinteger(w->L, 1);
-	lua_wake(w, is_gone ? fail(w->L, aborted) : 1);
+	lua_wake(w, is_gone ? lua_fail(w->L, aborted) : 1);
 }
 
 static void on_empty(struct lua_output *out)
@@ -244,13 +235,13 @@ static void on_empty(struct lua_output *out)
 	out->writer = NULL;
 	if (!is_gone)
 		lua_pushinteger(w->L, 1);
-	lua_wake(w, is_gone ? fail(w->L, aborted) : 1);
+	lua_wake(w, is_gone ? lua_fail(w->L, aborted) : 1);
 }
 
 static int on_send_timeout(struct lua_wait *w)
 {
 	output_owner(w)->out.writer = NULL;
-	return fail(w->L, "timeout");
+	return lua_fail(w->L, "timeout");
 }
 
 static void on_send_cancelled(struct lua_wait *w)
@@ -274,7 +265,7 @@ static int sent(lua_State *L, struct lua_client *c, bool ok)
 {
 	const struct lua_thread *t = lua_thread_of(L);
 	if (!ok)
-		return fail(L, aborted);
+		return lua_fail(L, aborted);
 	if (lua_output_is_over(&c->out) && !c->out.writer && !t->is_nested && lua_isyieldable(L))
 		return wait_for_output(L, c, on_room);
 	lua_pushinteger(L, 1);
@@ -286,9 +277,9 @@ static int send_text(lua_State *L, struct slice end)
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	struct slice v[] = {lua_gather(L, 1, lua_gettop(L)), end};
 	if (c->is_raw)
-		return fail(L, "raw request socket acquired");
+		return lua_fail(L, "raw request socket acquired");
 	if (c->answer_state == LUA_ANSWER_ENDED)
-		return fail(L, "seen eof");
+		return lua_fail(L, "seen eof");
 	return sent(L, c, lua_client_send_body(c, v, 2));
 }
 
@@ -306,7 +297,7 @@ static int l_send_headers(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	if (!lua_client_send_head(c))
-		return fail(L, aborted);
+		return lua_fail(L, aborted);
 	lua_pushinteger(L, 1);
 	return 1;
 }
@@ -316,14 +307,14 @@ static int l_flush(lua_State *L)
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	bool wait = lua_toboolean(L, 1);
 	if (c->is_raw)
-		return fail(L, "raw request socket acquired");
+		return lua_fail(L, "raw request socket acquired");
 	if (c->answer_state == LUA_ANSWER_NONE)
-		return fail(L, "nothing to flush");
+		return lua_fail(L, "nothing to flush");
 	if (wait && !lua_output_is_empty(&c->out) && !c->out.writer)
 		return wait_for_output(L, c, on_empty);
 	lua_output_flush(&c->out);
 	if (!c->out.stream || c->out.error)
-		return fail(L, aborted);
+		return lua_fail(L, aborted);
 	lua_pushinteger(L, 1);
 	return 1;
 }
@@ -332,13 +323,13 @@ static int l_eof(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	if (c->request->phase == LUA_PHASE_LOG)
-		return fail(L, "seen eof");
+		return lua_fail(L, "seen eof");
 	if (c->is_raw)
-		return fail(L, "raw request socket acquired");
+		return lua_fail(L, "raw request socket acquired");
 	if (c->answer_state == LUA_ANSWER_ENDED)
-		return fail(L, "seen eof");
+		return lua_fail(L, "seen eof");
 	if (!lua_client_send_end(c))
-		return fail(L, aborted);
+		return lua_fail(L, aborted);
 	lua_output_flush(&c->out);
 	lua_pushinteger(L, 1);
 	return 1;
@@ -422,7 +413,7 @@ static int l_on_abort(lua_State *L)
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	if (c->on_abort != LUA_NOREF)
-		return fail(L, "duplicate call");
+		return lua_fail(L, "duplicate call");
 	lua_settop(L, 1);
 	c->on_abort = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_pushinteger(L, 1);
@@ -458,11 +449,7 @@ void ngx_resp_open(lua_State *L)
 	        {"add_header", l_add_header}, {"set_status", l_resp_set_status}, {NULL, NULL}};
 	luaL_setfuncs(L, functions, 0);
 	lua_newtable(L);
-	lua_createtable(L, 0, 2);
-	lua_pushcfunction(L, l_index_header);
-	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, l_newindex_header);
-	lua_setfield(L, -2, "__newindex");
+	lua_push_accessors(L, l_index_header, l_newindex_header);
 	lua_setmetatable(L, -2);
 	lua_setfield(L, -2, "header");
 	lua_newtable(L);

@@ -4,6 +4,7 @@
 
 #include "lua/ngx.h"
 #include "lua/request.h"
+#include "lua/values.h"
 #include "lua/vm.h"
 
 #include <lauxlib.h>
@@ -24,13 +25,6 @@ static struct semaphore *check(lua_State *L)
 
 /* As much as nobody counts to. */
 static const lua_Number most = 1e15;
-
-static int fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
 
 static int l_new(lua_State *L)
 {
@@ -80,7 +74,7 @@ static void give_back(struct lua_wait *w)
 static int on_expired(struct lua_wait *w)
 {
 	leave(w);
-	return fail(w->L, "timeout");
+	return lua_fail(w->L, "timeout");
 }
 
 static const struct lua_wait_ops wait_ops = {.expire = on_expired, .cancel = leave};
@@ -105,7 +99,7 @@ static int l_wait(lua_State *L)
 	}
 	uint64_t ms = (uint64_t)((seconds < most ? seconds : most) * 1000 + 0.5);
 	if (ms == 0)
-		return fail(L, "timeout");
+		return lua_fail(L, "timeout");
 	struct lua_wait *w = lua_wait_begin(L, &wait_ops, s);
 	list_append(&s->waiters, &w->node);
 	s->waiting++;

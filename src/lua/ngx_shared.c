@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "lua/args.h"
+#include "lua/values.h"
 
 #include <math.h>
 
@@ -59,13 +60,6 @@ static struct shared_dict *dict_at_1(lua_State *L)
 	}
 	luaL_error(L, "bad \"zone\" argument");
 	return NULL;
-}
-
-static int refuse(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
 }
 
 /* NULL for a good key, or what is wrong with it. */
@@ -179,14 +173,14 @@ static int look_up(lua_State *L, bool stale)
 	struct holding *h = holding_of(L); /* after the key, whose __tostring may use it */
 
 	if (bad)
-		return refuse(L, bad);
+		return lua_fail(L, bad);
 	enum shared_result result = shared_dict_find(d, key, stale, now_ms(), &h->value);
 	if (result == SHARED_NOT_FOUND) {
 		lua_pushnil(L);
 		return 1;
 	}
 	if (result != SHARED_OK)
-		return refuse(L, words_of(result));
+		return lua_fail(L, words_of(result));
 	int flags = h->value.flags;
 	push_value(L, &h->value);
 	let_go(h);
@@ -227,9 +221,9 @@ static int store(lua_State *L, unsigned how)
 	int flags = lua_toboolean(L, 5) ? (int)luaL_checkinteger(L, 5) : 0;
 	const char *bad = key_at_2(L, &key);
 	if (bad)
-		return refuse(L, bad);
+		return lua_fail(L, bad);
 	if (!value_at(L, 3, &v))
-		return refuse(L, "bad value type");
+		return lua_fail(L, "bad value type");
 	v.flags = flags;
 	uint64_t now = now_ms();
 	const char *error = NULL;
@@ -306,7 +300,7 @@ static int incr(lua_State *L)
 	const char *bad = key_at_2(L, &key);
 
 	if (bad)
-		return refuse(L, bad);
+		return lua_fail(L, bad);
 	if (!lua_isnumber(L, 3))
 		return luaL_error(L, "cannot convert 'nil' to 'double'");
 	double number = lua_tonumber(L, 3);
@@ -317,7 +311,7 @@ static int incr(lua_State *L)
 	enum shared_result result = shared_dict_incr(
 	        d, key, &number, has_init ? &init : NULL, expiry(seconds, now), now, &forced);
 	if (result != SHARED_OK)
-		return refuse(L, words_of(result));
+		return lua_fail(L, words_of(result));
 	lua_pushnumber(L, number);
 	if (!has_init)
 		return 1;
@@ -336,9 +330,9 @@ static int ttl(lua_State *L)
 	const char *bad = key_at_2(L, &key);
 
 	if (bad)
-		return refuse(L, bad);
+		return lua_fail(L, bad);
 	if (shared_dict_ttl(d, key, now_ms(), &left) != SHARED_OK)
-		return refuse(L, words_of(SHARED_NOT_FOUND));
+		return lua_fail(L, words_of(SHARED_NOT_FOUND));
 	lua_pushnumber(L, (lua_Number)left / 1000);
 	return 1;
 }
@@ -357,9 +351,9 @@ static int expire(lua_State *L)
 	lua_Number seconds = lua_tonumber(L, 3);
 	const char *bad = key_at_2(L, &key);
 	if (bad)
-		return refuse(L, bad);
+		return lua_fail(L, bad);
 	if (shared_dict_expire(d, key, expiry(seconds, now_ms())) != SHARED_OK)
-		return refuse(L, words_of(SHARED_NOT_FOUND));
+		return lua_fail(L, words_of(SHARED_NOT_FOUND));
 	lua_pushboolean(L, true);
 	return 1;
 }
@@ -429,12 +423,12 @@ static int push(lua_State *L, bool front)
 	struct shared_dict *d = dict_at_1(L);
 	const char *bad = list_key_at_2(L, &key);
 	if (bad)
-		return refuse(L, bad);
+		return lua_fail(L, bad);
 	if (!value_at(L, 3, &v) || v.type < SHARED_NUMBER)
-		return refuse(L, "bad value type");
+		return lua_fail(L, "bad value type");
 	enum shared_result result = shared_dict_push(d, key, front, &v, now_ms(), &len);
 	if (result != SHARED_OK)
-		return refuse(L, words_of(result));
+		return lua_fail(L, words_of(result));
 	lua_pushnumber(L, (lua_Number)len);
 	return 1;
 }
@@ -458,14 +452,14 @@ static int pop(lua_State *L, bool front)
 	struct holding *h = holding_of(L);
 	const char *bad = list_key_at_2(L, &key);
 	if (bad)
-		return refuse(L, bad);
+		return lua_fail(L, bad);
 	enum shared_result result = shared_dict_pop(d, key, front, now_ms(), &h->value);
 	if (result == SHARED_NOT_FOUND) {
 		lua_pushnil(L);
 		return 1;
 	}
 	if (result != SHARED_OK)
-		return refuse(L, words_of(result));
+		return lua_fail(L, words_of(result));
 	push_value(L, &h->value);
 	let_go(h);
 	return 1;
@@ -490,10 +484,10 @@ static int llen(lua_State *L)
 	struct shared_dict *d = dict_at_1(L);
 	const char *bad = list_key_at_2(L, &key);
 	if (bad)
-		return refuse(L, bad);
+		return lua_fail(L, bad);
 	enum shared_result result = shared_dict_len(d, key, now_ms(), &len);
 	if (result != SHARED_OK)
-		return refuse(L, words_of(result));
+		return lua_fail(L, words_of(result));
 	lua_pushnumber(L, (lua_Number)len);
 	return 1;
 }

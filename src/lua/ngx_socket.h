@@ -22,14 +22,9 @@ void ngx_socket_end(struct lua_socket *s);
 void ngx_socket_need_owner(lua_State *L, const struct lua_socket *s);
 /* For a wait's cancel(): unless its request has ended, too, it is closed. */
 void ngx_socket_killed(struct lua_socket *s);
-/* `return ngx_socket_wait(...)`: lua_wait() in a method of a socket, which cannot go meanwhile,
- * whatever becomes of the table in slot 1. */
-int ngx_socket_wait(lua_State *L, struct lua_wait *w, uint64_t ms);
 /* `socket busy ...`, or NULL. */
 const char *ngx_socket_busy(const struct lua_socket *s);
 uint64_t ngx_socket_connect_ms(const struct lua_socket *s);
-/* Pushes nil and why. Returns 2. */
-int ngx_socket_fail(lua_State *L, const char *why);
 
 extern const luaL_Reg ngx_socket_methods[];  /* send, settimeout, settimeouts */
 extern const luaL_Reg ngx_receive_methods[]; /* receive, receiveany, receiveuntil */

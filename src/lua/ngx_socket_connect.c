@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "lua/frames.h"
 #include "lua/ngx_socket_names.h"
 #include "lua/ngx_socket_tcp.h"
 #include "lua/vm.h"
@@ -122,7 +123,7 @@ static int failed(lua_State *L, struct lua_tcp *t, int error)
 
 static int refused(lua_State *L, struct lua_tcp *t, const char *why)
 {
-	int n = ngx_socket_fail(L, why);
+	int n = lua_fail(L, why);
 	lua_tcp_give_up(t);
 	return n;
 }
@@ -313,25 +314,26 @@ static int start(lua_State *L, struct lua_tcp *t, const struct target *to)
 		return n;
 	t->socket.is_connecting = true;
 	t->waiter = lua_wait_begin(L, &connect_ops, t);
-	return ngx_socket_wait(L, t->waiter, ms);
+	return lua_socket_wait(L, t->waiter, ms);
 }
 
 int lua_tcp_connect(lua_State *L)
 {
 	struct target to;
 	struct lua_request *r = lua_request_in(L, LUA_PHASES_YIELD);
+	int n = parse_target(L, &to, r->settings->pool_size); /* may run the script's metamethods */
 	struct lua_tcp *t = lua_tcp_check(L, 1);
 	struct lua_socket *s = &t->socket;
-	int n = parse_target(L, &to, r->settings->pool_size);
 	if (s->request)
 		ngx_socket_need_owner(L, s);
 	const char *why = ngx_socket_busy(s);
 	if (!why)
 		why = parse_place(L, &to, n);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	lua_thread_need_yield(L);
 	lua_tcp_give_up(t);
+	lua_frames_renew(lua_frames_of(L, 1));
 	ngx_socket_own(s, r);
 	s->is_used = true;
 	return start(L, t, &to);

@@ -56,16 +56,16 @@ int lua_tcp_setoption(lua_State *L)
 {
 	struct lua_tcp *t = check(L);
 	if (lua_isnoneornil(L, 2))
-		return ngx_socket_fail(L, "missing the \"option\" argument");
+		return lua_fail(L, "missing the \"option\" argument");
 	if (lua_isnoneornil(L, 3))
-		return ngx_socket_fail(L, "missing the \"value\" argument");
+		return lua_fail(L, "missing the \"value\" argument");
 	int i = find(luaL_checkstring(L, 2)), value = check_value(L, 3);
 	if (!t->is_open || !t->stream)
-		return ngx_socket_fail(L, "closed");
+		return lua_fail(L, "closed");
 	if (i < 0)
 		return unsupported(L);
 	if (!stream_option(t->stream, options[i].level, options[i].option, &value, true))
-		return ngx_socket_fail(L, "setsockopt failed");
+		return lua_fail(L, "setsockopt failed");
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -74,14 +74,14 @@ int lua_tcp_getoption(lua_State *L)
 {
 	struct lua_tcp *t = check(L);
 	if (lua_isnoneornil(L, 2))
-		return ngx_socket_fail(L, "missing the \"option\" argument");
+		return lua_fail(L, "missing the \"option\" argument");
 	int i = find(luaL_checkstring(L, 2)), value = 0;
 	if (!t->is_open || !t->stream)
-		return ngx_socket_fail(L, "closed");
+		return lua_fail(L, "closed");
 	if (i < 0)
 		return unsupported(L);
 	if (!stream_option(t->stream, options[i].level, options[i].option, &value, false))
-		return ngx_socket_fail(L, "getsockopt failed");
+		return lua_fail(L, "getsockopt failed");
 	lua_pushinteger(L, value);
 	return 1;
 }

@@ -35,7 +35,7 @@ static int no_memory(lua_State *L, struct lua_socket *s)
 {
 	s->is_read_closed = true;
 	lua_input_fini(s->in);
-	return ngx_socket_fail(L, "no memory");
+	return lua_fail(L, "no memory");
 }
 
 /* Pushes `len` bytes of those that wait; `used` of them are done with. */
@@ -117,6 +117,8 @@ static int at_end(lua_State *L, struct lua_socket *s, uint8_t *at, size_t len)
 	return partial(L, s, at, sound, len, lua_input_push_end(L, s->in));
 }
 
+enum { MUCH = 64 * 1024 }; /* from here on a wait for more looks whether there is room for it */
+
 /* The results; 0 = more is needed. */
 static int step(lua_State *L, struct lua_socket *s)
 {
@@ -147,7 +149,7 @@ static int step(lua_State *L, struct lua_socket *s)
 	if (n == 0 && s->in->is_eof)
 		return at_end(L, s, at, len);
 	/* What the script could not be given need not be waited for. */
-	bool is_hopeless = n == 0 && len > LUA_INPUT_MAX && !lua_vm_has_room(L, len);
+	bool is_hopeless = n == 0 && len > MUCH && !lua_vm_has_room(L, len);
 	return is_hopeless ? no_memory(L, s) : n;
 }
 
@@ -179,13 +181,13 @@ static int on_expired(struct lua_wait *w)
 	size_t len;
 	source_of(s)->reader = NULL;
 	if (s->is_read_closed)
-		return ngx_socket_fail(w->L, "closed");
+		return lua_fail(w->L, "closed");
 	lua_socket_log(s, "lua tcp socket read timed out");
 	if (!lua_input_view(s->in, &at, &len))
 		return no_memory(w->L, s);
 	if (s->read.kind == LUA_READ_UNTIL)
 		len = sound_len(s->read.until, at, len);
-	return partial(w->L, s, at, len, len, ngx_socket_fail(w->L, "timeout"));
+	return partial(w->L, s, at, len, len, lua_fail(w->L, "timeout"));
 }
 
 static void on_cancelled(struct lua_wait *w)
@@ -205,7 +207,7 @@ int lua_socket_receive(lua_State *L, struct lua_socket *s, const struct lua_read
 		return n;
 	struct lua_wait *w = lua_wait_begin(L, &read_ops, s);
 	lua_input_await(source_of(s), w, on_more);
-	return ngx_socket_wait(L, w, lua_socket_read_ms(s));
+	return lua_socket_wait(L, w, lua_socket_read_ms(s));
 }
 
 /* ---- the methods ---- */
@@ -253,7 +255,7 @@ static int l_receive(lua_State *L)
 	struct lua_socket *s = lua_socket_check(L, 1);
 	const char *why = lua_socket_no_read(L, s);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	if (!parse(L, &what)) {
 		lua_pushliteral(L, "");
 		return 1;
@@ -269,7 +271,7 @@ static int l_receiveany(lua_State *L)
 	struct lua_socket *s = lua_socket_check(L, 1);
 	const char *why = lua_socket_no_read(L, s);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	if (!lua_isnumber(L, 2) || lua_tointeger(L, 2) <= 0)
 		return luaL_argerror(L, 2, "bad max argument");
 	struct lua_read what = {.kind = LUA_READ_ANY, .size = (size_t)lua_tointeger(L, 2)};
@@ -289,7 +291,7 @@ static int l_until(lua_State *L)
 	struct lua_socket *s = lua_socket_check(L, 1);
 	const char *why = lua_socket_no_read(L, s);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	if (u->is_found) {
 		u->is_found = false;
 		lua_settop(L, 4);
@@ -322,7 +324,7 @@ static int l_receiveuntil(lua_State *L)
 	bool inclusive = lua_gettop(L) == 3 && is_inclusive(L);
 	const char *pattern = luaL_checklstring(L, 2, &len);
 	if (len == 0)
-		return ngx_socket_fail(L, "pattern is empty");
+		return lua_fail(L, "pattern is empty");
 	struct lua_until *u = lua_newuserdata(L, sizeof *u + len);
 	*u = (struct lua_until){.len = len, .is_inclusive = inclusive};
 	memcpy(u->pattern, pattern, len);

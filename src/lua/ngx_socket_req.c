@@ -50,16 +50,16 @@ void ngx_req_socket_pull(struct lua_socket *s)
 static int push_body(lua_State *L, struct lua_client *c)
 {
 	if (c->has_body_socket)
-		return ngx_socket_fail(L, "duplicate call");
+		return lua_fail(L, "duplicate call");
 	if (c->body || c->is_upgraded)
-		return ngx_socket_fail(L, "request body already exists");
+		return lua_fail(L, "request body already exists");
 	if (c->is_raw)
-		return ngx_socket_fail(L, "raw request socket acquired");
+		return lua_fail(L, "raw request socket acquired");
 	if (!lua_body_of(c))
-		return ngx_socket_fail(L, "no memory");
+		return lua_fail(L, "no memory");
 	if (c->is_body_done) {
 		lua_body_free(c);
-		return ngx_socket_fail(L, "no body");
+		return lua_fail(L, "no body");
 	}
 	struct lua_socket *s = ngx_socket_new(L, LUA_SOCKET_BODY, sizeof(struct body_socket));
 	s->in = &((struct body_socket *)(void *)s)->content;
@@ -82,7 +82,7 @@ int lua_socket_push_raw(lua_State *L)
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	const char *why = lua_client_take_raw(c);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	struct lua_socket *s = ngx_socket_new(L, LUA_SOCKET_RAW, sizeof *s);
 	s->in = &c->in;
 	s->out = &c->out;

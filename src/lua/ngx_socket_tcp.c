@@ -5,7 +5,6 @@
 #include "lua/ngx_socket_tcp.h"
 
 #include "base/mem.h"
-#include "lua/frames.h"
 #include "lua/ngx.h"
 #include "lua/ngx_socket_names.h"
 #include "lua/vm.h"
@@ -132,10 +131,9 @@ void lua_tcp_open(struct lua_tcp *t, struct stream *s)
 	s->owner = t;
 	stream_set_marks(s, HIGH_MARK, LOW_MARK);
 	t->in = (struct lua_input){.resume = resume_input};
+	lua_input_set_max(&t->in, t->socket.request->settings->buffer_size);
 	t->out = (struct lua_output){.worker = t->socket.request->vm->worker, .stream = s};
 	t->is_open = true;
-	if (t->socket.frames)
-		lua_frames_renew(t->socket.frames);
 	t->socket.is_connecting = false;
 	t->socket.is_read_closed = t->socket.is_write_closed = false;
 }
@@ -199,10 +197,10 @@ static int l_close(lua_State *L)
 	bool is_over = t->socket.is_read_closed && t->socket.is_write_closed;
 	const char *busy = ngx_socket_busy(&t->socket);
 	if (busy)
-		return ngx_socket_fail(L, is_over ? "closed" : busy);
+		return lua_fail(L, is_over ? "closed" : busy);
 	lua_tcp_give_up(t); /* also what has ended by itself still has its place in a pool */
 	if (is_over)
-		return ngx_socket_fail(L, "closed");
+		return lua_fail(L, "closed");
 	lua_pushinteger(L, 1);
 	return 1;
 }
@@ -213,7 +211,7 @@ static int l_shutdown(lua_State *L)
 	const char *what = luaL_checkstring(L, 2), *why = lua_socket_no_write(L, &t->socket);
 	luaL_argcheck(L, strcmp(what, "send") == 0, 2, "\"send\" expected");
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	lua_output_flush(&t->out);
 	t->socket.is_write_closed = true;
 	if (t->stream)
@@ -227,7 +225,7 @@ static int l_getreusedtimes(lua_State *L)
 	struct lua_tcp *t = lua_tcp_check(L, 1);
 	ngx_socket_need_owner(L, &t->socket);
 	if (!t->is_open || (t->socket.is_read_closed && t->socket.is_write_closed))
-		return ngx_socket_fail(L, "closed");
+		return lua_fail(L, "closed");
 	lua_pushinteger(L, (lua_Integer)t->reused);
 	return 1;
 }
@@ -257,9 +255,9 @@ static int put_back(lua_State *L, struct lua_tcp *t, uint32_t size, uint32_t idl
 	enum keepalive_put put =
 	        keepalive_put(pools_of(t), &t->lease, &key, t->stream, size, idle_ms);
 	if (put == KEEPALIVE_FAILED)
-		return ngx_socket_fail(L, "no memory");
+		return lua_fail(L, "no memory");
 	if (put != KEEPALIVE_KEPT)
-		return ngx_socket_fail(L, "connection in dubious state");
+		return lua_fail(L, "connection in dubious state");
 	t->stream = NULL;
 	lua_tcp_give_up(t);
 	lua_pushinteger(L, 1);
@@ -276,14 +274,14 @@ static int l_setkeepalive(lua_State *L)
 	struct lua_socket *s = &t->socket;
 	ngx_socket_need_owner(L, s);
 	if (s->is_read_closed || s->is_write_closed)
-		return ngx_socket_fail(L, "closed");
+		return lua_fail(L, "closed");
 	const char *busy = ngx_socket_busy(s);
 	if (busy)
-		return ngx_socket_fail(L, busy);
+		return lua_fail(L, busy);
 	if (lua_input_len(&t->in) > 0)
-		return ngx_socket_fail(L, "unread data in buffer");
+		return lua_fail(L, "unread data in buffer");
 	if (!t->stream || t->in.is_eof || t->out.error)
-		return ngx_socket_fail(L, "invalid connection");
+		return lua_fail(L, "invalid connection");
 	const struct handler_settings *set = s->request->settings;
 	lua_Integer ms = check_ms(L, 2, (lua_Integer)set->keepalive_timeout_ms);
 	uint32_t size = check_size(L, 3, set->pool_size);
@@ -299,9 +297,9 @@ static int l_bind(lua_State *L)
 	struct address a;
 	if (!ngx_names_is_text(host) || !ngx_names_parse(&a, (const char *)host.at) ||
 	        a.sa.sa_family == AF_UNIX)
-		return ngx_socket_fail(L, "bad address");
+		return lua_fail(L, "bad address");
 	if (!t->source && !(t->source = mem_try(sizeof *t->source)))
-		return ngx_socket_fail(L, "no memory");
+		return lua_fail(L, "no memory");
 	*t->source = a;
 	lua_pushinteger(L, 1);
 	return 1;

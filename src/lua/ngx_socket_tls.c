@@ -53,9 +53,9 @@ static int push_failure(lua_State *L, const struct lua_tcp *t)
 {
 	long result = t->verifies ? tls_verify_result(t->stream) : X509_V_OK;
 	if (result == X509_V_OK)
-		return ngx_socket_fail(L, "handshake failed");
+		return lua_fail(L, "handshake failed");
 	if (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH)
-		return ngx_socket_fail(L, "certificate host mismatch");
+		return lua_fail(L, "certificate host mismatch");
 	lua_pushnil(L);
 	lua_pushfstring(L, "%d: %s", (int)result, X509_verify_cert_error_string(result));
 	return 2;
@@ -92,7 +92,7 @@ static int on_expired(struct lua_wait *w)
 	struct lua_tcp *t = w->owner;
 	lua_socket_log(&t->socket, "lua ssl handshake timed out");
 	leave(t);
-	return ngx_socket_fail(w->L, "timeout");
+	return lua_fail(w->L, "timeout");
 }
 
 static void on_cancelled(struct lua_wait *w)
@@ -108,7 +108,7 @@ static const struct lua_wait_ops secure_ops = {.expire = on_expired, .cancel = o
 static int already(lua_State *L, const struct lua_tcp *t, const struct tls_wish *wish)
 {
 	if (wish->verify && !tls_is_verified(t->stream, wish->name))
-		return ngx_socket_fail(L, "certificate host mismatch");
+		return lua_fail(L, "certificate host mismatch");
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -136,21 +136,21 @@ static int l_handshake(lua_State *L)
 	        .key = t->key};
 	const char *why = why_not(L, t);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	if (name.len > 0 && !ngx_names_is_text(name))
-		return ngx_socket_fail(L, "invalid host");
+		return lua_fail(L, "invalid host");
 	if (stream_is_tls(t->stream))
 		return already(L, t, &wish);
 	if (lua_input_len(&t->in) > 0)
-		return ngx_socket_fail(L, "unread data in buffer");
+		return lua_fail(L, "unread data in buffer");
 	lua_thread_need_yield(L);
 	lua_output_flush(&t->out);
 	t->verifies = wish.verify;
 	if (!tls_connect_as(t->stream, t->socket.request->settings->tls, &wish))
-		return ngx_socket_fail(L, "handshake failed");
+		return lua_fail(L, "handshake failed");
 	t->socket.is_connecting = true;
 	t->waiter = lua_wait_begin(L, &secure_ops, t);
-	return ngx_socket_wait(L, t->waiter, ngx_socket_connect_ms(&t->socket));
+	return lua_socket_wait(L, t->waiter, ngx_socket_connect_ms(&t->socket));
 }
 
 void lua_tcp_push_sslhandshake(lua_State *L)
@@ -186,7 +186,7 @@ int lua_tcp_setclientcert(lua_State *L)
 	lua_settop(L, 3);
 	bool has_cert = lua_toboolean(L, 2), has_key = lua_toboolean(L, 3);
 	if (has_cert != has_key)
-		return ngx_socket_fail(
+		return lua_fail(
 		        L, "client certificate must be supplied with corresponding private key");
 	STACK_OF(X509) *chain = has_cert ? ngx_ssl_chain_at(L, 2) : NULL;
 	EVP_PKEY *key = has_cert ? ngx_ssl_key_at(L, 3) : NULL;

@@ -105,14 +105,14 @@ static int receive(lua_State *L, struct lua_udp *u)
 {
 	uint8_t *buf = room_of(u->socket.request->vm->worker);
 	if (!buf)
-		return ngx_socket_fail(L, "no memory");
+		return lua_fail(L, "no memory");
 	ssize_t n = datagram_receive(u->datagram, buf, u->size);
 	if (n < 0 && errno == EAGAIN)
 		return 0;
 	if (n < 0)
 		return push_error(L, errno);
 	if (!lua_vm_has_room(L, (size_t)n))
-		return ngx_socket_fail(L, "no memory");
+		return lua_fail(L, "no memory");
 	lua_pushlstring(L, (const char *)buf, (size_t)n);
 	return 1;
 }
@@ -130,7 +130,7 @@ static int on_receive_expired(struct lua_wait *w)
 	struct lua_udp *u = w->owner;
 	u->waiter = NULL;
 	lua_socket_log(&u->socket, "lua udp socket read timed out");
-	return ngx_socket_fail(w->L, "timeout");
+	return lua_fail(w->L, "timeout");
 }
 
 static const struct lua_wait_ops receive_ops = {
@@ -141,16 +141,16 @@ static int l_receive(lua_State *L)
 	struct lua_udp *u = check(L);
 	lua_Integer size = luaL_optinteger(L, 2, RECEIVE_MAX);
 	if (!u->datagram)
-		return ngx_socket_fail(L, "closed");
+		return lua_fail(L, "closed");
 	if (u->waiter)
-		return ngx_socket_fail(L, "socket busy");
+		return lua_fail(L, "socket busy");
 	luaL_argcheck(L, size > 0, 2, "bad max argument");
 	u->size = size < RECEIVE_MAX ? (size_t)size : RECEIVE_MAX;
 	int n = receive(L, u);
 	if (n > 0)
 		return n;
 	u->waiter = lua_wait_begin(L, &receive_ops, u);
-	return ngx_socket_wait(L, u->waiter, lua_socket_read_ms(&u->socket));
+	return lua_socket_wait(L, u->waiter, lua_socket_read_ms(&u->socket));
 }
 
 /* ---- setpeername ---- */
@@ -197,13 +197,13 @@ static int look_up(lua_State *L, struct lua_udp *u, struct slice host)
 	struct upstream_worker *up = worker_of(u)->layer[WORKER_UPSTREAM];
 	u->host = mem_try(host.len + 1);
 	if (!u->host)
-		return ngx_socket_fail(L, "no memory");
+		return lua_fail(L, "no memory");
 	memcpy(u->host, host.at, host.len + 1);
 	u->resolving = resolver_start(up->resolver, u->host, on_resolved, u);
 	if (!u->resolving)
-		return ngx_socket_fail(L, "no memory");
+		return lua_fail(L, "no memory");
 	u->waiter = lua_wait_begin(L, &name_ops, u);
-	return ngx_socket_wait(L, u->waiter, ngx_socket_connect_ms(&u->socket));
+	return lua_socket_wait(L, u->waiter, ngx_socket_connect_ms(&u->socket));
 }
 
 /* NULL, or why not. */
@@ -236,7 +236,7 @@ static int l_setpeername(lua_State *L)
 	                  : n == 2            ? "missing the port number"
 	                                      : parse_port(L, u);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	if (is_path ? !ngx_names_is_path(slice_of(host, len))
 	            : !ngx_names_is_text(slice_of(host, len))) {
 		lua_pushnil(L);
@@ -260,9 +260,9 @@ static int l_send(lua_State *L)
 		        lua_gettop(L));
 	struct lua_udp *u = check(L);
 	if (!u->datagram)
-		return ngx_socket_fail(L, "closed");
+		return lua_fail(L, "closed");
 	if (u->waiter)
-		return ngx_socket_fail(L, "socket busy");
+		return lua_fail(L, "socket busy");
 	struct slice v = lua_gather_array(L, 2);
 	if (datagram_send(u->datagram, v.at, v.len) < 0)
 		return push_error(L, errno);
@@ -274,9 +274,9 @@ static int l_close(lua_State *L)
 {
 	struct lua_udp *u = check(L);
 	if (!u->datagram)
-		return ngx_socket_fail(L, "closed");
+		return lua_fail(L, "closed");
 	if (u->waiter)
-		return ngx_socket_fail(L, "socket busy");
+		return lua_fail(L, "socket busy");
 	close_it(u);
 	lua_pushinteger(L, 1);
 	return 1;
@@ -289,9 +289,9 @@ static int l_bind(lua_State *L)
 	struct address a;
 	if (!ngx_names_is_text(host) || !ngx_names_parse(&a, (const char *)host.at) ||
 	        a.sa.sa_family == AF_UNIX)
-		return ngx_socket_fail(L, "bad address");
+		return lua_fail(L, "bad address");
 	if (!u->source && !(u->source = mem_try(sizeof *u->source)))
-		return ngx_socket_fail(L, "no memory");
+		return lua_fail(L, "no memory");
 	*u->source = a;
 	lua_pushinteger(L, 1);
 	return 1;

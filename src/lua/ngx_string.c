@@ -6,6 +6,7 @@
 #include "lua/crc32.h"
 #include "lua/ngx.h"
 #include "lua/uri_args.h"
+#include "lua/values.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -58,26 +59,19 @@ static int decode_base64mime(lua_State *L)
 	return 1;
 }
 
-static int refuse(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
 static int encode_base64url(lua_State *L)
 {
 	if (lua_type(L, 1) != LUA_TSTRING)
-		return refuse(L, "must provide a string");
+		return lua_fail(L, "must provide a string");
 	return push_base64(L, args_text(L, 1), BASE64_URL);
 }
 
 static int decode_base64url(lua_State *L)
 {
 	if (lua_type(L, 1) != LUA_TSTRING)
-		return refuse(L, "must provide a string");
+		return lua_fail(L, "must provide a string");
 	if (!push_decoded(L, args_text(L, 1), BASE64_URL))
-		return refuse(L, "invalid input");
+		return lua_fail(L, "invalid input");
 	return 1;
 }
 

@@ -4,6 +4,7 @@
 
 #include "lua/ngx.h"
 #include "lua/request.h"
+#include "lua/values.h"
 #include "lua/vm.h"
 
 #include <lauxlib.h>
@@ -17,15 +18,15 @@ static int l_spawn(lua_State *L)
 	struct lua_thread *t = lua_thread_new(r, LUA_LIGHT);
 	if (!t)
 		return luaL_error(L, "not enough memory");
-	if (lua_thread_room(t->L, r->vm, args + 1) != LUA_ROOM) {
+	if (lua_thread_room(t->wait.L, r->vm, args + 1) != LUA_ROOM) {
 		lua_thread_kill(t);
 		return luaL_error(L, "too many arguments to spawn");
 	}
 	t->spawner = L;
 	t->is_known = true;
-	lua_xmove(L, t->L, args + 1);
-	lua_pushthread(t->L);
-	lua_xmove(t->L, L, 1);
+	lua_xmove(L, t->wait.L, args + 1);
+	lua_pushthread(t->wait.L);
+	lua_xmove(t->wait.L, L, 1);
 	return lua_thread_spawn(L, t, args);
 }
 
@@ -70,7 +71,7 @@ static void on_wait_cancelled(struct lua_wait *w)
 	for (struct list *it = r->threads.next; it != &r->threads && w->note[NOTE_AWAITED] > 0;
 	        it = it->next) {
 		struct lua_thread *t = list_entry(it, struct lua_thread, node);
-		if (t->spawner != parent->L || !t->is_awaited)
+		if (t->kind != LUA_LIGHT || t->spawner != parent->wait.L || !t->is_awaited)
 			continue;
 		t->is_awaited = false;
 		w->note[NOTE_AWAITED]--;
@@ -82,19 +83,12 @@ static const struct lua_wait_ops wait_ops = {.cancel = on_wait_cancelled};
 /* true and what it returned, or false and its error. */
 static int take_results(lua_State *L, struct lua_thread *t)
 {
-	int n = t->has_failed ? (lua_gettop(t->L) > 0 ? 1 : 0) : lua_gettop(t->L);
+	int n = t->has_failed ? (lua_gettop(t->wait.L) > 0 ? 1 : 0) : lua_gettop(t->wait.L);
 	luaL_checkstack(L, n + 1, "too many results");
 	lua_pushboolean(L, !t->has_failed);
-	lua_xmove(t->L, L, n);
+	lua_xmove(t->wait.L, L, n);
 	lua_thread_free(t);
 	return n + 1;
-}
-
-static int fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
 }
 
 static int l_wait(lua_State *L)
@@ -106,7 +100,7 @@ static int l_wait(lua_State *L)
 	for (int i = 1; i <= n; i++) {
 		struct lua_thread *t = check_child(L, i);
 		if (!t && i == n)
-			return fail(L, "already waited or killed");
+			return lua_fail(L, "already waited or killed");
 		if (t && t->state == LUA_ZOMBIE)
 			return take_results(L, t);
 	}
@@ -124,7 +118,7 @@ static bool is_below(lua_State *L, const struct lua_thread *t)
 {
 	const struct lua_thread *at = lua_thread_of(L);
 	while (at && at != t)
-		at = at->parent;
+		at = at->kind == LUA_USER ? at->parent : NULL;
 	return at != NULL;
 }
 
@@ -135,17 +129,17 @@ static int l_kill(lua_State *L)
 	luaL_argcheck(L, co, 1, "lua thread expected");
 	struct lua_thread *t = lua_thread_at(co);
 	if (lua_thread_is_gone(co))
-		return fail(L, "already waited or killed");
+		return lua_fail(L, "already waited or killed");
 	if (t && t->request != lua_request_of(L))
 		return luaL_error(L, "no co ctx found");
 	if (!t || t->kind != LUA_LIGHT)
-		return fail(L, "not user thread");
+		return lua_fail(L, "not user thread");
 	/* A parent that its child has resumed would end itself. */
 	if (t->spawner != L || is_below(L, t))
-		return fail(L, "killer not parent");
+		return lua_fail(L, "killer not parent");
 	if (t->state == LUA_ZOMBIE) {
 		lua_thread_free(t);
-		return fail(L, "already terminated");
+		return lua_fail(L, "already terminated");
 	}
 	lua_thread_kill(t);
 	lua_pushinteger(L, 1);

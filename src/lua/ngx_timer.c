@@ -6,6 +6,7 @@
 #include "lua/ngx.h"
 #include "lua/ngx_log.h"
 #include "lua/request.h"
+#include "lua/values.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
 
@@ -67,16 +68,16 @@ static void call(struct lua_timer *t, bool is_premature)
 	struct lua_thread *entry = lua_request_entry(r);
 	if (!entry)
 		return;
-	if (!lua_checkstack(entry->L, t->n + 3)) {
+	if (!lua_checkstack(entry->wait.L, t->n + 3)) {
 		lua_request_cancel(r);
 		return;
 	}
-	lua_rawgeti(entry->L, LUA_REGISTRYINDEX, t->call);
-	lua_rawgeti(entry->L, 1, 1);
-	lua_pushboolean(entry->L, is_premature);
+	lua_rawgeti(entry->wait.L, LUA_REGISTRYINDEX, t->call);
+	lua_rawgeti(entry->wait.L, 1, 1);
+	lua_pushboolean(entry->wait.L, is_premature);
 	for (int i = 2; i <= t->n; i++)
-		lua_rawgeti(entry->L, 1, i);
-	lua_remove(entry->L, 1);
+		lua_rawgeti(entry->wait.L, 1, i);
+	lua_remove(entry->wait.L, 1);
 	lua_thread_start(entry, t->n);
 }
 
@@ -96,13 +97,6 @@ static void on_fire(struct timer *timer)
 }
 
 /* ---- making ---- */
-
-static int fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
 
 /* The function and its arguments, from the second on, as one table. */
 static int pack_call(lua_State *L)
@@ -128,14 +122,14 @@ static int make(lua_State *L, bool is_every)
 	if (is_every && ms == 0)
 		return luaL_error(L, "delay cannot be zero");
 	if (vm->is_leaving && ms > 0)
-		return fail(L, "process exiting");
+		return lua_fail(L, "process exiting");
 	if (vm->pending_timers >= lua_handlers_settings(vm->set)->max_pending_timers)
-		return fail(L, "too many pending timers");
+		return lua_fail(L, "too many pending timers");
 	int n = lua_gettop(L) - 1, packed = pack_call(L);
 	struct lua_timer *t = mem_try(sizeof *t);
 	if (!t) {
 		luaL_unref(L, LUA_REGISTRYINDEX, packed);
-		return fail(L, "no memory");
+		return lua_fail(L, "no memory");
 	}
 	*t = (struct lua_timer){.vm = vm, .call = packed, .n = n, .period_ms = is_every ? ms : 0};
 	lua_vm_ref(vm);

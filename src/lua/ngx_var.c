@@ -457,14 +457,13 @@ enum { VARIABLES = sizeof variables / sizeof variables[0] };
 /* All lines of that name, joined as nginx does. */
 static void push_header(lua_State *L, struct lua_client *c, struct slice rest)
 {
-	uint8_t name[NAME_MAX_LEN];
+	uint8_t buf[NAME_MAX_LEN];
 	const struct http_head *h = lua_client_head(c);
+	struct slice name = lua_header_name(buf, rest);
 	int n = 0;
-	for (size_t i = 0; i < rest.len; i++)
-		name[i] = rest.at[i] == '_' ? '-' : rest.at[i];
-	bool is_cookie = slice_equal_nocase(slice_of(name, rest.len), SLICE("Cookie"));
+	bool is_cookie = slice_equal_nocase(name, SLICE("Cookie"));
 	for (size_t i = 0; i < h->n; i++) {
-		if (!slice_equal_nocase(h->field[i].name, slice_of(name, rest.len)))
+		if (!slice_equal_nocase(h->field[i].name, name))
 			continue;
 		if (n > 0)
 			lua_pushstring(L, is_cookie ? "; " : ", ");
@@ -476,12 +475,10 @@ static void push_header(lua_State *L, struct lua_client *c, struct slice rest)
 
 static void push_sent_header(lua_State *L, struct lua_client *c, struct slice rest)
 {
-	uint8_t name[NAME_MAX_LEN];
-	struct slice found, value;
-	for (size_t i = 0; i < rest.len; i++)
-		name[i] = rest.at[i] == '_' ? '-' : rest.at[i];
-	bool is_type = slice_equal_nocase(slice_of(name, rest.len), SLICE("Content-Type"));
-	if (lua_answer_get(c, slice_of(name, rest.len), 0, &found, &value))
+	uint8_t buf[NAME_MAX_LEN];
+	struct slice found, value, name = lua_header_name(buf, rest);
+	bool is_type = slice_equal_nocase(name, SLICE("Content-Type"));
+	if (lua_answer_get(c, name, 0, &found, &value))
 		lua_push_slice(L, value);
 	else if (is_type && lua_client_has_default_type(c))
 		push_text(L, "text/plain");
@@ -671,11 +668,7 @@ static int l_newindex(lua_State *L)
 void ngx_var_open(lua_State *L)
 {
 	lua_newtable(L);
-	lua_createtable(L, 0, 2);
-	lua_pushcfunction(L, l_index);
-	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, l_newindex);
-	lua_setfield(L, -2, "__newindex");
+	lua_push_accessors(L, l_index, l_newindex);
 	lua_setmetatable(L, -2);
 	lua_setfield(L, -2, "var");
 }

@@ -39,9 +39,9 @@ static struct lua_thread *prepare(struct lua_request *r, const struct lua_script
 	struct lua_thread *t;
 	r->script = s;
 	t = lua_request_entry(r);
-	if (!t || lua_vm_push_script(r->vm, t->L, s))
+	if (!t || lua_vm_push_script(r->vm, t->wait.L, s))
 		return t;
-	lua_log_failure(t->L, "entry", "runtime error", lua_error_text(t->L));
+	lua_log_failure(t->wait.L, "entry", "runtime error", lua_error_text(t->wait.L));
 	t->is_known = true;
 	lua_request_end(r, LUA_FAILED);
 	return NULL;

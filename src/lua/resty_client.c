@@ -19,6 +19,15 @@ static int l_make_key(lua_State *L)
 	return 1;
 }
 
+/* (frames, opts, max_recv_len, masks) */
+static int l_options(lua_State *L)
+{
+	struct lua_frames *f = lua_frames_at(L, 1);
+	if (f) /* or an object with a socket of the script's own */
+		resty_options(L, f, 2, 3, lua_toboolean(L, 4));
+	return 0;
+}
+
 static int l_is_strict(lua_State *L)
 {
 	const struct lua_request *r = lua_request_of(L);
@@ -311,7 +320,7 @@ int resty_client_module(lua_State *L)
 	lua_createtable(L, 0, 13);
 	resty_object_methods(L, 1);
 	lua_pushvalue(L, -1);
-	lua_pushcfunction(L, resty_options);
+	lua_pushcfunction(L, l_options);
 	lua_pushcfunction(L, resty_frames);
 	lua_pushcfunction(L, l_is_strict);
 	lua_pushcfunction(L, l_make_key);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The methods of the objects that resty.websocket.server and .client make. An object is the
- * script's table, whose fields it may read and change. Each method looks there first whether it may
- * do anything, in the order that scripts rely on; a native socket is then read and written without
- * Lua, any other object by resty.websocket.protocol. */
+/* The methods of the objects that resty.websocket.server and .client make, over native sockets;
+ * what is Lua of them is in resty_methods.c. An object is the script's table, whose fields it may
+ * read and change. Each method looks there first whether it may do anything, in the order that
+ * scripts rely on. */
 
 #include "lua/args.h"
 #include "lua/frames.h"
-#include "lua/frames_fast.h"
 #include "lua/resty.h"
+#include "lua/values.h"
 #include "ws/header.h"
 
 #include <lauxlib.h>
@@ -21,7 +21,6 @@ enum {
 	UP_MAX_SEND,
 	UP_MASK, /* send_masked, send_unmasked */
 	UP_CLOSED,
-	UP_PROTOCOL, /* the module, for other objects' sockets; read when it is needed */
 	UP_IS_CLIENT,
 	UP_N = UP_IS_CLIENT
 };
@@ -33,7 +32,8 @@ static const char is_over[] = "fatal error already happened";
 struct object {
 	struct lua_frames *frames; /* NULL: not a native socket */
 	bool is_own;               /* slot 1 is a table that new() made: no metamethods are due */
-	bool has_sock;             /* it is on top of the stack */
+	bool has_sock;
+	int sock; /* its slot */
 	bool is_fatal, is_client;
 };
 
@@ -79,7 +79,8 @@ static void look(lua_State *L, struct object *o)
 	if (o->is_fatal)
 		return;
 	get(L, o, UP_SOCK);
-	o->frames = lua_frames_of(L, lua_gettop(L));
+	o->sock = lua_gettop(L);
+	o->frames = lua_frames_of(L, o->sock);
 	o->has_sock = o->frames || lua_toboolean(L, -1);
 	if (o->frames)
 		lua_frames_need(L, o->frames);
@@ -95,22 +96,6 @@ static int fail3(lua_State *L, const char *why)
 	return 3;
 }
 
-/* By protocol.recv_frame(): the socket is on top of the stack. */
-static int receive_by_lua(lua_State *L, const struct object *o)
-{
-	int sock = lua_gettop(L);
-	lua_getfield(L, lua_upvalueindex(UP_PROTOCOL), "recv_frame");
-	lua_pushvalue(L, sock);
-	get(L, o, UP_MAX_RECV);
-	lua_pushboolean(L, !o->is_client);
-	lua_call(L, 3, 3);
-	bool is_data = lua_toboolean(L, -3);
-	const char *why = lua_isstring(L, -1) ? lua_tostring(L, -1) : NULL;
-	if (!is_data && !(why && strstr(why, ": timeout")))
-		make_fatal(L, o);
-	return 3;
-}
-
 static int receive(lua_State *L, bool is_message)
 {
 	struct object o;
@@ -118,11 +103,9 @@ static int receive(lua_State *L, bool is_message)
 	look(L, &o);
 	if (o.is_fatal)
 		return fail3(L, is_over);
-	if (!o.has_sock)
-		return fail3(L, no_socket);
 	struct lua_frames *f = o.frames;
 	if (!f)
-		return receive_by_lua(L, &o);
+		return fail3(L, no_socket);
 	if (lua_frames_may_ask(f)) {
 		get(L, &o, UP_MAX_RECV);
 		f->max_len = luaL_checknumber(L, -1);
@@ -130,7 +113,7 @@ static int receive(lua_State *L, bool is_message)
 		f->is_message = is_message || f->whole_messages;
 	}
 	f->sets_fatal = true;
-	lua_settop(L, 1);
+	lua_frames_hold(L, o.sock);
 	return lua_frames_receive(L, f);
 }
 
@@ -146,17 +129,10 @@ static int l_recv_message(lua_State *L)
 
 /* ---- sending ---- */
 
-static int fail2(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
 static int refuse(lua_State *L, const struct object *o, const char *why)
 {
 	make_fatal(L, o);
-	return fail2(L, why);
+	return lua_fail(L, why);
 }
 
 /* Whether anything may be sent; else *n results were pushed. */
@@ -165,11 +141,11 @@ static bool may_send(lua_State *L, struct object *o, int *n)
 	look(L, o);
 	*n = 2;
 	if (o->is_fatal)
-		fail2(L, is_over);
+		lua_fail(L, is_over);
 	else if ((o->is_client && is_set(L, o, UP_CLOSED)) || (o->frames && o->frames->is_answered))
-		fail2(L, "already closed");
-	else if (!o->has_sock)
-		fail2(L, no_socket);
+		lua_fail(L, "already closed");
+	else if (!o->frames)
+		lua_fail(L, no_socket);
 	else
 		return true;
 	return false;
@@ -181,34 +157,11 @@ static bool is_masked(lua_State *L, const struct object *o)
 	return lua_toboolean(L, -1) != o->is_client;
 }
 
-/* By protocol.send_frame(); the socket is on top of the stack. */
-static int send_by_lua(
-        lua_State *L, const struct object *o, bool fin, int opcode, struct slice a, struct slice b)
-{
-	int sock = lua_gettop(L);
-	bool masked = is_masked(L, o);
-	lua_getfield(L, lua_upvalueindex(UP_PROTOCOL), "send_frame");
-	lua_pushvalue(L, sock);
-	lua_pushboolean(L, fin);
-	lua_pushinteger(L, opcode);
-	lua_pushlstring(L, (const char *)a.at, a.len);
-	lua_pushlstring(L, (const char *)b.at, b.len);
-	lua_concat(L, 2);
-	get(L, o, UP_MAX_SEND);
-	lua_pushboolean(L, masked);
-	lua_call(L, 6, 2);
-	if (!lua_toboolean(L, -2))
-		make_fatal(L, o);
-	return 2;
-}
-
 /* The payload in two pieces, which live as long as the arguments do. */
 static int send_payload(
         lua_State *L, struct object *o, bool fin, int opcode, struct slice a, struct slice b)
 {
 	struct lua_frames *f = o->frames;
-	if (!f)
-		return send_by_lua(L, o, fin, opcode, a, b);
 	size_t len = a.len + b.len;
 	get(L, o, UP_MAX_SEND);
 	if ((double)len > luaL_checknumber(L, -1))
@@ -224,6 +177,7 @@ static int send_payload(
 	        .sets_fatal = true,
 	        .opcode = (uint8_t)(opcode & WS_OPCODE),
 	        .first = (uint8_t)((fin ? WS_FIN : 0) | opcode),
+	        .sock = o->sock,
 	        .a = a,
 	        .b = b};
 	int n = lua_frames_send(L, f, &out);
@@ -309,7 +263,7 @@ static int close_client(lua_State *L, struct object *o, struct slice code, struc
 	lua_pushvalue(L, lua_upvalueindex(UP_CLOSED));
 	lua_pushboolean(L, 1);
 	lua_rawset(L, 1);
-	if (!o->has_sock)
+	if (!o->frames)
 		return refuse(L, o, no_socket);
 	return send_payload(L, o, true, WS_CLOSE, code, text);
 }
@@ -323,7 +277,7 @@ static int l_send_close(lua_State *L)
 	lua_settop(L, 3);
 	if (lua_toboolean(L, 2)) {
 		if (lua_type(L, 2) != LUA_TNUMBER || lua_tonumber(L, 2) > CODE_MAX)
-			return fail2(L, "bad status code");
+			return lua_fail(L, "bad status code");
 		int32_t number = (int32_t)(int64_t)lua_tonumber(L, 2);
 		bytes[0] = (uint8_t)((uint32_t)number >> 8);
 		bytes[1] = (uint8_t)number;
@@ -334,57 +288,59 @@ static int l_send_close(lua_State *L)
 		return may_send(L, &o, &n) ? send_payload(L, &o, true, WS_CLOSE, code, text) : n;
 	look(L, &o);
 	if (o.is_fatal)
-		return fail2(L, is_over);
+		return lua_fail(L, is_over);
 	return close_client(L, &o, code, text);
 }
 
 /* ---- the rest ---- */
 
-static int l_set_timeout(lua_State *L)
-{
-	struct object o = {0};
-	lua_settop(L, 2);
-	get(L, &o, UP_SOCK);
-	if (!lua_toboolean(L, 3))
-		return fail3(L, no_socket);
-	lua_getfield(L, 3, "settimeout");
-	lua_insert(L, 3);
-	lua_pushvalue(L, 2);
-	lua_call(L, 2, LUA_MULTRET);
-	return lua_gettop(L) - 2;
-}
-
 int resty_frames(lua_State *L)
 {
 	if (!lua_frames_of(L, 1))
 		return 0;
-	lua_rawgeti(L, 1, LUA_FRAMES_SLOT);
+	lua_rawgeti(L, 1, LUA_SOCKET_SLOT);
 	return 1;
 }
 
-static bool option(lua_State *L, const char *name)
+static bool option(lua_State *L, int opts, const char *name)
 {
-	lua_getfield(L, 2, name);
+	lua_getfield(L, opts, name);
 	bool is_on = lua_toboolean(L, -1);
 	lua_pop(L, 1);
 	return is_on;
 }
 
-/* (frames, opts, max_recv_len[, masks]) */
-int resty_options(lua_State *L)
+void resty_options(lua_State *L, struct lua_frames *f, int opts, int max, bool masks)
 {
-	struct lua_frames *f = lua_frames_at(L, 1);
-	if (!f)
-		return 0; /* of an object with a socket of the script's own */
-	f->auto_pong = option(L, "auto_pong");
-	f->auto_close = option(L, "auto_close");
-	f->checks_utf8 = option(L, "utf8");
-	f->whole_messages = option(L, "whole_messages");
-	f->masks = lua_toboolean(L, 4);
-	lua_getfield(L, 2, "max_message_len");
-	lua_Number max = lua_isnil(L, -1) ? luaL_checknumber(L, 3) : luaL_checknumber(L, -1);
-	f->max_message = max < 1 ? 1 : max < UINT32_MAX ? (uint32_t)max : UINT32_MAX;
-	return 0;
+	f->auto_pong = option(L, opts, "auto_pong");
+	f->auto_close = option(L, opts, "auto_close");
+	f->checks_utf8 = option(L, opts, "utf8");
+	f->whole_messages = option(L, opts, "whole_messages");
+	f->masks = masks;
+	lua_getfield(L, opts, "max_message_len");
+	lua_Number n = lua_isnil(L, -1) ? luaL_checknumber(L, max) : luaL_checknumber(L, -1);
+	f->max_message = n < 1 ? 1 : n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+/* The object's socket, if it is there, not a native one, and the object not done for. */
+static int l_foreign(lua_State *L)
+{
+	struct object o;
+	lua_settop(L, 1);
+	look(L, &o);
+	if (o.is_fatal || !o.has_sock || o.frames)
+		return 0;
+	lua_settop(L, o.sock);
+	return 1;
+}
+
+/* (object, frames): compiled code has found nothing to receive. */
+static int l_await(lua_State *L)
+{
+	struct lua_frames *f = lua_touserdata(L, 2);
+	if (!lua_frames_is(f) || !lua_frames_may_ask(f))
+		return luaL_error(L, "bad request");
+	return lua_frames_await(L, f);
 }
 
 /* (object, bytes): behind a frame that was sent by compiled code. */
@@ -396,77 +352,9 @@ static int l_wait(lua_State *L)
 	if (!f || !f->socket)
 		return luaL_error(L, "bad request");
 	size_t bytes = (size_t)lua_tonumber(L, 2);
-	lua_settop(L, 1);
+	lua_replace(L, 2);
+	lua_settop(L, 2);
 	return lua_frames_wait(L, f, bytes);
-}
-
-/* What traffic consists of, in Lua that is compiled: a call of a C function would end each trace.
- * Whatever is not common is left to the C function of the same name. */
-static const char fast_source[] =
-        "local methods, is_client, wait, take, done, put = ...\n"
-        "local ffi = require 'ffi'\n"
-        "local out = ffi.new('struct { const char *at; uint32_t len, taken; }')\n"
-        "take = ffi.cast('int (*)(void *, double, int, void *)', take)\n"
-        "done = ffi.cast('void (*)(void *, void *)', done)\n"
-        "put = ffi.cast('int (*)(void *, int, const char *, double, int, double)', put)\n"
-        "local text, type = ffi.string, type\n"
-        "local types = { [0] = 'continuation', 'text', 'binary' }\n"
-        "local needs_mask, masks = is_client and 0 or 1, is_client and 1 or 0\n"
-        "local mask_field = is_client and 'send_unmasked' or 'send_masked'\n"
-        "\n"
-        "local receive = methods.recv_frame\n"
-        "function methods.recv_frame(self)\n"
-        "    local f, sock, max = self[1], self.sock, self.max_recv_len\n"
-        "    if type(f) == 'userdata' and type(sock) == 'table' and sock[2] == f\n"
-        "        and type(max) == 'number' and not self.fatal then\n"
-        "        local n = take(f, max, needs_mask, out)\n"
-        "        if n >= 128 then\n"
-        "            local data = text(out.at, out.len)\n"
-        "            done(f, out)\n"
-        "            return data, types[n - 128], nil\n"
-        "        elseif n >= 0 then\n"
-        "            local data = text(out.at, out.len)\n"
-        "            done(f, out)\n"
-        "            return data, types[n], 'again'\n"
-        "        end\n"
-        "    end\n"
-        "    return receive(self)\n"
-        "end\n"
-        "\n"
-        "local function sender(first, send)\n"
-        "    return function (self, data)\n"
-        "        local f, sock, max = self[1], self.sock, self.max_send_len\n"
-        "        if type(data) == 'string' and type(f) == 'userdata' and type(sock) == 'table'\n"
-        "            and sock[2] == f and type(max) == 'number' and not self.fatal\n"
-        "            and not (is_client and self.closed) then\n"
-        "            local masked = self[mask_field] and 1 - masks or masks\n"
-        "            local n = put(f, first, data, #data, masked, max)\n"
-        "            if n > 0 then\n"
-        "                return n, nil\n"
-        "            elseif n < 0 then\n"
-        "                return wait(self, -n)\n"
-        "            end\n"
-        "        end\n"
-        "        return send(self, data)\n"
-        "    end\n"
-        "end\n"
-        "methods.send_text = sender(129, methods.send_text)\n"
-        "methods.send_binary = sender(130, methods.send_binary)\n";
-
-static void push_address(lua_State *L, void (*function)(void))
-{
-	lua_pushlightuserdata(L, (void *)(uintptr_t)function);
-}
-
-static void add_fast(lua_State *L, int is_client)
-{
-	lua_pushvalue(L, -1);
-	lua_pushboolean(L, is_client);
-	lua_pushcfunction(L, l_wait);
-	push_address(L, (void (*)(void))lua_frames_fast_take);
-	push_address(L, (void (*)(void))lua_frames_fast_done);
-	push_address(L, (void (*)(void))lua_frames_fast_put);
-	resty_run(L, fast_source, "=resty.websocket", 6, 0);
 }
 
 static void add_methods(lua_State *L, const luaL_Reg *methods, int is_client)
@@ -475,9 +363,6 @@ static void add_methods(lua_State *L, const luaL_Reg *methods, int is_client)
 	        is_client ? "send_unmasked" : "send_masked", "closed"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		lua_pushstring(L, names[i]);
-	lua_getglobal(L, "require");
-	lua_pushliteral(L, "resty.websocket.protocol");
-	lua_call(L, 1, 1);
 	lua_pushboolean(L, is_client);
 	luaL_setfuncs(L, methods, UP_N);
 }
@@ -487,18 +372,22 @@ void resty_object_methods(lua_State *L, int is_client)
 	static const luaL_Reg methods[] = {{"recv_frame", l_recv_frame}, {"send_text", l_send_text},
 	        {"send_binary", l_send_binary}, {"send_ping", l_send_ping},
 	        {"send_pong", l_send_pong}, {"send_frame", l_send_frame},
-	        {"send_close", l_send_close}, {"set_timeout", l_set_timeout}, {NULL, NULL}};
+	        {"send_close", l_send_close}, {NULL, NULL}};
 	static const luaL_Reg of_servers[] = {{"send_continue", l_send_continue}, {NULL, NULL}};
 	static const luaL_Reg additions[] = {{"recv_message", l_recv_message}, {NULL, NULL}};
+	static const luaL_Reg helpers[] = {
+	        {"foreign", l_foreign}, {"await", l_await}, {"wait", l_wait}, {NULL, NULL}};
 	add_methods(L, methods, is_client);
 	if (!is_client)
 		add_methods(L, of_servers, is_client);
-	add_fast(L, is_client);
-	lua_pushliteral(L, RESTY_VERSION);
-	lua_setfield(L, -2, "_VERSION");
 	lua_newtable(L); /* metatable */
 	lua_newtable(L);
 	add_methods(L, additions, is_client);
+	lua_newtable(L);
+	add_methods(L, helpers, is_client);
+	resty_methods(L, is_client);
 	lua_setfield(L, -2, "__index");
 	lua_setmetatable(L, -2);
+	lua_pushliteral(L, RESTY_VERSION);
+	lua_setfield(L, -2, "_VERSION");
 }

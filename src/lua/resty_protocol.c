@@ -9,6 +9,7 @@
 #include "lua/args.h"
 #include "lua/frames.h"
 #include "lua/resty.h"
+#include "lua/values.h"
 #include "lua/vm.h"
 #include "ws/header.h"
 #include "ws/mask.h"
@@ -86,7 +87,7 @@ static int l_receive(lua_State *L)
 		f->is_message = false;
 		f->sets_fatal = false;
 	}
-	lua_settop(L, 1);
+	lua_frames_hold(L, 1);
 	return lua_frames_receive(L, f);
 }
 
@@ -102,6 +103,7 @@ static int l_send(lua_State *L)
 	        .masked = lua_toboolean(L, 5),
 	        .opcode = (uint8_t)(opcode & WS_OPCODE),
 	        .first = (uint8_t)((fin ? WS_FIN : 0) | opcode),
+	        .sock = 1,
 	        .a = args_text(L, 4),
 	        .b = SLICE("")};
 	return lua_frames_send(L, f, &o);
@@ -277,17 +279,13 @@ static int open_alias(lua_State *L)
 
 static void preload(lua_State *L, const char *name, lua_CFunction open)
 {
-	lua_getglobal(L, "package");
-	lua_getfield(L, -1, "preload");
-	lua_pushcfunction(L, open);
-	lua_pushfstring(L, "resty.websocket.%s", name);
+	const char *alias = lua_pushfstring(L, "nginx.websocket.%s", name);
+	const char *first = lua_pushfstring(L, "resty.websocket.%s", name);
 	lua_pushvalue(L, -1);
 	lua_pushcclosure(L, open_alias, 1);
-	lua_pushfstring(L, "nginx.websocket.%s", name);
-	lua_insert(L, -2);
-	lua_settable(L, -5); /* nginx... = alias */
-	lua_insert(L, -2);
-	lua_settable(L, -3);
+	lua_preload(L, alias);
+	lua_pushcfunction(L, open);
+	lua_preload(L, first);
 	lua_pop(L, 2);
 }
 

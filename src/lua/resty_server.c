@@ -8,16 +8,10 @@
 #include "lua/client.h"
 #include "lua/frames.h"
 #include "lua/resty.h"
+#include "lua/values.h"
 
 #include <lauxlib.h>
 #include <openssl/evp.h>
-
-static int fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
 
 /* ---- the request ---- */
 
@@ -41,7 +35,7 @@ static int judge(lua_State *L, const struct http_head *h)
 	                        *connection = http_find(h, HTTP_CONNECTION),
 	                        *version = http_find(h, HTTP_SEC_WEBSOCKET_VERSION);
 	if (h->minor != 1)
-		return fail(L, "bad http version");
+		return lua_fail(L, "bad http version");
 	if (!equals_nocase(upgrade, SLICE("websocket"))) {
 		lua_pushnil(L);
 		lua_pushliteral(L, "bad \"upgrade\" request header: ");
@@ -51,11 +45,11 @@ static int judge(lua_State *L, const struct http_head *h)
 		return 2;
 	}
 	if (!connection || !holds_nocase(connection->value, SLICE("upgrade")))
-		return fail(L, "bad \"connection\" request header");
+		return lua_fail(L, "bad \"connection\" request header");
 	if (!http_find(h, HTTP_SEC_WEBSOCKET_KEY))
-		return fail(L, "bad \"sec-websocket-key\" request header");
+		return lua_fail(L, "bad \"sec-websocket-key\" request header");
 	if (!version || !slice_equal(version->value, SLICE("13")))
-		return fail(L, "bad \"sec-websocket-version\" request header");
+		return lua_fail(L, "bad \"sec-websocket-version\" request header");
 	return 0;
 }
 
@@ -131,18 +125,18 @@ static int l_is_sent(lua_State *L)
 	return 1;
 }
 
-/* The socket, or nil and why not. */
-static int l_handshake(lua_State *L)
+/* Pushes the socket, or nil and why not; returns how many. */
+static int handshake(lua_State *L)
 {
 	struct lua_client *c = lua_client_of(L, LUA_PHASE_CONTENT);
 	if (c->answer_state != LUA_ANSWER_NONE)
-		return fail(L, sent);
+		return lua_fail(L, sent);
 	const struct http_head *h = lua_client_head(c);
 	int n = judge(L, h);
 	if (n)
 		return n;
 	if (!c->session || !prepare(c, h) || !lua_client_send_head(c))
-		return fail(L, "failed to send response header: closed");
+		return lua_fail(L, "failed to send response header: closed");
 	n = lua_socket_push_raw(L);
 	c->is_websocket = n == 1;
 	/* There was none, as nearly always: a connection that lasts need not remember that. */
@@ -151,48 +145,96 @@ static int l_handshake(lua_State *L)
 	return n;
 }
 
-static const char source[] = "local server, is_sent, read_body, handshake, options, frames = ...\n"
-                             "local metatable = { __index = server }\n"
-                             "return function (_, opts)\n"
+enum { OPTS = 1, SOCK, OBJECT, MAX, N_FIELDS = 4, PAYLOAD_MAX = 65535 };
+
+/* object[field] = opts[name], or `otherwise` of the stack (0: nothing). */
+static void set_field(lua_State *L, const char *name, const char *field, int otherwise)
+{
+	lua_getfield(L, OPTS, name);
+	if (!lua_toboolean(L, -1) && otherwise) {
+		lua_pop(L, 1);
+		lua_pushvalue(L, otherwise);
+	}
+	if (lua_isnil(L, -1))
+		lua_pop(L, 1);
+	else
+		lua_setfield(L, OBJECT, field);
+}
+
+static void set_options(lua_State *L)
+{
+	lua_getfield(L, OPTS, "max_payload_len");
+	if (lua_toboolean(L, -1))
+		lua_replace(L, MAX);
+	else
+		lua_pop(L, 1);
+	set_field(L, "max_recv_len", "max_recv_len", MAX);
+	set_field(L, "max_send_len", "max_send_len", MAX);
+	set_field(L, "send_masked", "send_masked", 0);
+	lua_getfield(L, OPTS, "timeout");
+	if (lua_toboolean(L, -1))
+		lua_socket_set_timeout(L, lua_socket_at(L, SOCK), lua_gettop(L));
+	lua_settop(L, MAX);
+	lua_getfield(L, OBJECT, "max_recv_len");
+	resty_options(L, lua_frames_of(L, SOCK), OPTS, lua_gettop(L), false);
+}
+
+/* (opts), behind the checks that may wait: the object, or nil and why not. It is C, and shallow, so
+ * that a connection's coroutine need not have a larger stack than it began with. */
+static int l_finish(lua_State *L)
+{
+	lua_settop(L, OPTS);
+	int n = handshake(L);
+	if (n != 1)
+		return n;
+	lua_createtable(L, 1, N_FIELDS);
+	lua_frames_of(L, SOCK)->is_server = true;
+	lua_rawgeti(L, SOCK, LUA_SOCKET_SLOT);
+	lua_rawseti(L, OBJECT, RESTY_OBJECT_SLOT);
+	lua_pushvalue(L, SOCK);
+	lua_setfield(L, OBJECT, "sock");
+	lua_pushinteger(L, PAYLOAD_MAX);
+	if (lua_toboolean(L, OPTS)) {
+		set_options(L);
+	} else {
+		lua_pushvalue(L, MAX);
+		lua_setfield(L, OBJECT, "max_recv_len");
+		lua_setfield(L, OBJECT, "max_send_len");
+	}
+	lua_settop(L, OBJECT);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_setmetatable(L, OBJECT);
+	return 1;
+}
+
+/* Never compiled: that would be nothing but calls of C functions, on a larger stack. */
+static const char source[] = "local is_sent, read_body, finish = ...\n"
+                             "local function new(_, opts)\n"
                              "    local why = is_sent()\n"
                              "    if why then\n"
                              "        return nil, why\n"
                              "    end\n"
                              "    read_body()\n"
-                             "    local sock, err = handshake()\n"
-                             "    if not sock then\n"
-                             "        return nil, err\n"
-                             "    end\n"
-                             "    local wb = { (frames(sock)), sock = sock, max_recv_len = 65535, "
-                             "max_send_len = 65535 }\n"
-                             "    if opts then\n"
-                             "        local max = opts.max_payload_len or 65535\n"
-                             "        wb.max_recv_len = opts.max_recv_len or max\n"
-                             "        wb.max_send_len = opts.max_send_len or max\n"
-                             "        wb.send_masked = opts.send_masked\n"
-                             "        if opts.timeout then\n"
-                             "            sock:settimeout(opts.timeout)\n"
-                             "        end\n"
-                             "        options(wb[1], opts, wb.max_recv_len)\n"
-                             "    end\n"
-                             "    return setmetatable(wb, metatable)\n"
-                             "end\n";
+                             "    return finish(opts)\n"
+                             "end\n"
+                             "jit.off(new)\n"
+                             "return new\n";
 
 int resty_server_module(lua_State *L)
 {
 	lua_createtable(L, 0, 11);
 	resty_object_methods(L, 0);
-	lua_pushvalue(L, -1);
 	lua_pushcfunction(L, l_is_sent);
 	lua_getglobal(L, "ngx");
 	lua_getfield(L, -1, "req");
 	lua_getfield(L, -1, "read_body");
 	lua_replace(L, -3);
 	lua_pop(L, 1);
-	lua_pushcfunction(L, l_handshake);
-	lua_pushcfunction(L, resty_options);
-	lua_pushcfunction(L, resty_frames);
-	resty_run(L, source, "=resty.websocket.server", 6, 1);
+	lua_createtable(L, 0, 1); /* of the objects */
+	lua_pushvalue(L, -4);
+	lua_setfield(L, -2, "__index");
+	lua_pushcclosure(L, l_finish, 1);
+	resty_run(L, source, "=resty.websocket.server", 3, 1);
 	lua_setfield(L, -2, "new");
 	return 1;
 }

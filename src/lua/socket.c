@@ -19,20 +19,12 @@ static const char holder_key;
 
 struct lua_socket *lua_socket_at(lua_State *L, int at)
 {
-	struct lua_socket *s = NULL;
 	if (!lua_istable(L, at))
 		return NULL;
-	lua_rawgeti(L, at, 1);
-	struct lua_socket **held = lua_touserdata(L, -1);
-	if (held && lua_getmetatable(L, -1)) {
-		lua_pushlightuserdata(L, (void *)&holder_key);
-		lua_rawget(L, LUA_REGISTRYINDEX);
-		if (lua_rawequal(L, -1, -2))
-			s = *held;
-		lua_pop(L, 2);
-	}
+	lua_rawgeti(L, at, LUA_SOCKET_SLOT);
+	const struct lua_frames *f = lua_frames_at(L, -1);
 	lua_pop(L, 1);
-	return s;
+	return f ? f->socket : NULL;
 }
 
 struct lua_socket *lua_socket_check(lua_State *L, int at)
@@ -44,21 +36,28 @@ struct lua_socket *lua_socket_check(lua_State *L, int at)
 	return s;
 }
 
+int lua_socket_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
+{
+	lua_rawgeti(L, 1, LUA_SOCKET_SLOT);
+	lua_replace(L, 1);
+	return lua_wait(L, w, timeout_ms);
+}
+
 static void free_socket(struct retired *r)
 {
 	mem_free(list_entry(r, struct lua_socket, retired));
 }
 
-/* Whoever works on it may still be on the stack: its memory lasts to the end of the turn. */
+/* Nobody waits for it, or it would be on a stack. Whoever works on it may still be on the C stack:
+ * its memory lasts to the end of the turn. */
 static int l_collect(lua_State *L)
 {
-	struct lua_socket **held = lua_touserdata(L, 1), *s = *held;
+	struct lua_frames *f = lua_frames_at(L, 1);
+	struct lua_socket *s = f ? f->socket : NULL;
 	struct lua_worker *lw = lua_vm_of(L)->worker;
 	if (!s)
 		return 0;
-	*held = NULL;
-	if (s->frames)
-		lua_frames_forget(s->frames);
+	lua_frames_forget(f);
 	ngx_socket_end(s);
 	if (lw->worker)
 		worker_retire(lw->worker, &s->retired, free_socket);
@@ -74,9 +73,11 @@ static void push_holder_meta(lua_State *L)
 	if (!lua_isnil(L, -1))
 		return;
 	lua_pop(L, 1);
-	lua_createtable(L, 0, 1);
+	lua_createtable(L, 0, 2);
 	lua_pushcfunction(L, l_collect);
 	lua_setfield(L, -2, "__gc");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
 	lua_pushlightuserdata(L, (void *)&holder_key);
 	lua_pushvalue(L, -2);
 	lua_rawset(L, LUA_REGISTRYINDEX);
@@ -89,12 +90,11 @@ static void on_request_end(struct lua_cleanup *c)
 
 struct lua_socket *ngx_socket_new(lua_State *L, enum lua_socket_kind kind, size_t size)
 {
-	lua_createtable(L, 2, 0);
-	struct lua_socket **held = lua_newuserdata(L, sizeof(*held));
-	*held = NULL;
+	lua_createtable(L, 1, 0);
+	struct lua_frames *f = lua_frames_new(L);
 	push_holder_meta(L);
 	lua_setmetatable(L, -2);
-	lua_rawseti(L, -2, 1);
+	lua_rawseti(L, -2, LUA_SOCKET_SLOT);
 	struct lua_socket *s = mem_try(size);
 	if (!s)
 		luaL_error(L, "no memory");
@@ -103,7 +103,7 @@ struct lua_socket *ngx_socket_new(lua_State *L, enum lua_socket_kind kind, size_
 	s->is_read_closed = s->is_write_closed = true;
 	s->cleanup.run = on_request_end;
 	list_init(&s->cleanup.node);
-	*held = s;
+	f->socket = s;
 	return s;
 }
 
@@ -130,24 +130,10 @@ void ngx_socket_end(struct lua_socket *s)
 
 /* ---- what may be done ---- */
 
-int ngx_socket_fail(lua_State *L, const char *why)
-{
-	lua_pushnil(L);
-	lua_pushstring(L, why);
-	return 2;
-}
-
 void ngx_socket_need_owner(lua_State *L, const struct lua_socket *s)
 {
 	if (s->request && s->is_used && s->request != lua_request_of(L))
 		luaL_error(L, "bad request");
-}
-
-int ngx_socket_wait(lua_State *L, struct lua_wait *w, uint64_t ms)
-{
-	lua_rawgeti(L, 1, 1);
-	lua_replace(L, 1);
-	return lua_wait(L, w, ms);
 }
 
 const char *ngx_socket_busy(const struct lua_socket *s)
@@ -228,6 +214,11 @@ static uint32_t check_timeout(lua_State *L, int arg)
 	return (uint32_t)ms;
 }
 
+void lua_socket_set_timeout(lua_State *L, struct lua_socket *s, int arg)
+{
+	s->connect_ms = s->send_ms = s->read_ms = check_timeout(L, arg);
+}
+
 static int l_settimeout(lua_State *L)
 {
 	if (lua_gettop(L) != 2)
@@ -235,8 +226,7 @@ static int l_settimeout(lua_State *L)
 		        "ngx.socket settimeout: expecting 2 arguments (including the object) but "
 		        "seen %d",
 		        lua_gettop(L));
-	struct lua_socket *s = lua_socket_check(L, 1);
-	s->connect_ms = s->send_ms = s->read_ms = check_timeout(L, 2);
+	lua_socket_set_timeout(L, lua_socket_check(L, 1), 2);
 	return 0;
 }
 
@@ -289,10 +279,10 @@ static int on_send_expired(struct lua_wait *w)
 	}
 	s->out->writer = NULL;
 	if (s->is_write_closed)
-		return ngx_socket_fail(w->L, "closed");
+		return lua_fail(w->L, "closed");
 	s->is_write_closed = true;
 	lua_socket_log(s, "lua tcp socket write timed out");
-	return ngx_socket_fail(w->L, "timeout");
+	return lua_fail(w->L, "timeout");
 }
 
 /* With its reader or writer killed, nobody knows what was read or sent: nothing more will be, and
@@ -349,7 +339,7 @@ int lua_socket_send(lua_State *L, struct lua_socket *s, const struct slice *v, s
 	s->queued = s->out->stream->out.bytes;
 	s->out->writer = w;
 	s->out->drained = on_drained;
-	return ngx_socket_wait(L, w, lua_socket_send_ms(s));
+	return lua_socket_wait(L, w, lua_socket_send_ms(s));
 }
 
 static int l_send(lua_State *L)
@@ -360,7 +350,7 @@ static int l_send(lua_State *L)
 	struct lua_socket *s = lua_socket_check(L, 1);
 	const char *why = lua_socket_no_write(L, s);
 	if (why)
-		return ngx_socket_fail(L, why);
+		return lua_fail(L, why);
 	struct slice v = lua_gather_array(L, 2);
 	return lua_socket_send(L, s, &v, 1);
 }

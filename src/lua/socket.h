@@ -3,7 +3,8 @@
 
 /* What sockets of scripts have in common: connections that they made (ngx.socket.tcp), the client's
  * own (ngx.req.socket(true)) and the request's body (ngx.req.socket()). A script holds a table,
- * whose [1] is a userdata, which points to a struct lua_socket. One worker's thread.
+ * whose [1] is a userdata, a struct lua_frames, which points to a struct lua_socket. One worker's
+ * thread.
  *
  * One reader and one writer at a time. A socket belongs to the request that made or connected
  * it; whoever else uses it raises `bad request`. With the request everything ends.
@@ -17,7 +18,7 @@
  *     lua_input_view(s->in, &at, &len) ... lua_input_take(s->in, n);
  *     or: struct lua_wait *w = lua_wait_begin(L, &ops, mine);
  *         lua_input_await(s->in, w, more);
- *         return lua_wait(L, w, lua_socket_read_ms(s));
+ *         return lua_socket_wait(L, w, lua_socket_read_ms(s));
  *
  * and to send: `return lua_socket_send(L, s, v, n)`, which returns what send() does. */
 
@@ -31,7 +32,6 @@
 #include <stdint.h>
 
 struct lua_client;
-struct lua_frames;
 struct lua_until;
 
 enum lua_socket_kind { LUA_SOCKET_TCP, LUA_SOCKET_RAW, LUA_SOCKET_BODY, LUA_SOCKET_UDP };
@@ -52,18 +52,27 @@ struct lua_socket {
 	struct lua_client *client; /* RAW, BODY */
 	struct lua_cleanup cleanup;
 	uint32_t connect_ms, send_ms, read_ms; /* 0: as the settings say */
-	struct lua_read read;                  /* while in->reader */
-	size_t sending;                        /* while out->writer: what send() will return */
-	size_t queued;                         /* of it, when that was looked at last */
-	uint8_t kind;                          /* enum lua_socket_kind */
-	bool is_used;              /* it was connected once: from now on it is its request's */
-	bool is_read_closed;       /* its end, or an error, was told: nothing more will be */
-	bool is_write_closed;      /* a send has failed */
-	bool is_connecting;        /* TCP: connect, or the handshake, is under way */
-	struct lua_frames *frames; /* resty.websocket's view of it, or NULL */
-	struct retired retired;
+	union {
+		struct lua_read read; /* while in->reader */
+		struct retired retired;
+	};
+	size_t sending;       /* while out->writer: what send() will return */
+	size_t queued;        /* of it, when that was looked at last */
+	uint8_t kind;         /* enum lua_socket_kind */
+	bool is_used;         /* it was connected once: from now on it is its request's */
+	bool is_read_closed;  /* its end, or an error, was told: nothing more will be */
+	bool is_write_closed; /* a send has failed */
+	bool is_connecting;   /* TCP: connect, or the handshake, is under way */
 };
 
+/* Frames can go over it. */
+static inline bool lua_socket_is_connection(const struct lua_socket *s)
+{
+	return s->kind == LUA_SOCKET_TCP || s->kind == LUA_SOCKET_RAW;
+}
+
+/* Where a socket's table keeps its userdata. */
+enum { LUA_SOCKET_SLOT = 1 };
 /* The socket of the object at that place of the stack; NULL: it is none. */
 struct lua_socket *lua_socket_at(lua_State *L, int at);
 /* The same, raises for none. */
@@ -73,6 +82,8 @@ struct lua_socket *lua_socket_check(lua_State *L, int at);
  * Raises `bad request`. */
 const char *lua_socket_no_read(lua_State *L, struct lua_socket *s);
 const char *lua_socket_no_write(lua_State *L, struct lua_socket *s);
+/* `return lua_socket_wait(...)`: as lua_wait(), for whom waits for the socket in slot 1. */
+int lua_socket_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms);
 /* Sends, and waits while the peer does not take it: `return lua_socket_send(...)`, after
  * lua_socket_no_write(). Returns the number of bytes, or nil and why not. */
 int lua_socket_send(lua_State *L, struct lua_socket *s, const struct slice *v, size_t n);
@@ -81,6 +92,8 @@ int lua_socket_receive(lua_State *L, struct lua_socket *s, const struct lua_read
 /* ms, 0 = no limit. */
 uint64_t lua_socket_read_ms(const struct lua_socket *s);
 uint64_t lua_socket_send_ms(const struct lua_socket *s);
+/* settimeout(), with what is in that slot; raises. */
+void lua_socket_set_timeout(lua_State *L, struct lua_socket *s, int arg);
 /* Into the log, if the settings want errors of sockets there. */
 void lua_socket_log(const struct lua_socket *s, const char *what);
 

@@ -41,11 +41,10 @@ static void on_timer(struct timer *timer);
  * raised on the state that it is made in. */
 static lua_State *take_state(struct lua_vm *vm, int *anchor)
 {
-	unsigned depth = vm->depth;
 	lua_State *L;
 	if (vm->idle_n == 0 && !lua_vm_make_room(vm, STATE_SIZE))
 		return NULL;
-	vm->depth = 0;
+	unsigned depth = lua_vm_pause(vm);
 	if (vm->idle_n > 0) {
 		*anchor = vm->idle[--vm->idle_n];
 		lua_rawgeti(vm->L, LUA_REGISTRYINDEX, *anchor);
@@ -55,7 +54,7 @@ static lua_State *take_state(struct lua_vm *vm, int *anchor)
 		L = lua_newthread(vm->L);
 		*anchor = luaL_ref(vm->L, LUA_REGISTRYINDEX);
 	}
-	vm->depth = depth;
+	lua_vm_resume(vm, depth);
 	return L;
 }
 
@@ -77,9 +76,8 @@ static struct lua_thread *adopt(struct lua_request *r, enum lua_thread_kind kind
 	if (!t)
 		return NULL;
 	*t = (struct lua_thread){
-	        .L = L, .request = r, .anchor = LUA_NOREF, .kind = (uint8_t)kind, .wait = {.L = L}};
+	        .wait = {.L = L}, .request = r, .anchor = LUA_NOREF, .kind = (uint8_t)kind};
 	list_append(&r->threads, &t->node);
-	list_init(&t->ready);
 	list_init(&t->wait.node);
 	timer_init(&t->wait.timer, on_timer);
 	lua_setexdata(L, r);
@@ -109,11 +107,11 @@ void lua_thread_free(struct lua_thread *t)
 	if (vm->worker->worker)
 		timer_clear(&vm->worker->worker->wheel, &t->wait.timer);
 	list_remove(&t->node);
-	list_remove(&t->ready);
-	lua_setexdata(t->L, NULL);
-	lua_setexdata2(t->L, t->kind == LUA_LIGHT ? &lua_thread_gone : NULL);
+	list_remove(&t->wait.node);
+	lua_setexdata(t->wait.L, NULL);
+	lua_setexdata2(t->wait.L, t->kind == LUA_LIGHT ? &lua_thread_gone : NULL);
 	if (t->anchor != LUA_NOREF)
-		give_state(vm, t->L, t->anchor, t->kind == LUA_ENTRY && !t->is_known);
+		give_state(vm, t->wait.L, t->anchor, t->kind == LUA_ENTRY && !t->is_known);
 	if (r->entry == t)
 		r->entry = NULL;
 	pool_put(&vm->thread_pool, t);
@@ -159,7 +157,7 @@ void lua_thread_kill(struct lua_thread *t)
 
 static bool can_yield(const struct lua_thread *t, lua_State *L)
 {
-	return t && t->L == L && !t->is_nested && lua_isyieldable(L);
+	return t && t->wait.L == L && !t->is_nested && lua_isyieldable(L);
 }
 
 void lua_thread_need_yield(lua_State *L)
@@ -171,8 +169,10 @@ void lua_thread_need_yield(lua_State *L)
 struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, void *owner)
 {
 	struct lua_thread *t = lua_thread_of(L);
-	lua_request_in(L, LUA_PHASES_YIELD);
-	lua_thread_need_yield(L);
+	if (!t || !(t->request->phase & LUA_PHASES_YIELD))
+		lua_request_in(L, LUA_PHASES_YIELD);
+	if (!can_yield(t, L))
+		luaL_error(L, no_yield);
 	assert(!t->wait.ops);
 	t->wait.ops = ops;
 	t->wait.owner = owner;
@@ -180,16 +180,16 @@ struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, vo
 	return &t->wait;
 }
 
-static int yield_waiting(lua_State *L)
+static int yield_waiting(lua_State *L, int keep)
 {
-	int kept = lua_gettop(L) > 0 ? 1 : 0;
+	int kept = lua_gettop(L) < keep ? lua_gettop(L) : keep;
 	lua_settop(L, kept);
 	return lua_yield(L, kept);
 }
 
-int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
+int lua_wait_keeping(lua_State *L, struct lua_wait *w, uint64_t timeout_ms, int keep)
 {
-	struct lua_thread *t = lua_thread_of(L);
+	struct lua_thread *t = list_entry(w, struct lua_thread, wait);
 	struct lua_worker *lw = worker_of(t);
 	t->state = LUA_WAITING;
 	lw->op = OP_WAIT;
@@ -198,7 +198,12 @@ int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
 		if (!timer_is_set(&w->timer) || w->timer.deadline_ms > w->deadline_ms)
 			worker_timer(lw->worker, &w->timer, w->deadline_ms);
 	}
-	return yield_waiting(L);
+	return yield_waiting(L, keep);
+}
+
+int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
+{
+	return lua_wait_keeping(L, w, timeout_ms, 1);
 }
 
 void lua_wait_hurry(struct lua_wait *w)
@@ -212,7 +217,7 @@ static void make_ready(struct list *queue, struct lua_thread *t, int n)
 {
 	t->state = LUA_READY;
 	t->results = n;
-	list_append(queue, &t->ready);
+	list_append(queue, &t->wait.node);
 }
 
 void lua_wake(struct lua_wait *w, int n)
@@ -250,7 +255,7 @@ int lua_wait_turn(lua_State *L, struct lua_wait *w)
 	worker_of(t)->op = OP_WAIT;
 	w->ops = NULL;
 	later(t, 0);
-	return yield_waiting(L);
+	return yield_waiting(L, 1);
 }
 
 static void on_timer(struct timer *timer)
@@ -296,14 +301,13 @@ static int l_grow(lua_State *L)
 
 enum lua_room lua_thread_room(lua_State *L, struct lua_vm *vm, int n)
 {
-	unsigned depth = vm->depth;
 	if (n <= ROOM_ALWAYS)
 		return LUA_ROOM;
 	if (lua_gettop(L) + n > ROOM_MAX)
 		return LUA_ROOM_TOO_MANY;
-	vm->depth = 0;
+	unsigned depth = lua_vm_pause(vm);
 	int status = lua_cpcall(L, l_grow, &n);
-	vm->depth = depth;
+	lua_vm_resume(vm, depth);
 	return status == 0 ? LUA_ROOM : LUA_ROOM_LOST;
 }
 
@@ -357,7 +361,7 @@ int lua_thread_spawn(lua_State *L, struct lua_thread *child, int args)
 int lua_thread_yield(lua_State *L)
 {
 	struct lua_thread *t = lua_thread_of(L);
-	bool is_user = t && t->L == L && t->kind == LUA_USER;
+	bool is_user = t && t->wait.L == L && t->kind == LUA_USER;
 	if (!lua_isyieldable(L) || (!is_user && !can_yield(t, L)))
 		return luaL_error(L, no_yield);
 	if (!is_user)
@@ -379,25 +383,25 @@ static struct lua_thread *ended(struct lua_thread *t, int status, int *n);
  * Returns how many those are. 0: it has no room for them, and ends with that error. */
 static int hand_over(struct lua_thread *t, struct lua_thread *to, bool ok)
 {
-	bool is_waiting = lua_status(to->L) == LUA_YIELD;
-	int values = lua_gettop(t->L);
+	bool is_waiting = lua_status(to->wait.L) == LUA_YIELD;
+	int values = lua_gettop(t->wait.L);
 	if (!ok)
 		values = values > 0 ? 1 : 0;
-	enum lua_room room = lua_thread_room(to->L, to->request->vm, values + 1);
+	enum lua_room room = lua_thread_room(to->wait.L, to->request->vm, values + 1);
 	if (room == LUA_ROOM) {
-		lua_pushboolean(to->L, ok);
-		lua_xmove(t->L, to->L, values);
+		lua_pushboolean(to->wait.L, ok);
+		lua_xmove(t->wait.L, to->wait.L, values);
 	}
-	lua_settop(t->L, 0);
+	lua_settop(t->wait.L, 0);
 	if (room == LUA_ROOM)
 		return values + 1;
 	to->is_known = true;
 	if (room == LUA_ROOM_LOST && is_waiting)
 		return 0;
 	if (room == LUA_ROOM_LOST)
-		lua_pop(to->L, 1);
-	lua_pushboolean(to->L, false);
-	lua_pushlstring(to->L, no_room, sizeof no_room - 1);
+		lua_pop(to->wait.L, 1);
+	lua_pushboolean(to->wait.L, false);
+	lua_pushlstring(to->wait.L, no_room, sizeof no_room - 1);
 	return 2;
 }
 
@@ -430,7 +434,8 @@ static void log_failure(struct lua_thread *t, int status)
 	                   : status == LUA_ERRERR ? "error handler error"
 	                                          : "runtime error";
 	counter_inc(&worker_of(t)->counters.lua_errors);
-	lua_log_failure(t->L, t->kind == LUA_ENTRY ? "entry" : "user", what, lua_error_text(t->L));
+	lua_log_failure(t->wait.L, t->kind == LUA_ENTRY ? "entry" : "user", what,
+	        lua_error_text(t->wait.L));
 }
 
 static struct lua_thread *end_light(struct lua_thread *t, bool ok, int *n)
@@ -479,8 +484,8 @@ static struct lua_thread *yielded(struct lua_thread *t, int *n)
 		return lw->target;
 	case OP_SPAWN:
 		make_ready(&lw->ready, t, 1);
-		list_remove(&t->ready);
-		list_append(lw->ready.next, &t->ready);
+		list_remove(&t->wait.node);
+		list_append(lw->ready.next, &t->wait.node);
 		*n = lw->args;
 		return lw->target;
 	case OP_EXIT:
@@ -491,7 +496,7 @@ static struct lua_thread *yielded(struct lua_thread *t, int *n)
 	}
 	if (t->kind == LUA_USER)
 		return back_to_parent(t, true, n);
-	lua_settop(t->L, 0);
+	lua_settop(t->wait.L, 0);
 	later(t, 0);
 	return NULL;
 }
@@ -512,7 +517,7 @@ static void tell_stall(const struct lua_thread *t, uint64_t ms)
 	log_unum(&l, "ms", ms);
 	log_text(&l, "script", t->request->script ? t->request->script->path : "-");
 	log_text(&l, "phase", lua_phase_name(t->request->phase));
-	lua_where(t->L, where, sizeof where);
+	lua_where(t->wait.L, where, sizeof where);
 	log_text(&l, "until", where[0] ? where : "returned");
 	log_end(&l);
 }
@@ -540,9 +545,9 @@ static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 		vm->worker->op = OP_YIELD;
 		vm->worker->running = t->request;
 		lua_State *below = vm->running;
-		vm->running = t->L;
+		vm->running = t->wait.L;
 		lua_vm_enter(vm);
-		int status = lua_resume(t->L, n);
+		int status = lua_resume(t->wait.L, n);
 		vm->running = below;
 		lua_vm_leave(vm, status);
 		look_for_stall(t);
@@ -569,8 +574,8 @@ void lua_run_ready(struct lua_worker *lw)
 	lw->stack_top = __builtin_frame_address(0);
 	lw->looked_ms = coarse_ms();
 	for (unsigned n = 0; !list_is_empty(&lw->ready) && !leave_rest(lw, n); n++) {
-		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, ready);
-		list_remove(&t->ready);
+		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, wait.node);
+		list_remove(&t->wait.node);
 		t->is_granted = false;
 		lw->run_since_ms = lw->looked_ms;
 		atomic_store_explicit(&lw->busy_with,

@@ -71,7 +71,7 @@ struct lua_wait {
 	const struct lua_wait_ops *ops; /* NULL = it does not wait */
 	lua_State *L;
 	void *owner;        /* whoever is waited for */
-	struct list node;   /* for the owner's queue of waiters */
+	struct list node;   /* for the owner's queue of waiters; then for the scheduler's */
 	struct timer timer; /* lazy: it may fire early, or for a wait that is over */
 	union {
 		uint64_t deadline_ms; /* while it waits; 0 = none */
@@ -85,8 +85,11 @@ struct lua_wait {
 /* The wait of the coroutine that calls. Raises when it cannot wait here. */
 struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, void *owner);
 /* `return lua_wait(...)`. timeout_ms 0: for ever. The first argument (the object whose method this
- * is) stays on the stack, so that it is not collected meanwhile. */
+ * is) stays on the stack, so that it is not collected meanwhile. A userdata that is waited for
+ * stays itself: the object is a table that its script can tear apart. */
 int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms);
+/* The same with the first `keep` values. */
+int lua_wait_keeping(lua_State *L, struct lua_wait *w, uint64_t timeout_ms, int keep);
 /* The same for nothing but the worker's next turn. */
 int lua_wait_turn(lua_State *L, struct lua_wait *w);
 /* Whoever it waits for has no more to give: its time is over in the next turn. Calls no Lua. */
@@ -110,19 +113,20 @@ enum lua_thread_state {
 	LUA_DEAD,
 };
 
-/* A coroutine while it is under way. Entry and light threads have one for their life; a user
- * coroutine while it is resumed. exdata of its lua_State is its request, exdata2 this. */
+/* A coroutine while it is under way: one for each connection that a script has, so it is small.
+ * Entry and light threads have one for their life; a user coroutine while it is resumed. exdata of
+ * its lua_State is its request, exdata2 this. */
 struct lua_thread {
-	lua_State *L;
+	struct lua_wait wait; /* its L is the coroutine; its node is READY's place in the queue */
 	struct lua_request *request;
-	struct lua_thread *parent; /* of a user coroutine: who resumed it */
-	struct lua_thread *child;  /* NORMAL: the user coroutine that it has resumed */
-	lua_State *spawner;        /* of a light thread; it may be gone, unless is_awaited */
-	struct lua_wait wait;
-	struct list node;  /* request->threads */
-	struct list ready; /* the worker's queue */
-	int anchor;        /* reference in the registry; LUA_NOREF for user coroutines */
-	int results;       /* READY: so many on its stack are for it */
+	union {
+		struct lua_thread *parent; /* of a user coroutine: who resumed it */
+		lua_State *spawner; /* of a light thread; it may be gone, unless is_awaited */
+	};
+	struct lua_thread *child; /* NORMAL: the user coroutine that it has resumed */
+	struct list node;         /* request->threads */
+	int anchor;               /* reference in the registry; LUA_NOREF for user coroutines */
+	int results;              /* READY: so many on its stack are for it */
 	uint8_t kind, state;
 	bool is_nested;  /* below a C function that cannot yield: it must not wait */
 	bool has_failed; /* ZOMBIE */
@@ -152,7 +156,7 @@ extern struct lua_thread lua_thread_gone;
 static inline struct lua_thread *lua_thread_at(lua_State *co)
 {
 	struct lua_thread *t = lua_getexdata2(co);
-	return t && t != &lua_thread_gone && t->L == co ? t : NULL;
+	return t && t != &lua_thread_gone && t->wait.L == co ? t : NULL;
 }
 static inline bool lua_thread_is_gone(lua_State *co)
 {

@@ -12,6 +12,38 @@
 
 enum { DEPTH_MAX = 100, HOLES_MAX = 1000, SCRATCH_FIRST = 4096, SCRATCH_KEPT = 256 * 1024 };
 
+int lua_fail(lua_State *L, const char *why)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, why);
+	return 2;
+}
+
+void lua_push_accessors(lua_State *L, lua_CFunction get, lua_CFunction set)
+{
+	lua_createtable(L, 0, 2);
+	lua_pushcfunction(L, get);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, set);
+	lua_setfield(L, -2, "__newindex");
+}
+
+void lua_preload(lua_State *L, const char *name)
+{
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "preload");
+	lua_pushvalue(L, -3);
+	lua_setfield(L, -2, name);
+	lua_pop(L, 3);
+}
+
+struct slice lua_header_name(uint8_t *buf, struct slice name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		buf[i] = name.at[i] == '_' ? '-' : name.at[i];
+	return slice_of(buf, name.len);
+}
+
 struct slice lua_check_slice(lua_State *L, int arg)
 {
 	size_t len;

@@ -11,6 +11,14 @@ static inline void lua_push_slice(lua_State *L, struct slice s)
 {
 	lua_pushlstring(L, (const char *)s.at, s.len);
 }
+/* Pushes nil and why: `return lua_fail(L, why)`. */
+int lua_fail(lua_State *L, const char *why);
+/* Pushes a metatable by which fields are got and set. */
+void lua_push_accessors(lua_State *L, lua_CFunction get, lua_CFunction set);
+/* The function on top of the stack, which it pops, makes the module of that name. */
+void lua_preload(lua_State *L, const char *name);
+/* Copies what scripts call a header as it is called on the wire: `_` is `-`. */
+struct slice lua_header_name(uint8_t *buf, struct slice name);
 /* A string, or a number as one; raises for anything else. */
 struct slice lua_check_slice(lua_State *L, int arg);
 /* The arguments first .. last as ngx.print() writes them: strings, numbers, booleans, nil, ngx.null

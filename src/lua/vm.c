@@ -5,10 +5,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/client.h"
+#include "lua/finalizers.h"
 #include "lua/ngx_log.h"
 #include "lua/ngx_time.h"
 #include "lua/ngx_timer.h"
 #include "lua/request.h"
+#include "lua/values.h"
 #include "lua/worker.h"
 
 #include <assert.h>
@@ -125,8 +127,7 @@ static bool load_scripts(struct lua_vm *vm, char why[LUA_WHY_MAX])
 
 bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_script *s)
 {
-	unsigned depth = vm->depth;
-	vm->depth = 0;
+	unsigned depth = lua_vm_pause(vm);
 	lua_rawgeti(to, LUA_REGISTRYINDEX, vm->script[s->number]);
 	if (s->kind != LUA_SCRIPT_INIT && s->kind != LUA_SCRIPT_INIT_WORKER) {
 		lua_createtable(to, 0, 1);
@@ -138,7 +139,7 @@ bool lua_vm_push_script(struct lua_vm *vm, lua_State *to, const struct lua_scrip
 	}
 	/* Nothing in it can fail, but for a hook that some script has left behind. */
 	int status = lua_pcall(to, 0, 1, 0);
-	vm->depth = depth;
+	lua_vm_resume(vm, depth);
 	return status == 0;
 }
 
@@ -402,9 +403,6 @@ void lua_vm_unref(struct lua_vm *vm)
 
 void lua_vm_preload(lua_State *L, const char *name, lua_CFunction open)
 {
-	lua_getglobal(L, "package");
-	lua_getfield(L, -1, "preload");
 	lua_pushcfunction(L, open);
-	lua_setfield(L, -2, name);
-	lua_pop(L, 2);
+	lua_preload(L, name);
 }

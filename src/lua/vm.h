@@ -34,9 +34,11 @@ struct lua_vm {
 	int idle[64]; /* anchors of coroutines that can be used again */
 	unsigned idle_n;
 	int frame_types[16]; /* references to the names of frames' types, by opcode (frames.c) */
-	unsigned depth;      /* of protected calls: only in them may memory be refused */
-	bool is_exhausted;   /* it was: a full collection is due */
-	lua_State *running;  /* the coroutine on top of the C stack, or NULL */
+	unsigned depth;      /* of protected calls: only in them may memory be refused, or the
+	                        collector run finalizers */
+	size_t *gc_threshold, gc_due;   /* when it takes its next step (vm_memory.c) */
+	bool is_exhausted;              /* it was: a full collection is due */
+	lua_State *running;             /* the coroutine on top of the C stack, or NULL */
 	struct lua_request *hook_owner; /* who has called debug.sethook(); NULL: nobody, or init */
 	bool is_leaving; /* replaced or stopping: timers are premature, new ones refused */
 	bool is_ready;   /* init has run */
@@ -72,6 +74,10 @@ void lua_vm_count(struct lua_vm *vm);
 /* Around every lua_resume() and lua_pcall(). */
 void lua_vm_enter(struct lua_vm *vm);
 void lua_vm_leave(struct lua_vm *vm, int status);
+/* Around what allocates in another state than that which runs: for that it is as if none ran.
+ * pause returns what resume is to be given. */
+unsigned lua_vm_pause(struct lua_vm *vm);
+void lua_vm_resume(struct lua_vm *vm, unsigned depth);
 
 /* The first line of an error, with the whole path of the script where Lua has shortened it. */
 void lua_say_why(struct slice text, const char *path, char why[LUA_WHY_MAX]);

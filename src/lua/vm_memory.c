@@ -7,6 +7,7 @@
  * it here, if the place of both fields is what a first VM, which is made for that, has shown. */
 
 #include "base/budget.h"
+#include "lua/finalizers.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
 
@@ -142,10 +143,73 @@ static void *allocate(void *ud, void *p, size_t old, size_t size)
 	return q;
 }
 
+/* ---- when the collector works ---- */
+
+/* Steps of the collector run finalizers, and what those raise goes to whoever allocates: outside of
+ * protected calls that is the end of the process. So there are none there: the size at which the
+ * next one is due is out of reach. Where LuaJIT keeps that is no part of its API; a state that is
+ * not as we know it is left alone. */
+static const size_t never = (size_t)1 << 47;
+
+static void find_threshold(struct lua_vm *vm)
+{
+	enum { STATE_GLOBAL = 2, GLOBAL_TOTAL = 2, GLOBAL_THRESHOLD };
+	size_t *g = ((size_t **)(void *)vm->L)[STATE_GLOBAL];
+	size_t total = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 +
+	               (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
+	size_t due = g[GLOBAL_THRESHOLD];
+	lua_gc(vm->L, LUA_GCSTOP, 0);
+	bool is_known = g[GLOBAL_TOTAL] == total && g[GLOBAL_THRESHOLD] == never;
+	lua_gc(vm->L, LUA_GCRESTART, 0);
+	if (!is_known || g[GLOBAL_THRESHOLD] != total)
+		return;
+	vm->gc_threshold = &g[GLOBAL_THRESHOLD];
+	*vm->gc_threshold = vm->gc_due = due;
+}
+
+static void let_collect(struct lua_vm *vm)
+{
+	if (vm->gc_threshold)
+		*vm->gc_threshold = vm->gc_due;
+}
+
+static void stop_collecting(struct lua_vm *vm)
+{
+	if (!vm->gc_threshold)
+		return;
+	vm->gc_due = *vm->gc_threshold;
+	*vm->gc_threshold = never;
+}
+
+static size_t overdue(const struct lua_vm *vm)
+{
+	size_t total = vm->gc_threshold ? vm->gc_threshold[-1] : 0;
+	return total > vm->gc_due ? total - vm->gc_due : 0;
+}
+
+static int l_step(lua_State *L)
+{
+	lua_gc(L, LUA_GCSTEP, (int)(overdue(lua_vm_of(L)) >> 10));
+	return 0;
+}
+
+/* What was put off: scripts that only pass on what they are given allocate nothing themselves. */
+static void catch_up(struct lua_vm *vm)
+{
+	if (overdue(vm) == 0)
+		return;
+	if (lua_cpcall(vm->L, l_step, NULL)) {
+		lua_finalizers_tell(vm->L);
+		lua_pop(vm->L, 1);
+	}
+	stop_collecting(vm);
+}
+
 void lua_vm_count(struct lua_vm *vm)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, find_frame);
+	find_threshold(vm);
 	vm->alloc = lua_getallocf(vm->L, &vm->alloc_ud);
 	vm->memory = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 +
 	             (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
@@ -199,8 +263,10 @@ static void collect_all(struct lua_vm *vm)
 	if (was_exhausted)
 		counter_inc(&vm->worker->counters.lua_memory_errors);
 	vm->is_exhausted = false;
+	let_collect(vm);
 	if (lua_cpcall(vm->L, collect, was_exhausted))
 		lua_pop(vm->L, 1);
+	stop_collecting(vm);
 	vm->memory_calm = vm->memory;
 }
 
@@ -224,14 +290,34 @@ static bool is_nearly_full(const struct lua_vm *vm)
 
 void lua_vm_enter(struct lua_vm *vm)
 {
-	vm->depth++;
+	if (vm->depth++ == 0)
+		let_collect(vm);
+}
+
+unsigned lua_vm_pause(struct lua_vm *vm)
+{
+	unsigned depth = vm->depth;
+	vm->depth = 0;
+	if (depth > 0)
+		stop_collecting(vm);
+	return depth;
+}
+
+void lua_vm_resume(struct lua_vm *vm, unsigned depth)
+{
+	vm->depth = depth;
+	if (depth > 0)
+		let_collect(vm);
 }
 
 void lua_vm_leave(struct lua_vm *vm, int status)
 {
-	vm->depth--;
+	if (--vm->depth == 0)
+		stop_collecting(vm);
 	if (status == LUA_ERRMEM)
 		vm->is_exhausted = true;
 	if (vm->depth == 0 && (vm->is_exhausted || is_nearly_full(vm)))
 		collect_all(vm);
+	else if (vm->depth == 0)
+		catch_up(vm);
 }

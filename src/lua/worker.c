@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lua/client.h"
+#include "lua/frames_fast.h"
 #include "lua/input.h"
 #include "lua/ngx_socket_tcp.h"
 #include "lua/ngx_timer.h"
@@ -42,6 +43,7 @@ void lua_worker_fini(struct lua_worker *lw)
 	if (lw->worker)
 		timer_clear(&lw->worker->wheel, &lw->next_turn);
 	mem_free(lw->out.bytes);
+	mem_free(lw->small);
 	mem_free(lw->scratch.at);
 	mem_free(lw->datagram);
 }
@@ -54,6 +56,7 @@ struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
 	if (w->index < LUA_WORKERS_MAX)
 		atomic_store(&lua_worker_tid[w->index], gettid());
 	lw->out.bytes = mem_new(LUA_OUT_SIZE);
+	lw->small = mem_new(LUA_FAST_MAX);
 	lw->pools = keepalive_new(w);
 	w->layer[WORKER_LUA] = lw;
 	handler_set_ops(w->layer[WORKER_PROXY], &lua_handler_ops);

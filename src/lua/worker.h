@@ -41,7 +41,7 @@ struct lua_worker {
 	struct list vms;
 	struct lua_handlers *set; /* for what begins from now on; referenced; NULL = none */
 	struct lua_vm *vm;        /* of that set; used */
-	struct list ready;        /* coroutines to be resumed in this turn, by lua_thread.ready */
+	struct list ready;        /* coroutines to be resumed in this turn, by lua_wait.node */
 	struct list later;        /* in the next one */
 	struct timer next_turn;
 	struct lua_request *running; /* whose Lua is on top of the C stack, or was last */
@@ -63,6 +63,7 @@ struct lua_worker {
 		size_t len;
 		uint8_t *bytes; /* LUA_OUT_SIZE */
 	} out;
+	uint8_t *small; /* LUA_FAST_MAX bytes: a payload, for compiled Lua (frames_fast.h) */
 	struct keepalive *pools; /* of connections that scripts have given back */
 	uint8_t *datagram;       /* room for one, once it was needed */
 	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */

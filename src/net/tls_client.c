@@ -88,6 +88,11 @@ static SSL_SESSION *session_for(struct tls_client *c, const char *key)
 
 /* ---- making ---- */
 
+static bool add_crls(SSL_CTX *ctx, const struct tls_client_settings *s, char why[TLS_WHY_MAX])
+{
+	return s->crl.len == 0 || tls_store_add_crls(SSL_CTX_get_cert_store(ctx), s->crl, why);
+}
+
 static bool set_ca(SSL_CTX *ctx, const struct tls_client_settings *s, char why[TLS_WHY_MAX])
 {
 	if (!s->verify)
@@ -96,13 +101,13 @@ static bool set_ca(SSL_CTX *ctx, const struct tls_client_settings *s, char why[T
 	if (s->depth)
 		SSL_CTX_set_verify_depth(ctx, (int)s->depth);
 	if (s->ca.len == 0 && SSL_CTX_set_default_verify_paths(ctx))
-		return true;
+		return add_crls(ctx, s, why);
 	X509_STORE *store = s->ca.len > 0 ? tls_read_store(s->ca, why) : NULL;
 	if (store)
 		SSL_CTX_set_cert_store(ctx, store);
 	else if (s->ca.len == 0)
 		tls_error_take(why);
-	return store != NULL;
+	return store && add_crls(ctx, s, why);
 }
 
 static bool set_certificate(
@@ -128,19 +133,48 @@ static bool set_certificate(
 	return is_good;
 }
 
+/* As OpenSSL's own files of settings have them; they go before all others. */
+static bool run_commands(SSL_CTX *ctx, const char *commands, char why[TLS_WHY_MAX])
+{
+	SSL_CONF_CTX *conf = commands ? SSL_CONF_CTX_new() : NULL;
+	bool is_good = conf || !commands;
+	char line[300] = "memory", words[TLS_WHY_MAX];
+	if (conf) {
+		SSL_CONF_CTX_set_flags(conf,
+		        SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_CLIENT | SSL_CONF_FLAG_CERTIFICATE);
+		SSL_CONF_CTX_set_ssl_ctx(conf, ctx);
+	}
+	for (const char *at = commands; is_good && at && *at; at += strspn(at, "\n")) {
+		size_t len = strcspn(at, "\n");
+		snprintf(line, sizeof line, "%.*s", (int)len, at);
+		at += len;
+		char *value = line + strcspn(line, " ");
+		if (*value)
+			*value++ = '\0';
+		is_good = SSL_CONF_cmd(conf, line, value + strspn(value, " ")) > 0;
+	}
+	is_good = is_good && (!conf || SSL_CONF_CTX_finish(conf));
+	SSL_CONF_CTX_free(conf);
+	if (!is_good)
+		snprintf(why, TLS_WHY_MAX, TLS_NO_COMMAND "%.60s: %.150s", line,
+		        tls_error_take(words));
+	return is_good;
+}
+
 struct tls_client *tls_client_new(const struct tls_client_settings *s, char why[TLS_WHY_MAX])
 {
 	static const unsigned char protocols[] = "\x08http/1.1";
 	SSL_CTX *ctx = tls_context_new(TLS_client_method(), &s->tls, why);
 	if (!ctx)
 		return NULL;
-	if (!set_ca(ctx, s, why) || !set_certificate(ctx, s, why)) {
+	if (s->no_1_3)
+		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+	if (!set_ca(ctx, s, why) || !set_certificate(ctx, s, why) ||
+	        !run_commands(ctx, s->commands, why)) {
 		SSL_CTX_free(ctx);
 		tls_error_clear();
 		return NULL;
 	}
-	if (s->no_1_3)
-		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
 	if (!s->is_mute)
 		SSL_CTX_set_alpn_protos(ctx, protocols, sizeof protocols - 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

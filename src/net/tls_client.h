@@ -21,9 +21,14 @@ struct tls_client_settings {
 	bool is_mute;            /* says nothing of the protocol that will be spoken (ALPN) */
 	bool verify;             /* the server's certificate, and that it holds its name */
 	struct slice ca;         /* PEM; empty: the system's */
+	struct slice crl;        /* PEM, lists of revoked certificates; empty: none */
+	const char *commands;    /* for OpenSSL, one a line: `NAME VALUE`; NULL = none */
 	const char *name;        /* that is asked for and verified; NULL = the server's own */
 	struct slice chain, key; /* PEM, shown to servers that ask for it; empty = none */
 };
+
+/* How an error begins that is one of settings.commands. */
+#define TLS_NO_COMMAND "OpenSSL does not take "
 
 /* NULL with why. */
 struct tls_client *tls_client_new(const struct tls_client_settings *s, char why[TLS_WHY_MAX]);

@@ -254,6 +254,27 @@ X509_STORE *tls_read_store(struct slice pem, char why[TLS_WHY_MAX])
 	return store;
 }
 
+bool tls_store_add_crls(X509_STORE *store, struct slice pem, char why[TLS_WHY_MAX])
+{
+	BIO *b = open_pem(pem);
+	X509_CRL *crl;
+	size_t n = 0;
+	why[0] = '\0';
+	while (b && (crl = PEM_read_bio_X509_CRL(b, NULL, NULL, NULL))) {
+		n += X509_STORE_add_crl(store, crl) == 1;
+		X509_CRL_free(crl);
+	}
+	if (!b || !is_at_end())
+		tls_error_take(why);
+	else if (n == 0)
+		snprintf(why, TLS_WHY_MAX, "it holds no list of revoked certificates in PEM");
+	else
+		X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	tls_error_clear();
+	BIO_free(b);
+	return why[0] == '\0';
+}
+
 long tls_certificate_left(const X509 *x, bool *has_begun)
 {
 	int days = 0, seconds = 0;

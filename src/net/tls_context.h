@@ -43,6 +43,9 @@ STACK_OF(X509) * tls_read_certificates(struct slice pem, char why[TLS_WHY_MAX]);
 EVP_PKEY *tls_read_key(struct slice pem, char why[TLS_WHY_MAX]);
 /* A store of the certificates of a PEM text to verify others with; NULL with why. */
 X509_STORE *tls_read_store(struct slice pem, char why[TLS_WHY_MAX]);
+/* From now on every certificate that the store verifies must be in no list of a PEM text, which
+ * holds one of each CA. False with why: it holds none, or one is broken. */
+bool tls_store_add_crls(X509_STORE *store, struct slice pem, char why[TLS_WHY_MAX]);
 /* Seconds until the certificate's end, negative when that has passed; and whether its
  * time has begun. */
 long tls_certificate_left(const X509 *x, bool *has_begun);

@@ -36,7 +36,7 @@ struct handler_settings {
 	uint32_t connect_timeout_ms, send_timeout_ms, read_timeout_ms; /* of sockets */
 	uint32_t keepalive_timeout_ms;                                 /* of sockets in pools */
 	uint32_t pool_size;
-	uint32_t buffer_size;     /* of a socket's reads */
+	uint32_t buffer_size;     /* bytes that a script has not read yet, before reading stops */
 	uint32_t body_max;        /* largest request body that is read; more is a 413 */
 	uint32_t body_timeout_ms; /* between two reads of it */
 	struct tls_client *tls;   /* of sockets; borrowed from whoever has made the settings */

@@ -296,3 +296,47 @@ def test_reloads_while_two_workers_serve(lua, tmp_path, many):
     client.send(client.get("/h"))
     assert client.read_body(client.expect_answer(200)) == b"%d\n" % n
     assert len(seen) > 1
+
+
+FINALIZERS = {
+    "userdata": "local p = newproxy(true) getmetatable(p).__gc = fail",
+    "userdata behind its back": "local p = newproxy(true) rawset(getmetatable(p), '__gc', fail)",
+    "cdata": "require('ffi').gc(require('ffi').new('int[2]'), fail)",
+    "a type": "local t = type_of() for i = 1, 2 do t() end",
+    "not a text": "local p = newproxy(true) getmetatable(p).__gc = function () error({}) end",
+    "endless": "if i > 6 then break end local p = newproxy(true) getmetatable(p).__gc = function () local function f() return 1 + f() end f() end",
+}
+
+
+@pytest.mark.parametrize("name", FINALIZERS)
+def test_a_finalizer_that_raises_is_logged_and_ends_nothing(lua, name):
+    """Most of what is allocated here is a payload, outside of any Lua that could catch an error. Each is another, for a
+    text that Lua has is not allocated again, and the collector would not get far."""
+    d = lua("""
+        local ffi = require "ffi"
+        local wb = assert(require("resty.websocket.server"):new { max_payload_len = 100000 })
+        local function fail() error("in a finalizer") end
+        local of_type
+        local function type_of()
+            of_type = of_type or ffi.metatype("struct { int a; }", { __gc = fail })
+            return of_type
+        end
+        while true do
+            local data, typ = wb:recv_frame()
+            if not data or typ == "close" then return end
+            for i = 1, 20 do %s end
+            local ok, err = wb:send_text(#data)
+        end
+        """ % FINALIZERS[name])
+    client = d.client()
+    client.open("/h")
+    for n in range(60):
+        client.text(f"{n:05}" + "x" * 79995)
+        if name == "userdata behind its back":
+            if client.read_frame().opcode == 8:  # it was the one who ran when that was collected
+                break
+        else:
+            client.expect_text("80000")
+    client.close()
+    d.wait_text("in a finalizer" if name not in ("not a text", "endless") else "finalizer")
+    still_works(d)

@@ -237,6 +237,52 @@ def test_frames_whose_object_is_torn_apart(lua, what, does):
     still_works(d)
 
 
+@pytest.mark.parametrize("kind", ["udp", "tcp", "body"])
+def test_an_object_over_a_socket_that_carries_no_frames(lua, kind):
+    """Its native half is that of another socket, which has no connection yet, or never will."""
+    d = lua("""
+        if ngx.var.arg_kind == "body" then
+            local sock = assert(ngx.req.socket())
+            ngx.ctx.sock = sock
+        end
+        local server, client = require "resty.websocket.server", require "resty.websocket.client"
+        local sock = ngx.ctx.sock or ngx.socket[ngx.var.arg_kind]()
+        if ngx.var.arg_kind == "udp" then assert(sock:setpeername("127.0.0.1", 9)) end
+        local wb = assert(client:new { timeout = 50 })
+        wb[1], wb.sock = sock[1], sock
+        for _ = 1, 100 do
+            pcall(wb.recv_frame, wb) wb.fatal = nil
+            pcall(wb.send_text, wb, "a") wb.fatal = nil
+            pcall(server.recv_frame, wb) wb.fatal = nil
+            pcall(server.send_binary, wb, "a") wb.fatal = nil
+        end
+        ngx.say("over")
+    """)
+    client = d.client()
+    client.send(client.get(f"/h?kind={kind}", add=["Content-Length: 4", "Connection: close"]) + "abcd")
+    assert client.read_body(client.expect_answer(200)) == b"over\n"
+    still_works(d)
+
+
+def test_options_that_tear_their_socket_apart(lua, upstreams):
+    up = upstreams()
+    d = lua("""
+        for _ = 1, 20 do
+            local sock = ngx.socket.tcp()
+            local options = setmetatable({}, { __index = function ()
+                sock[1] = nil
+                collectgarbage() collectgarbage()
+            end })
+            ngx.say(pcall(sock.connect, sock, "127.0.0.1", tonumber(ngx.var.arg_port), options))
+        end
+    """)
+    client = d.client()
+    client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+    lines = client.read_body(client.expect_answer(200)).splitlines()
+    assert len(lines) == 20 and all(line.startswith(b"false") for line in lines)
+    still_works(d)
+
+
 # ---- names, datagrams ----
 
 def test_names_of_every_kind_are_names_or_are_refused(lua):

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from helpers.daemon import check_config, section
-from helpers.tls import Authority, SecureUpstream, server_context
+from helpers.tls import Authority, SecureUpstream, openssl, server_context
 
 PORT = "local port = tonumber(ngx.var.arg_port)\n"
 CONNECT = PORT + """
@@ -95,6 +95,48 @@ def test_whom_a_script_believes(lua, ca, good, secure, tmp_path):
     assert ask(d, port, verify="yes") == ["cdata nil", "re hello"]
     assert ask(d, no, name="app.test", verify="yes") == ["nil 20: unable to get local issuer certificate"]
     assert ask(d, no, name="app.test", verify="no") == ["cdata nil", "re hello"]
+
+
+def make_crl(ca, *revoked):
+    """The authority's list, with these pairs in it."""
+    for pair in revoked:
+        openssl("ca", "-batch", "-config", ca.config, "-keyfile", ca.pair.key, "-cert", ca.pair.certificate,
+                "-revoke", pair.certificate)
+    out = ca.folder / f"{ca.name}.crl"
+    openssl("ca", "-batch", "-config", ca.config, "-keyfile", ca.pair.key, "-cert", ca.pair.certificate,
+            "-gencrl", "-crldays", "1", "-out", out)
+    return out
+
+
+@pytest.mark.parametrize("where", ["moongate", "route"])
+def test_a_revoked_certificate(lua, secure, tmp_path, where):
+    own = Authority(tmp_path / "own")
+    bad, fine = own.make("bad", "DNS:app.test"), own.make("fine", "DNS:app.test")
+    keys = {"lua_ssl_trusted_certificate": own.certificate, "lua_ssl_crl": make_crl(own, bad)}
+    d = lua(HANDSHAKE, process=keys if where == "moongate" else {},
+            route={"lua_socket_log_errors": "off", **(keys if where == "route" else {})})
+    revoked, good_one = secure(bad), secure(fine)
+    assert ask(d, good_one.address[1], name="app.test", verify="yes") == ["cdata nil", "re hello"]
+    assert ask(d, revoked.address[1], name="app.test", verify="yes") == ["nil 23: certificate revoked"]
+    assert ask(d, revoked.address[1], name="app.test", verify="no") == ["cdata nil", "re hello"]
+
+
+def test_no_list_of_the_certificates_authority(lua, ca, good, secure, tmp_path):
+    other = Authority(tmp_path / "other", "other")
+    d = lua(HANDSHAKE, route={"lua_ssl_trusted_certificate": ca.certificate, "lua_ssl_crl": make_crl(other)})
+    assert ask(d, secure(good).address[1], name="app.test", verify="yes") == ["nil 3: unable to get certificate CRL"]
+
+
+def test_commands_for_openssl(lua, good, secure):
+    """They go before the other keys, and a route's in place of all of [moongate]."""
+    d = lua(HANDSHAKE, process={"lua_ssl_conf_command": ["MaxProtocol TLSv1.2", "Options -SessionTicket"]},
+            route={"lua_ssl_conf_command": ["MinProtocol TLSv1.3"]},
+            extra=section("route", "o", {"listener": "main", "path": "/o", "handler": "handler.lua"}))
+    old = secure(good, newest=ssl.TLSVersion.TLSv1_2)
+    assert ask(d, old.address[1], verify="no") == ["nil handshake failed"]
+    client = d.client()
+    client.send(client.get(f"/o?port={old.address[1]}", add=["Connection: close"]))
+    assert client.read_body(client.expect_answer(200)) == b"cdata nil\nre hello\n"
 
 
 def test_a_route_may_believe_others(lua, ca, good, secure, tmp_path):
@@ -233,6 +275,11 @@ def test_what_came_before_tls_is_not_taken_for_what_tls_protects(lua, good, upst
     ({"lua_ssl_ciphers": "NO-SUCH"}, "OpenSSL knows no such ciphers"),
     ({"lua_ssl_protocols": "TLSv1.1"}, "want TLSv1.2 TLSv1.3"),
     ({"lua_ssl_verify_depth": "0"}, "lua_ssl_verify_depth"),
+    ({"lua_ssl_crl": "none.pem"}, "cannot read it"),
+    ({"lua_ssl_crl": "h.txt"}, "it holds no list of revoked certificates in PEM"),
+    ({"lua_ssl_conf_command": "Curves"}, "want NAME VALUE"),
+    ({"lua_ssl_conf_command": "NoSuch thing"}, "OpenSSL does not take NoSuch"),
+    ({"lua_ssl_conf_command": "Ciphersuites NONE"}, "OpenSSL does not take Ciphersuites"),
 ])
 @pytest.mark.parametrize("where", ["moongate", "route"])
 def test_settings_that_are_refused(tmp_path, keys, why, where):

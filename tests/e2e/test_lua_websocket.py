@@ -2,6 +2,7 @@
 """resty.websocket.server and .protocol in handlers: frames split anywhere, hostile ones, timeouts, additions."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,9 @@ def test_a_client_that_resets_within_a_large_frame(lua):
 
 
 TIMEOUT = NEW + """
-local wb = assert(server:new { timeout = 200, max_payload_len = 1048576 })
+local wb = assert(server:new { max_payload_len = 1048576 })
+wb:recv_frame() -- sent in one with the first part of the next one, however slow the test is
+wb:set_timeout(20)
 local data, typ, err = wb:recv_frame()
 wb:send_text(tostring(err))
 wb:set_timeout(20000)
@@ -179,10 +182,10 @@ wb:send_text(data and #data .. typ or err)
 @pytest.mark.parametrize("cut", [1, 2, 3, 4, 5, 11])
 def test_a_frame_is_resumed_after_a_timeout(lua, cut, size):
     d = lua(TIMEOUT)
-    client = opened(d)
     whole = masked(BINARY, b"x" * size)
     cut = min(cut, len(whole) - 1)
-    client.send(whole[:cut])
+    client = opened(d)
+    client.send(masked(TEXT, b"go") + whole[:cut])
     assert client.read_frame().payload.endswith(b": timeout")
     client.send(whole[cut:])
     client.expect_text(f"{size}binary")
@@ -190,9 +193,9 @@ def test_a_frame_is_resumed_after_a_timeout(lua, cut, size):
 
 def test_a_large_frame_is_resumed_in_its_midst(lua):
     d = lua(TIMEOUT)
-    client = opened(d)
     whole = masked(BINARY, b"x" * 900000)
-    client.send(whole[:600000])
+    client = opened(d)
+    client.send(masked(TEXT, b"go") + whole[:600000])
     assert client.read_frame().payload == b"failed to read masking-len and payload: timeout"
     client.send(whole[600000:])
     client.expect_text("900000binary")
@@ -201,11 +204,32 @@ def test_a_large_frame_is_resumed_in_its_midst(lua):
 def test_strict_loses_what_came_before_a_timeout(lua):
     d = lua(TIMEOUT, route={"compat": "strict"})
     client = opened(d)
-    client.send(masked(TEXT, b"hello", )[:8])
+    client.send(masked(TEXT, b"go") + masked(TEXT, b"hello")[:8])
     client.expect_text("failed to read masking-len and payload: timeout")
     client.send(masked(BINARY, b"next"))
     client.expect_text("4binary")
     client.expect_end()
+
+
+@pytest.mark.parametrize("size", ["64", "4k", "1m"])
+def test_how_much_may_wait_is_of_no_account_to_frames(lua, size):
+    """lua_socket_buffer_size: the stream is paused and goes on, whatever the frames are like."""
+    d = lua(NEW + """
+        local wb = assert(server:new { max_payload_len = 1000000 })
+        while true do
+            local data, typ = wb:recv_frame()
+            if typ ~= "binary" then return end
+            ngx.sleep(0)
+            wb:send_binary(data)
+        end
+        """, route={"lua_socket_buffer_size": size})
+    client = opened(d)
+    payloads = [bytes([i]) * n for i, n in enumerate([1, 100, 300000, 0, 70, 5000] + [20] * 200)]
+    thread = threading.Thread(target=lambda: [client.binary(p) for p in payloads], daemon=True)
+    thread.start()
+    for p in payloads:
+        client.expect_binary(p)
+    thread.join()
 
 
 def test_ends_by_a_close_frame(lua):
@@ -467,6 +491,72 @@ def test_objects_of_the_scripts_own(lua):
     assert client.read_body(client.expect_answer(200)) == b"textnil\n5nil\ntrue\nnilpayload too big\ntrue\n"
 
 
+WAYS_TO_WAIT = {
+    "a timer": "local function pause() ngx.sleep(0.001) end",
+    "the next turn": "local function pause() ngx.sleep(0) end",
+    "a coroutine of its own": "local inner = coroutine.wrap(function () while true do ngx.sleep(0) coroutine.yield() end end)\n"
+                              "local function pause() inner() end",
+    "who resumed it": "local function pause() coroutine.yield() end",
+}
+
+
+@pytest.mark.parametrize("how", WAYS_TO_WAIT)
+@pytest.mark.parametrize("role", ["server", "client"])
+def test_methods_of_a_socket_of_the_scripts_own_may_wait(lua, how, role):
+    d = lua(WAYS_TO_WAIT[how] + """
+        local class = require("resty.websocket.%s")
+        local bytes, sent = "", {}
+        local sock = {
+            receive = function (_, n)
+                pause()
+                if #bytes < n then return nil, "timeout" end
+                local data = bytes:sub(1, n)
+                bytes = bytes:sub(n + 1)
+                pause()
+                return data
+            end,
+            send = function (_, data) pause() sent[#sent + 1] = #data return #data end,
+            settimeout = function (_, ms) pause() return "set " .. ms end,
+        }
+        local wb = setmetatable({ max_recv_len = 100, max_send_len = 300, sock = sock }, { __index = class })
+        local function all()
+            ngx.say(wb:set_timeout(7))
+            bytes = "\\129\\131abcd\\2\\3\\23"
+            ngx.say(wb:recv_frame()) ngx.say(wb:recv_frame()) ngx.say(wb.fatal)
+            bytes = "\\138\\129aaaaz"
+            ngx.say(wb:recv_message())
+            wb:send_text("abc") wb:send_binary(12) wb:send_ping() wb:send_pong("x")
+            wb:send_frame(false, 1, "part")
+            if wb.send_continue then wb:send_continue("rest") end
+            ngx.say(wb:send_close("no")) ngx.say(wb:send_close(1000, "bye"))
+            ngx.say(table.concat(sent, " "))
+            ngx.say(wb:send_close(1000)) ngx.say(wb.closed, wb.fatal)
+            wb.fatal = nil wb.closed = nil
+            ngx.say(wb:send_text(("x"):rep(301))) ngx.say(wb.fatal)
+            ngx.say(wb:send_text("x")) ngx.say(wb:recv_frame())
+            wb.fatal = nil
+            bytes = "\\255\\1"
+            ngx.say(wb:recv_frame()) ngx.say(wb.fatal)
+            wb.fatal = nil
+            wb.sock = nil
+            ngx.say(wb:recv_frame()) ngx.say(wb:send_ping()) ngx.say(wb:set_timeout(1))
+        end
+        local co = coroutine.wrap(function () all() return "end" end)
+        while co() ~= "end" do end
+        """ % role)
+    client = d.client()
+    client.send(client.get("/h"))
+    masks = 4 if role == "client" else 0
+    sizes = [5, 4, 2, 3, 6] + ([6] if role == "server" else []) + [7]
+    after = ["nilalready closed", "truetrue"] if role == "client" else ["4nil", "nilnil"]
+    assert client.read_body(client.expect_answer(200)).decode("latin-1").splitlines() == [
+        "set 7", "cattextnil", "nilnilfailed to receive the first 2 bytes: timeout",
+        "nil", "\x1bpongnil", "nilbad status code", f"{7 + masks}nil", " ".join(str(n + masks) for n in sizes), *after,
+        "nilpayload too big", "true", "nilfatal error already happened", "nilnilfatal error already happened",
+        "nilnilbad RSV1, RSV2, or RSV3 bits", "true", "nilnilnot initialized yet", "nilnot initialized yet",
+        "nilnilnot initialized yet"]
+
+
 # ---- clients ----
 
 CLIENT = """
@@ -589,6 +679,30 @@ def test_a_client_that_is_torn_apart(lua, upstream):
     client = run(d)
     upstream.accept_open()
     assert client.read_body(client.expect_answer(200)) == b"1\nnot initialized yet\n"
+    still_works(d)
+
+
+@pytest.mark.parametrize("wait", ["wb:recv_frame()", "wb.sock:receive(2)"])
+def test_what_waits_for_a_socket_that_is_torn_apart_holds_it(lua, wait):
+    """Its memory is not given to others while a timeout is to look at it."""
+    d = lua(NEW + """
+        local wb = assert(server:new { timeout = 100 })
+        local sock = wb.sock
+        ngx.thread.spawn(function ()
+            local data, typ, err = %s
+            wb.sock = sock
+            sock[1] = wb[2]
+            wb[1] = wb[2]
+            wb:send_text(typ == "timeout" and typ or tostring(err))
+        end)
+        wb[2] = setmetatable({ sock[1] }, { __mode = "v" })
+        sock[1] = nil wb.sock = nil wb[1] = nil
+        for i = 1, 4 do collectgarbage() end
+        wb[2] = wb[2][1]
+        for i = 1, 1000 do local x = newproxy() end
+        """ % wait.replace("wb.sock", "sock"))
+    client = opened(d)
+    assert client.read_frame().payload.endswith(b"timeout")
     still_works(d)
 
 

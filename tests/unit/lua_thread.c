@@ -269,6 +269,44 @@ START_TEST(want_of_memory_is_an_error_and_passes)
 }
 END_TEST
 
+/* rawset(): or the error would be caught anyway. */
+START_TEST(finalizers_wait_for_a_protected_call)
+{
+	static const char bytes[100000];
+	run("local p = newproxy(true) "
+	    "rawset(getmetatable(p), '__gc', function () note('gc') error('broken') end)",
+	        0);
+	lua_State *L = lw->vm->L;
+	ck_assert_ptr_nonnull(lw->vm->gc_threshold);
+	for (int i = 0; i < 200; i++) {
+		lua_pushlstring(L, bytes, sizeof bytes - (size_t)i);
+		lua_pop(L, 1);
+	}
+	ck_assert_str_eq(noted, "");
+	lua_vm_enter(lw->vm);
+	ck_assert_int_ne(luaL_dostring(L, "for i = 1, 1e5 do local x = {} end"), 0);
+	lua_vm_leave(lw->vm, 0);
+	lua_pop(L, 1);
+	ck_assert_str_eq(noted, "gc,");
+}
+END_TEST
+
+/* Whatever scripts allocate themselves. */
+START_TEST(what_is_pushed_from_outside_is_collected)
+{
+	static char bytes[100000];
+	run("note('x')", 0);
+	for (int i = 0; i < 3000; i++) {
+		memcpy(bytes, &i, sizeof i);
+		lua_pushlstring(lw->vm->L, bytes, sizeof bytes);
+		lua_pop(lw->vm->L, 1);
+		lua_vm_enter(lw->vm);
+		lua_vm_leave(lw->vm, 0);
+		ck_assert_uint_lt(lw->vm->memory, 8 << 20);
+	}
+}
+END_TEST
+
 START_TEST(the_budget_knows_of_it)
 {
 	int64_t before = budget_own.taken;
@@ -344,6 +382,8 @@ int main(void)
 	tcase_add_test(t, coroutines_know_their_request);
 	tcase_add_test(t, coroutines_are_used_again);
 	tcase_add_test(t, want_of_memory_is_an_error_and_passes);
+	tcase_add_test(t, finalizers_wait_for_a_protected_call);
+	tcase_add_test(t, what_is_pushed_from_outside_is_collected);
 	tcase_add_test(t, the_budget_knows_of_it);
 	tcase_add_test(t, a_set_with_an_error_is_refused);
 	tcase_add_test(t, sets_are_equal_while_files_and_settings_are);
