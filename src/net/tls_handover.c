@@ -113,9 +113,10 @@ bool tls_handover_is_due(const struct tls *t)
 }
 
 /* OpenSSL holds nothing, and the peer has not ended. */
-static bool is_between_records(SSL *ssl)
+static bool is_between_records(const struct tls *t)
 {
-	return SSL_is_init_finished(ssl) && !SSL_has_pending(ssl) && SSL_get_shutdown(ssl) == 0;
+	return SSL_is_init_finished(t->ssl) && !tls_openssl_has_part(t) &&
+	       SSL_get_shutdown(t->ssl) == 0;
 }
 
 static void give_up(struct tls *t)
@@ -135,7 +136,7 @@ bool tls_hand_over(struct tls *t, bool has_data)
 	        .read_n = t->handover->read_n,
 	        .write_n = t->handover->write_n};
 	bool is_early = k.is_1_3 && t->client && !has_data;
-	if (k.suite && (is_early || !is_between_records(t->ssl)))
+	if (k.suite && (is_early || !is_between_records(t)))
 		return false;
 	bool is_sound = k.suite && keys_of(t, &k);
 	t->traffic = is_sound ? tls_traffic_new(t, &k) : NULL;

@@ -9,6 +9,7 @@
 
 #include <openssl/err.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- failing ---- */
 
@@ -100,6 +101,12 @@ void tls_openssl_close(struct tls *t)
 }
 
 /* ---- receiving ---- */
+
+/* Of a record whose head alone has come OpenSSL says only that it waits for the body. */
+bool tls_openssl_has_part(const struct tls *t)
+{
+	return SSL_has_pending(t->ssl) || strcmp(SSL_rstate_string(t->ssl), "RB") == 0;
+}
 
 /* Each call of OpenSSL gives what is left of one record, if there is room. One that may be handed
  * over reads no further than the first. */

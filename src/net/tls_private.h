@@ -82,6 +82,8 @@ void tls_fail(struct tls *t, const char *why);
 struct slice tls_openssl_open(struct tls *t, struct slice *in, size_t max);
 bool tls_openssl_send(struct tls *t, const struct slice *v, size_t n);
 void tls_openssl_close(struct tls *t);
+/* It holds bytes of a record, or what has been decrypted. */
+bool tls_openssl_has_part(const struct tls *t);
 /* A call has failed: whether for good, in place of waiting for more; and then, what that means. */
 bool tls_openssl_has_failed(struct tls *t);
 void tls_openssl_fail(struct tls *t);

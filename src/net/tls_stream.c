@@ -358,7 +358,7 @@ static bool tls_is_delivered(struct stream *s)
 static bool tls_is_quiet(struct stream *s)
 {
 	struct tls *t = tls_on(s);
-	bool has_part = t->traffic ? tls_traffic_has_part(t->traffic) : SSL_has_pending(t->ssl);
+	bool has_part = t->traffic ? tls_traffic_has_part(t->traffic) : tls_openssl_has_part(t);
 	return !(t->flags & TLS_MORE) && !has_part &&
 	       (!t->below->is_quiet || t->below->is_quiet(s));
 }

@@ -74,7 +74,9 @@ static uint16_t data_max_of(const SSL *ssl)
 {
 	enum { SMALLEST = 512 };
 	uint8_t power = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl));
-	return (uint16_t)(power > 0 ? SMALLEST << (power - 1) : TLS_RECORD_DATA);
+	/* Newer OpenSSL has other values for none than 0. */
+	bool is_asked = power > 0 && power <= TLSEXT_max_fragment_length_4096;
+	return (uint16_t)(is_asked ? SMALLEST << (power - 1) : TLS_RECORD_DATA);
 }
 
 struct tls_traffic *tls_traffic_new(struct tls *t, const struct tls_traffic_keys *k)

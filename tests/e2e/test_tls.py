@@ -1235,13 +1235,14 @@ def test_U_05_a_spare_that_is_closed_or_speaks_over_tls(moongate, ca, apps):
     assert daemon.stop()["spares_died"] == 2
 
 
-def test_U_05_a_spare_that_has_begun_a_record(moongate, ca, apps):
-    """What OpenSSL holds of it no look at the socket shows."""
+@pytest.mark.parametrize("more", [0, 40])
+def test_U_05_a_spare_that_has_begun_a_record(moongate, ca, apps, more):
+    """What OpenSSL holds of it no look at the socket shows; its head alone neither."""
     app = apps()
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 1, "spare_idle": "1h"})
     spare = app.accept()
     with socket.socket(fileno=os.dup(spare.sock.fileno())) as below:
-        below.sendall(b"\x17\x03\x03\x01\x00" + bytes(40))
+        below.sendall(b"\x17\x03\x03\x01\x00" + bytes(more))
     client = daemon.client()
     client.send(client.request("/app"))
     peer = app.accept_open()

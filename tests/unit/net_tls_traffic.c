@@ -310,6 +310,27 @@ START_TEST(a_part_is_not_quiet)
 }
 END_TEST
 
+/* Neither is one that OpenSSL has begun, of which it may hold no more than the head. */
+START_TEST(U_05_a_part_with_openssl_is_not_quiet)
+{
+	static uint8_t bytes[100];
+	peer = peer_new(true, &id);
+	SSL_CTX_set_keylog_callback(peer.context, on_secret);
+	set_version(1);
+	ck_assert(tls_connect(far, client, "localhost", "key"));
+	shake_hands(&peer, far, w, SIZE_MAX);
+	forge(2, 0);
+	ck_assert(stream_is_quiet(far));
+	size_t n = seal(23, "data", 4, bytes);
+	for (size_t at = 0; at < n; at++) {
+		push(bytes + at, 1);
+		ck_assert_msg(stream_is_quiet(far) == (at == n - 1), "%zu", at + 1);
+	}
+	gets("data");
+	goes_on();
+}
+END_TEST
+
 START_TEST(U_22_end_within_a_record)
 {
 	static uint8_t bytes[100];
@@ -999,6 +1020,7 @@ int main(void)
 	tcase_add_loop_test(t, both_ways, 0, 2);
 	tcase_add_loop_test(t, every_split_point, 0, 2);
 	tcase_add_loop_test(t, a_part_is_not_quiet, 0, 2);
+	tcase_add_test(t, U_05_a_part_with_openssl_is_not_quiet);
 	tcase_add_loop_test(t, U_22_end_within_a_record, 0, 2);
 	tcase_add_loop_test(t, R_06_parts_of_a_record, 0, 2);
 	tcase_add_loop_test(t, short_records, 0, 2);
