@@ -149,10 +149,7 @@ static int push_message(lua_State *L, struct lua_frames *f)
 {
 	struct lua_message *m = f->message;
 	int n;
-	bool has_room = lua_vm_make_room(f->socket->request->vm, m->len);
-	if (!f->socket) /* the collection has found that nobody has it any more */
-		return lua_frames_fail(L, f, "closed", NULL);
-	if (has_room)
+	if (lua_vm_make_room(f->socket->request->vm, m->len))
 		n = push_data(L, f, m->opcode, slice_of(m->bytes, m->len), true);
 	else
 		n = refuse(L, f, 1009, "no memory");

@@ -465,9 +465,10 @@ def queued(moongate, upstream, **group):
 
 
 def test_queue_is_fair_over_workers(moongate, upstream):
-    daemon, holder = queued(moongate, upstream)
+    many = 24  # dealt out by the kernel: never all to one worker
+    daemon, holder = queued(moongate, upstream, queue=many)
     waiting = []
-    for i in range(5):
+    for i in range(many):
         waiting.append(waits(daemon, i + 1, target=f"/app/{i}"))
         waiting[-1].text(f"early {i}")
     refused_so(daemon, ask(daemon), 503, "the upstream's queue is full")
@@ -484,7 +485,7 @@ def test_queue_is_fair_over_workers(moongate, upstream):
     ids = {int(x["id"]) >> 56 for x in daemon.find("state", to="opening")}
     assert ids == {0, 1}, "both workers took part"
     totals = daemon.stop()
-    assert totals["queue_waits"] == 5 and totals["queue_refused"] == 1
+    assert totals["queue_waits"] == many and totals["queue_refused"] == 1
 
 
 def test_queue_timeout(moongate, upstream):
