@@ -193,10 +193,13 @@ static int l_step(lua_State *L)
 	return 0;
 }
 
-/* What was put off: scripts that only pass on what they are given allocate nothing themselves. */
+/* What was put off: scripts that only pass on what they are given allocate nothing themselves.
+ * Those that do have the collector at work while they run. */
+enum { LAG = 256 * 1024 };
+
 static void catch_up(struct lua_vm *vm)
 {
-	if (overdue(vm) == 0)
+	if (overdue(vm) < LAG)
 		return;
 	if (lua_cpcall(vm->L, l_step, NULL)) {
 		lua_finalizers_tell(vm->L);
