@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "lua_sim.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -182,15 +183,5 @@ int main(void)
 {
 	const TTest *tests[] = {H_07_heads_at_their_limits, R_02_each_allocation_fails,
 	        R_04_clients_that_go_at_every_byte};
-	Suite *s = suite_create("lua_client");
-	TCase *tc = tcase_create("all");
-	tcase_add_checked_fixture(tc, NULL, teardown);
-	for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("lua_client", tests, sizeof tests / sizeof tests[0], NULL, teardown);
 }

@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "lua_sim.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -518,15 +519,5 @@ int main(void)
 	        senders_wait_in_their_order, senders_end_whatever_comes, R_02_each_allocation_fails,
 	        frames_when_the_vm_is_full, an_object_that_is_torn_apart,
 	        U_06_a_message_ends_with_its_connection, frames_in_the_body_of_a_request};
-	Suite *s = suite_create("lua_frames");
-	TCase *tc = tcase_create("all");
-	tcase_add_checked_fixture(tc, NULL, teardown);
-	for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("lua_frames", tests, sizeof tests / sizeof tests[0], NULL, teardown);
 }

@@ -8,6 +8,7 @@
 #include "lua/worker.h"
 #include "net/sim.h"
 #include "net/worker.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -204,15 +205,5 @@ int main(void)
 	const TTest *tests[] = {nothing_leaves_before_the_turn_ends, sizes_around_the_buffers,
 	        connections_take_turns, a_peer_that_takes_nothing, a_connection_that_fails,
 	        one_that_goes_takes_its_bytes_along};
-	Suite *s = suite_create("lua_output");
-	TCase *tc = tcase_create("all");
-	tcase_add_checked_fixture(tc, setup, teardown);
-	for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("lua_output", tests, sizeof tests / sizeof tests[0], setup, teardown);
 }

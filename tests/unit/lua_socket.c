@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "lua_sim.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -454,15 +455,5 @@ int main(void)
 	        patterns_at_every_split_point, both_halves_at_once_whatever_comes,
 	        a_peer_that_takes_nothing, a_place_in_a_pool_goes_on, R_02_each_allocation_fails,
 	        R_10_a_peer_without_end};
-	Suite *s = suite_create("lua_socket");
-	TCase *tc = tcase_create("all");
-	tcase_add_checked_fixture(tc, NULL, teardown);
-	for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)
-		tcase_add_test(tc, tests[i]);
-	suite_add_tcase(s, tc);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("lua_socket", tests, sizeof tests / sizeof tests[0], NULL, teardown);
 }
