@@ -33,5 +33,7 @@ extern const luaL_Reg ngx_receive_methods[]; /* receive, receiveany, receiveunti
 void ngx_tcp_close(struct lua_socket *s);
 void ngx_req_socket_end(struct lua_socket *s);
 void ngx_udp_end(struct lua_socket *s);
+/* Somebody waits for its answer, or a datagram. */
+bool ngx_udp_is_awaited(const struct lua_socket *s);
 /* What has come of the body becomes input. */
 void ngx_req_socket_pull(struct lua_socket *s);
