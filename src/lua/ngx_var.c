@@ -187,6 +187,14 @@ static void push_realip_addr(lua_State *L, struct lua_client *c)
 	push_text(L, peer.family == AF_UNIX ? "unix:" : address_brief_ip(&peer, text));
 }
 
+static void push_proxy_protocol_addr(lua_State *L, struct lua_client *c)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct address_brief source;
+	if (handler_proxy_source(c->session, &source))
+		push_text(L, address_brief_ip(&source, text));
+}
+
 static bool own_address(struct lua_client *c, struct address_brief *out)
 {
 	struct address a;
@@ -422,6 +430,7 @@ static const struct {
         {"msec", push_msec},
         {"nginx_version", push_nginx_version},
         {"pid", push_pid},
+        {"proxy_protocol_addr", push_proxy_protocol_addr},
         {"query_string", push_args},
         {"realip_remote_addr", push_realip_addr},
         {"remote_addr", push_remote_addr},
