@@ -261,6 +261,7 @@ def test_plain_and_refused_requests(access, upstreams):
     ]
     assert got[2]["origin"] == "http://bad.example"
     assert got[3]["server"] == "%s:%d" % gone.address
+    assert [r.get("error") for r in got] == [None, None, None, "connection refused", None]
     assert "text_up" not in got[0]
 
 
