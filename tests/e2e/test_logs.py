@@ -707,6 +707,17 @@ def test_records_of_many_sessions_are_all_there(access, upstream, closing):
         assert r["client"] == clients[i].local
 
 
+EVENT = re.compile(r'(?:LOG_LEVEL_(?:ERROR|WARN|INFO),|log_scarcity\([^"{]*?)\s*(?:[^";,]*\?\s*)?"([a-z_]+)"(?:\s*:\s*"([a-z_]+)")?')
+
+
+def test_the_papers_tell_of_every_event():
+    """But those of level debug."""
+    events = {e for path in (ROOT / "src").rglob("*.c") for found in EVENT.findall(path.read_text()) for e in found if e}
+    assert len(events) > 40 and {"session_end", "server_healthy", "server_down", "descriptors_exhausted"} <= events
+    papers = (ROOT / "docs/operations.md").read_text()
+    assert not [e for e in sorted(events) if f"`{e}`" not in papers]
+
+
 def test_the_man_page_lists_the_fields(access):
     """All of them, in the order of a record."""
     page = (ROOT / "docs/moongate.conf.5").read_text("ascii")
