@@ -213,7 +213,7 @@ class RawPeer:
         assert not rest, f"bytes before the end: {rest[:200]!r}"
 
     def expect_reset(self, after=None):
-        """The stream ends with a reset; `after` = the bytes that come before it, if it matters."""
+        """The stream ends with a reset; `after` = the bytes that come before it, if it matters. Returns them."""
         try:
             while self.fill():
                 pass
@@ -221,9 +221,10 @@ class RawPeer:
             pass
         else:
             raise AssertionError(f"a FIN, not a reset, after {bytes(self.buf)!r}")
-        if after is not None:
-            assert bytes(self.buf) == after
+        out = bytes(self.buf)
         self.buf.clear()
+        assert after is None or out == after
+        return out
 
     def expect_end(self):
         """The stream ends, by FIN or reset. Returns what came before."""
@@ -273,6 +274,14 @@ def unsent(sock):
     import termios
 
     return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
+
+
+def arrived(peer):
+    """Bytes that have come and were not received yet (SIOCINQ)."""
+    import fcntl
+    import termios
+
+    return struct.unpack("i", fcntl.ioctl(peer.sock, termios.FIONREAD, b"\0" * 4))[0]
 
 
 def connect(address, **options):
