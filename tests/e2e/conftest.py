@@ -32,7 +32,8 @@ Lines of the list marked (L) take their counts from `many`: many(10**6) is that 
 `make soak`, which runs the tests that ask for it and nothing else, and a hundredth else.
 
 Rules: no sleeping, no asserted times, 30 s for a test. Each read waits up to 20 s for
-what it wants (peer.LIMIT); shorten a timeout in the configuration to see it expire.
+what it wants (peer.LIMIT); shorten a timeout in the configuration to see it expire. (Both
+are longer under a sanitizer.)
 Unwanted traffic is proven absent by what must come after it, not by waiting.
 The machine may be so busy that seconds pass between two lines of a test. Where a small
 timeout is not to be reached by that, what counts is there before the daemon sees any of it:
@@ -49,7 +50,7 @@ import time
 import pytest
 
 from helpers.apps import App
-from helpers.daemon import Daemon, section, server_text
+from helpers.daemon import SANITIZED, Daemon, section, server_text
 from helpers.peer import LIMIT, RawClient, RawUpstream
 
 
@@ -64,6 +65,9 @@ def pytest_collection_modifyitems(config, items):
         wanted = [item for item in items if {"many", "for_long"} & set(item.fixturenames)]
         config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
         items[:] = wanted
+    elif SANITIZED:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(120))
 
 
 @pytest.fixture
