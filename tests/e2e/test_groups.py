@@ -210,7 +210,7 @@ def test_U_11_flapping(moongate, apps, many):
     """However often it comes and goes: everybody is served, and few are sent there in vain."""
     victim, _ = servers = apps("ab")
     daemon = grouped(moongate, servers, group={"max_fails": 1, "fail_timeout": "100ms"}, process={"workers": 2})
-    flaps, begin = many(8), time.monotonic()
+    flaps, begin = many(1500), time.monotonic()
     for i in range(flaps):
         victim.kill()
         assert Counter(who(daemon) for _ in range(10)) == {"b": 10}

@@ -309,7 +309,7 @@ def test_H_10_body_lengths(moongate, upstream, target, name):
     assert daemon.stop()["refused_400"] == 1
 
 
-@pytest.mark.parametrize("host", ["http://[::1", "[::1", "//", "[", "]", "[::1]x", "[::1]:", "[zz]", "\x7f", "a" * 8192 + "/"],
+@pytest.mark.parametrize("host", ["http://[::1", "[::1", "//", "[", "]", "[::1]x", "[::1]:", "[zz]", "\x7f", "a" * 8192, "a" * 8192 + "/"],
                          ids=lambda h: h[:12])
 def test_H_11_hosts(echo, host):
     client = echo.client()

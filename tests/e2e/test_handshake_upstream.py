@@ -2,6 +2,7 @@
 """Group H, second half: what applications answer."""
 
 import contextlib
+import select
 
 import pytest
 
@@ -301,9 +302,14 @@ def test_H_31_many_lines(ask):
     is_502(ask, lambda app: app.answer(add=[f"X-{i}: x" for i in range(98)]))
 
 
-def test_H_31_drip(ask):
+@pytest.mark.parametrize("before", ["", "HTTP/1.1 101 x\r\nX: "], ids=["status line", "header"])
+def test_H_31_drip(ask, before):
+    """Bytes that keep coming do not move the deadline."""
     client, app = ask(listener={"handshake_timeout": "400ms"})
-    app.send(b"HTTP/1.1 101")
+    app.send(before)
+    drops = iter(app.answer() if not before else b"x" * 100)
+    while not select.select([client.sock], [], [], 0.02)[0]:
+        app.send(bytes([next(drops)]))
     refused(ask.daemon, client, 504)
     app.expect_end()
     still_works(ask.daemon)

@@ -56,6 +56,17 @@ def test_H_16_before_any_other_fault(daemon, upstream):
     still_works(daemon)
 
 
+@pytest.mark.parametrize("origin", ["http://[::1", "//", "http://", "[", "a" * 8192, "http://a\x01", "http://a\x7f", "http://a\xff"],
+                         ids=lambda o: repr(o[:12]))
+def test_H_11_broken_origins(daemon, upstream, origin):
+    """A list lets none of them through; what no line may hold is a 400 in front of that."""
+    client = daemon.client()
+    client.send(client.request("/app", add=[("Origin", origin)]))
+    refused(daemon, client, 400 if origin[-1] in "\x01\x7f" else 403)
+    assert upstream.nobody_came()
+    still_works(daemon)
+
+
 def test_H_16_two_origins(daemon, upstream):
     is_403(daemon, "https://good.example", "https://good.example")
     is_403(daemon, "https://good.example", "https://evil.example")

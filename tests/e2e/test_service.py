@@ -651,6 +651,28 @@ def unit(tmp_path, name):
 needs_analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
 
 
+@pytest.mark.parametrize("name", ["moongate.service", "moongate@.service"])
+def test_S_16_no_pid_file_to_be_stale(name):
+    """systemd knows the process as the one it has started, and is told by MAINPID."""
+    text = (UNITS / name).read_text()
+    assert "Type=notify" in text and "PIDFile" not in text
+
+
+def test_S_16_nothing_is_left_behind_that_hinders(supervisors, port, folder):
+    """Killed, it leaves no file but its log; the next one starts as the first did."""
+    where = folder / "run"
+    where.mkdir()
+    s = supervisors(f"127.0.0.1:{port()}", cwd=where)
+    for _ in range(2):
+        s.start()
+        s.ready()
+        s.kill9()
+    assert not list(where.iterdir())
+    s.start()
+    s.ready()
+    s.stop()
+
+
 @needs_analyze
 def test_units_are_sound(tmp_path):
     units = [unit(tmp_path, n) for n in ("moongate.service", "moongate@.service", "moongate.socket")]

@@ -51,10 +51,10 @@ def test_S_10_few_sessions_are_told_at_once(moongate, upstream, number):
 def test_S_10_many_sessions_are_told_over_the_drain_time(moongate, upstream, closing):
     closing.insert(0, Application(upstream))
     daemon = moongate(upstream, process={"drain_timeout": "5s"}, route={"close_timeout": "20s"})
-    clients = [daemon.client().open("/app" if i % 2 else "/echo") for i in range(200)]
+    clients = [daemon.client().open("/app" if i % 2 else "/echo") for i in range(5000)]
     daemon.signal()
     stopping = daemon.wait_line("stopping")
-    assert stopping["sessions"] == "200"
+    assert stopping["sessions"] == "5000"
     # Spread: those that are told last still carry traffic after the first was told.
     clients[0].expect_close(1001, "stopping")
     clients[-1].echoes(1)
@@ -64,7 +64,7 @@ def test_S_10_many_sessions_are_told_over_the_drain_time(moongate, upstream, clo
         client.close_frame(1001)
         client.expect_eof()
         client.close()
-    assert daemon.wait_end()["drained"] == 200
+    assert daemon.wait_end()["drained"] == 5000
 
 
 def test_S_10_peers_that_do_not_answer(moongate, upstream):
