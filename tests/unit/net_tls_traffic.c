@@ -6,6 +6,7 @@
 #include "base/budget.h"
 #include "base/fault.h"
 #include "net/tls_client.h"
+#include "net/tls_private.h"
 #include "net/tls_record.h"
 #include "net/tls_server.h"
 #include "tls_peer.h"
@@ -317,9 +318,10 @@ START_TEST(U_05_a_part_with_openssl_is_not_quiet)
 	peer = peer_new(true, &id);
 	SSL_CTX_set_keylog_callback(peer.context, on_secret);
 	set_version(1);
+	SSL_set_num_tickets(peer.ssl, 0);
 	ck_assert(tls_connect(far, client, "localhost", "key"));
 	shake_hands(&peer, far, w, SIZE_MAX);
-	forge(2, 0);
+	forge(0, 0);
 	ck_assert(stream_is_quiet(far));
 	size_t n = seal(23, "data", 4, bytes);
 	for (size_t at = 0; at < n; at++) {
@@ -328,6 +330,79 @@ START_TEST(U_05_a_part_with_openssl_is_not_quiet)
 	}
 	gets("data");
 	goes_on();
+}
+END_TEST
+
+/* ---- tickets ---- */
+
+/* A client's stream of TLS 1.3, before anything has come behind the server's `n` tickets. */
+static void open_waiting(size_t n)
+{
+	peer = peer_new(true, &id);
+	SSL_CTX_set_keylog_callback(peer.context, on_secret);
+	set_version(1);
+	SSL_set_num_tickets(peer.ssl, n);
+	ck_assert(tls_connect(far, client, "localhost", "key"));
+	shake_hands(&peer, far, w, SIZE_MAX);
+	ck_assert_uint_eq(tap.connects, 1);
+	forge(n, 0);
+}
+
+/* So that one that waits for its use needs nothing of OpenSSL's any more. */
+START_TEST(handed_over_behind_tickets)
+{
+	open_waiting((size_t)_i);
+	ck_assert_int_eq(tls_on(far)->traffic != NULL, _i > 0);
+	goes_on();
+	ck_assert_ptr_nonnull(tls_on(far)->traffic);
+	says(22, (uint8_t[]){24, 0, 0, 1, 0}, 5);
+	new_keys(&forger.write, forger.write_secret);
+	goes_on();
+}
+END_TEST
+
+/* One that comes in pieces, behind another: OpenSSL may hold bytes of it at any time. */
+START_TEST(tickets_cut_everywhere)
+{
+	static const uint8_t tickets[] = {4, 0, 0, 14, 0, 0, 1, 0, 1, 2, 3, 4, 0, 0, 1, 9, 0,
+	        0, /**/
+	        4, 0, 0, 14, 0, 0, 1, 0, 1, 2, 3, 4, 0, 0, 1, 8, 0, 0};
+	for (size_t at = 1; at < sizeof tickets; at++) {
+		replace_stream();
+		open_waiting(0);
+		says(22, tickets, at);
+		says(22, tickets + at, sizeof tickets - at);
+		ck_assert(stream_is_quiet(far));
+		goes_on();
+		replace_stream();
+		open_waiting(0);
+		for (size_t i = 0; i < sizeof tickets; i += at)
+			says(22, tickets + i, at < sizeof tickets - i ? at : sizeof tickets - i);
+		goes_on();
+	}
+}
+END_TEST
+
+/* The owner of what comes first is told before it is handed over, and may do as it likes. */
+START_TEST(pause_or_end_with_the_first_data)
+{
+	static uint8_t bytes[100];
+	open_waiting(0);
+	tap.pause_in = TAP_DATA;
+	size_t n = seal(23, "one", 3, bytes);
+	n += seal(23, "two", 3, bytes + n);
+	push(bytes, n);
+	gets("one");
+	tap.pause_in = TAP_NONE;
+	stream_resume(far);
+	worker_turn(w, 0);
+	gets("two");
+	goes_on();
+	replace_stream();
+	open_waiting(0);
+	tap.free_in = TAP_DATA;
+	says_data("one");
+	gets("one");
 }
 END_TEST
 
@@ -1021,6 +1096,9 @@ int main(void)
 	tcase_add_loop_test(t, every_split_point, 0, 2);
 	tcase_add_loop_test(t, a_part_is_not_quiet, 0, 2);
 	tcase_add_test(t, U_05_a_part_with_openssl_is_not_quiet);
+	tcase_add_loop_test(t, handed_over_behind_tickets, 0, 3);
+	tcase_add_test(t, tickets_cut_everywhere);
+	tcase_add_test(t, pause_or_end_with_the_first_data);
 	tcase_add_loop_test(t, U_22_end_within_a_record, 0, 2);
 	tcase_add_loop_test(t, R_06_parts_of_a_record, 0, 2);
 	tcase_add_loop_test(t, short_records, 0, 2);
