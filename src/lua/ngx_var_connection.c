@@ -43,6 +43,14 @@ static void push_realip_addr(lua_State *L, struct lua_client *c)
 	lua_pushstring(L, peer.family == AF_UNIX ? "unix:" : address_brief_ip(&peer, text));
 }
 
+static void push_proxy_protocol_addr(lua_State *L, struct lua_client *c)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct address_brief source;
+	if (handler_proxy_source(c->session, &source))
+		lua_pushstring(L, address_brief_ip(&source, text));
+}
+
 static bool own_address(struct lua_client *c, struct address_brief *out)
 {
 	struct address a;
@@ -177,6 +185,7 @@ static const struct ngx_var variables[] = {
         {"connection", push_connection},
         {"connection_requests", push_connection_requests},
         {"https", push_https},
+        {"proxy_protocol_addr", push_proxy_protocol_addr},
         {"realip_remote_addr", push_realip_addr},
         {"remote_addr", push_remote_addr},
         {"remote_port", push_remote_port},

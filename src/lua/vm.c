@@ -377,6 +377,10 @@ static void close_state(struct lua_vm *vm)
 {
 	if (!vm->L)
 		return;
+	if (vm->finalizers_due > 0) {
+		lua_vm_enter(vm);
+		lua_vm_leave(vm, 0);
+	}
 	budget_take(-(int64_t)vm->memory);
 	lua_setallocf(vm->L, vm->alloc, vm->alloc_ud);
 	lua_close(vm->L);
