@@ -123,7 +123,7 @@ CLANG_DEPS := clang llvm libclang-rt-14-dev
 PARITY_DEPS := nginx libnginx-mod-http-lua lua-nginx-websocket lua-cjson lua-nginx-redis lua-nginx-memcached \
 	lua-nginx-dns lua-nginx-string lua-resty-lrucache redis-server memcached
 TEST_DEPS := check cppcheck clang-format shellcheck python3-pytest python3-pytest-timeout \
-	python3-pytest-xdist python3-websockets python3-selenium openssl nodejs node-ws chromium \
+	python3-pytest-xdist python3-websockets python3-selenium openssl sslscan nodejs node-ws chromium \
 	chromium-driver iproute2 nftables systemd util-linux $(PARITY_DEPS) $(if $(filter clang%,$(notdir $(CC))),$(CLANG_DEPS))
 
 define install_missing

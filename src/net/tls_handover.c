@@ -13,7 +13,9 @@ struct tls_handover {
 	uint8_t client[TLS_SECRET_MAX], server[TLS_SECRET_MAX];
 	uint8_t client_len, server_len;
 	bool is_off;              /* there will be none */
+	bool has_ticket;          /* the server has sent one, or more */
 	uint64_t read_n, write_n; /* records since the last change of keys */
+	int64_t odd_n;            /* bytes in those read that were of no whole message */
 };
 
 bool tls_handover_begin(struct tls *t)
@@ -52,6 +54,8 @@ static void on_secret(
 	*(is_client ? &h->client_len : &h->server_len) = (uint8_t)len;
 	bool is_ours = is_client == !t->server;
 	*(is_ours ? &h->write_n : &h->read_n) = 0;
+	if (!is_ours)
+		h->odd_n = 0;
 }
 
 void tls_handover_watch(struct tls *t)
@@ -65,7 +69,27 @@ void tls_handover_unwatch(void)
 	tls_kdf_watch(NULL, NULL);
 }
 
-/* A record's head is told before it is read, and when it has been written. */
+/* OpenSSL keeps the first bytes of a message's head where nobody sees them. So what records of
+ * TLS 1.3 brought is weighed against the messages that came of it; padding weighs too, which does
+ * no harm but delay. */
+static void weigh_record(struct tls_handover *h, const uint8_t *head)
+{
+	enum { TYPE_AND_TAG = 1 + 16 }; /* of the suites that are ours */
+	h->odd_n += (head[3] << 8 | head[4]) - TYPE_AND_TAG;
+}
+
+static void note_message(struct tls_handover *h, bool is_written, uint8_t type, size_t len)
+{
+	if (type == SSL3_MT_KEY_UPDATE)
+		h->is_off = true;
+	if (is_written)
+		return;
+	h->has_ticket |= type == SSL3_MT_NEWSESSION_TICKET;
+	h->odd_n -= (int64_t)len;
+}
+
+/* A record's head is told before it is read, and when it has been written; a message when it is
+ * whole. */
 void tls_handover_note_message(
         int is_written, int version, int type, const void *at, size_t len, SSL *ssl, void *arg)
 {
@@ -74,11 +98,14 @@ void tls_handover_note_message(
 	const uint8_t *bytes = at;
 	if (!t || !t->handover || len == 0)
 		return;
+	if (type == SSL3_RT_HANDSHAKE)
+		note_message(t->handover, is_written, bytes[0], len);
+	if (type != SSL3_RT_HEADER)
+		return;
 	uint64_t *n = is_written ? &t->handover->write_n : &t->handover->read_n;
-	if (type == SSL3_RT_HEADER)
-		*n = bytes[0] == SSL3_RT_CHANGE_CIPHER_SPEC ? 0 : *n + 1;
-	else if (type == SSL3_RT_HANDSHAKE && bytes[0] == SSL3_MT_KEY_UPDATE)
-		t->handover->is_off = true;
+	*n = bytes[0] == SSL3_RT_CHANGE_CIPHER_SPEC ? 0 : *n + 1;
+	if (!is_written && len >= SSL3_RT_HEADER_LENGTH)
+		weigh_record(t->handover, bytes);
 }
 
 /* ---- handing over ---- */
@@ -119,6 +146,11 @@ static bool is_between_records(const struct tls *t)
 	       SSL_get_shutdown(t->ssl) == 0;
 }
 
+static bool has_tickets(const struct tls_handover *h)
+{
+	return h->has_ticket && h->odd_n == 0;
+}
+
 static void give_up(struct tls *t)
 {
 	tls_handover_free(t->handover);
@@ -135,7 +167,7 @@ bool tls_hand_over(struct tls *t, bool has_data)
 	        .suite = tls_suite_of(SSL_get_current_cipher(t->ssl)),
 	        .read_n = t->handover->read_n,
 	        .write_n = t->handover->write_n};
-	bool is_early = k.is_1_3 && t->client && !has_data;
+	bool is_early = k.is_1_3 && t->client && !has_data && !has_tickets(t->handover);
 	if (k.suite && (is_early || !is_between_records(t)))
 		return false;
 	bool is_sound = k.suite && keys_of(t, &k);

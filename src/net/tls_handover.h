@@ -7,9 +7,9 @@
  *
  *   a server, and a client of TLS 1.2   at the end of the handshake; a server's tickets, which go
  *                                       out with it, are counted
- *   a client of TLS 1.3                 behind the first record of data: until then come the
- *                                       server's tickets, which OpenSSL has to see. Later ones are
- *                                       not used
+ *   a client of TLS 1.3                 behind the receive that brought the server's tickets, which
+ *                                       OpenSSL has to see, or behind the first data, once its owner
+ *                                       has that. Later tickets are not used
  *   never                               with ciphers that are no AEAD of ours, or when keys have
  *                                       changed before
  *
@@ -34,7 +34,7 @@ void tls_handover_unwatch(void);
 void tls_handover_note_message(
         int is_written, int version, int type, const void *at, size_t len, SSL *ssl, void *arg);
 
-/* Nothing stands in the way, except that the first data may have to come before. */
+/* Nothing stands in the way, except that tickets or data may have to come before. */
 bool tls_handover_is_due(const struct tls *t);
 /* Takes the records over and frees t->ssl. `has_data`: OpenSSL has read some, of a whole
  * record. False: OpenSSL goes on. */

@@ -202,8 +202,6 @@ static struct slice feed(struct tls *t, struct slice *in, size_t max)
 	                            : got.len == max && SSL_pending(t->ssl) > 0;
 	set_flag(t, TLS_PENDING, has_whole);
 	tls_wire_flush(t);
-	if (got.len > 0)
-		tls_hand_over(t, true);
 	return got;
 }
 
@@ -221,6 +219,9 @@ static struct slice take(struct tls *t, struct slice in)
 			stream_give(s, (uint8_t *)(uintptr_t)got.at, got.len);
 		if (is_gone(s))
 			return nothing;
+		/* The owner waits for what came; handing over takes longer than to decrypt it. */
+		if (!(t->flags & (TLS_DEAD | TLS_CLOSED)))
+			tls_hand_over(t, got.len > 0);
 	}
 	return t->flags & (TLS_DEAD | TLS_CLOSED) ? nothing : in;
 }

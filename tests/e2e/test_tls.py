@@ -235,6 +235,8 @@ def test_T_02_sslscan(moongate, site):
     assert len(ciphers) >= 6, out
     for bits, name in ciphers:
         assert int(bits) >= 128 and re.search(r"GCM|CHACHA20", name) and re.match("ECDHE-|TLS_", name), name
+    groups = re.findall(r"^TLSv1\.\d\s+(\d+) bits\s+\w", out, re.M)
+    assert groups and all(int(bits) >= 128 for bits in groups) and "Server supports TLS Fallback SCSV" in out, out
 
 
 @pytest.mark.parametrize("how", ["silence", "half a hello", "drip", "no answer"])

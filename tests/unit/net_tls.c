@@ -3,22 +3,11 @@
 /* TLS streams on simulated ones, with OpenSSL at the other end; each test in each version and with
  * each cipher (_i, of `kinds`), as far as they differ. */
 
-#include "base/budget.h"
-#include "base/fault.h"
 #include "base/mem.h"
-#include "net/tls_client.h"
-#include "net/tls_server.h"
-#include "tls_peer.h"
+#include "tls_fixture.h"
 
 #include <errno.h>
 
-static struct worker *w;
-static struct stream *far;
-static struct tap tap;
-static struct identity id;
-static struct tls_server *server;
-static struct tls_client *client;
-static struct peer peer;
 static uint8_t *big;
 
 enum { BIG = 300 * 1000 };
@@ -35,41 +24,9 @@ static const struct kind {
         {TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256"},
         {TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256"}, {TLS1_3_VERSION, "TLS_AES_128_CCM_SHA256"}};
 enum { KINDS = sizeof kinds / sizeof kinds[0], OURS = KINDS - 2 };
-#define EVERY_CIPHER TLS_CIPHERS ":ECDHE-ECDSA-AES128-SHA256"
-#define EVERY_SUITE  TLS_CIPHERSUITES ":TLS_AES_128_CCM_SHA256"
-
-static struct tls_server *new_server(const struct identity *who)
-{
-	char why[TLS_WHY_MAX];
-	struct tls_server_settings s = {
-	        .tls = {TLS_FLOOR_1_2, EVERY_CIPHER, EVERY_SUITE, TLS_GROUPS}, .scope = "test"};
-	struct tls_server *t = tls_server_new(&s, why);
-	ck_assert(tls_server_add(t, slice_str(who->chain), slice_str(who->key), why));
-	ck_assert(tls_server_finish(t, why));
-	return t;
-}
-
-static struct tls_client *new_client(const struct identity *ca)
-{
-	char why[TLS_WHY_MAX];
-	struct tls_client_settings s = {
-	        .tls = {TLS_FLOOR_1_2, EVERY_CIPHER, EVERY_SUITE, TLS_GROUPS},
-	        .verify = ca != NULL,
-	        .ca = ca ? slice_str(ca->chain) : SLICE("")};
-	struct tls_client *c = tls_client_new(&s, why);
-	ck_assert_msg(c != NULL, "%s", why);
-	return c;
-}
-
 static void setup(void)
 {
-	memset(&tap, 0, sizeof tap);
-	w = worker_new(0);
-	id = identity_of("EC", "localhost", "DNS:localhost,IP:127.0.0.1", 86400, NULL);
-	server = new_server(&id);
-	client = new_client(&id);
-	far = sim_new(w);
-	tap_init(&tap, far);
+	tls_setup();
 	big = malloc(BIG);
 	for (size_t i = 0; i < BIG; i++)
 		big[i] = (uint8_t)(i * 7 + i / 256);
@@ -77,18 +34,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-	fault_plan(NULL);
-	tap_free(&tap);
-	sim_free(far);
-	peer_free(&peer);
-	tls_server_unref(server);
-	tls_client_unref(client);
-	identity_free(&id);
+	tls_teardown();
 	free(big);
-	worker_turn(w, 0);
-	ck_assert_uint_eq(w->chunks.used, 0);
-	ck_assert_uint_eq(ERR_peek_error(), 0);
-	worker_free(w);
 }
 
 static bool is_1_3(int i)
@@ -98,8 +45,7 @@ static bool is_1_3(int i)
 
 static void limit_version(int i)
 {
-	SSL_set_max_proto_version(peer.ssl, kinds[i].version);
-	SSL_set_min_proto_version(peer.ssl, kinds[i].version);
+	set_version(kinds[i].version);
 	ck_assert(is_1_3(i) ? SSL_set_ciphersuites(peer.ssl, kinds[i].cipher)
 	                    : SSL_set_cipher_list(peer.ssl, kinds[i].cipher));
 }
@@ -137,16 +83,6 @@ static void forget(void)
 {
 	tap.len = 0;
 	tap.datas = 0;
-}
-
-static void replace_stream(void)
-{
-	tap_free(&tap);
-	worker_turn(w, 0);
-	sim_free(far);
-	peer_free(&peer);
-	far = sim_new(w);
-	tap_init(&tap, far);
 }
 
 static void gets(const void *at, size_t len)

@@ -3,22 +3,11 @@
 /* What comes over a TLS connection after its handshake, from a peer that may send what it likes:
  * OpenSSL makes the handshake at the far end, then a forger with its keys takes its place. */
 
-#include "base/budget.h"
-#include "base/fault.h"
-#include "net/tls_client.h"
+#include "net/tls_private.h"
 #include "net/tls_record.h"
-#include "net/tls_server.h"
-#include "tls_peer.h"
+#include "tls_fixture.h"
 
 #include <errno.h>
-
-static struct worker *w;
-static struct stream *far;
-static struct tap tap;
-static struct identity id;
-static struct tls_server *server;
-static struct tls_client *client;
-static struct peer peer;
 
 /* The far end. */
 static struct {
@@ -28,67 +17,29 @@ static struct {
 	uint8_t client_secret[TLS_SECRET_MAX], server_secret[TLS_SECRET_MAX];
 } forger;
 
-#define EVERY_CIPHER TLS_CIPHERS ":ECDHE-ECDSA-AES128-SHA256"
-
-static void make_contexts(void)
-{
-	char why[TLS_WHY_MAX];
-	struct tls_settings tls = {TLS_FLOOR_1_2, EVERY_CIPHER, TLS_CIPHERSUITES, TLS_GROUPS};
-	struct tls_server_settings of_server = {.tls = tls, .scope = "test"};
-	struct tls_client_settings of_client = {
-	        .tls = tls, .verify = true, .ca = slice_str(id.chain)};
-	server = tls_server_new(&of_server, why);
-	ck_assert(tls_server_add(server, slice_str(id.chain), slice_str(id.key), why));
-	ck_assert(tls_server_finish(server, why));
-	client = tls_client_new(&of_client, why);
-	ck_assert_ptr_nonnull(client);
-}
-
 static void setup(void)
 {
-	memset(&tap, 0, sizeof tap);
 	memset(&forger, 0, sizeof forger);
-	w = worker_new(0);
+	tls_setup();
 	worker_set_time(w, w->now_ms); /* what is limited in a second is so for ever */
-	id = identity_of("EC", "localhost", "DNS:localhost", 86400, NULL);
-	make_contexts();
-	far = sim_new(w);
-	tap_init(&tap, far);
 }
 
 static void let_forger_go(void)
 {
 	tls_record_fini(&forger.write);
 	tls_record_fini(&forger.read);
-	peer_free(&peer);
 }
 
 static void teardown(void)
 {
-	fault_plan(NULL);
-	budget_set(0);
-	budget_settle();
-	tap_free(&tap);
-	sim_free(far);
 	let_forger_go();
-	tls_server_unref(server);
-	tls_client_unref(client);
-	identity_free(&id);
-	worker_turn(w, 0);
-	ck_assert_uint_eq(w->chunks.used, 0);
-	ck_assert_uint_eq(ERR_peek_error(), 0);
-	worker_free(w);
+	tls_teardown();
 }
 
-static void replace_stream(void)
+static void begin_anew(void)
 {
-	fault_plan(NULL);
-	tap_free(&tap);
-	worker_turn(w, 0);
-	sim_free(far);
 	let_forger_go();
-	far = sim_new(w);
-	tap_init(&tap, far);
+	replace_stream();
 }
 
 static void on_secret(const SSL *ssl, const char *line)
@@ -122,19 +73,18 @@ static void forge(uint64_t write_n, uint64_t read_n)
 	ck_assert(tls_record_init(&forger.read, forger.suite, read, is_1_3, false, read_n));
 }
 
-static void set_version(int i)
+/* _i: 0 for TLS 1.2, 1 for 1.3. */
+static void make_peer(bool is_server, int i)
 {
-	int version = i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION;
-	SSL_set_min_proto_version(peer.ssl, version);
-	SSL_set_max_proto_version(peer.ssl, version);
+	peer = peer_new(is_server, is_server ? &id : NULL);
+	SSL_CTX_set_keylog_callback(peer.context, on_secret);
+	set_version(i == 0 ? TLS1_2_VERSION : TLS1_3_VERSION);
 }
 
 /* The stream is a server's. _i: 0 for TLS 1.2, 1 for 1.3. Of 1.3 a ticket goes out first. */
 static void open_server(int i)
 {
-	peer = peer_new(false, NULL);
-	SSL_CTX_set_keylog_callback(peer.context, on_secret);
-	set_version(i);
+	make_peer(false, i);
 	ck_assert(tls_accept(far, server, SLICE("")));
 	shake_hands(&peer, far, w, SIZE_MAX);
 	ck_assert_uint_eq(tap.connects, 1);
@@ -144,9 +94,7 @@ static void open_server(int i)
 /* A client's; the peer's two tickets of 1.3, and first data, are behind it. */
 static void open_client(int i)
 {
-	peer = peer_new(true, &id);
-	SSL_CTX_set_keylog_callback(peer.context, on_secret);
-	set_version(i);
+	make_peer(true, i);
 	ck_assert(tls_connect(far, client, "localhost", "key"));
 	shake_hands(&peer, far, w, SIZE_MAX);
 	peer_write(&peer, "first", 5);
@@ -266,7 +214,7 @@ START_TEST(both_ways)
 {
 	open_server(_i);
 	goes_on();
-	replace_stream();
+	begin_anew();
 	open_client(_i);
 	goes_on();
 }
@@ -314,12 +262,11 @@ END_TEST
 START_TEST(U_05_a_part_with_openssl_is_not_quiet)
 {
 	static uint8_t bytes[100];
-	peer = peer_new(true, &id);
-	SSL_CTX_set_keylog_callback(peer.context, on_secret);
-	set_version(1);
+	make_peer(true, 1);
+	SSL_set_num_tickets(peer.ssl, 0);
 	ck_assert(tls_connect(far, client, "localhost", "key"));
 	shake_hands(&peer, far, w, SIZE_MAX);
-	forge(2, 0);
+	forge(0, 0);
 	ck_assert(stream_is_quiet(far));
 	size_t n = seal(23, "data", 4, bytes);
 	for (size_t at = 0; at < n; at++) {
@@ -331,11 +278,82 @@ START_TEST(U_05_a_part_with_openssl_is_not_quiet)
 }
 END_TEST
 
+/* ---- tickets ---- */
+
+/* A client's stream of TLS 1.3, before anything has come behind the server's `n` tickets. */
+static void open_waiting(size_t n)
+{
+	make_peer(true, 1);
+	SSL_set_num_tickets(peer.ssl, n);
+	ck_assert(tls_connect(far, client, "localhost", "key"));
+	shake_hands(&peer, far, w, SIZE_MAX);
+	ck_assert_uint_eq(tap.connects, 1);
+	forge(n, 0);
+}
+
+/* So that one that waits for its use needs nothing of OpenSSL's any more. */
+START_TEST(handed_over_behind_tickets)
+{
+	open_waiting((size_t)_i);
+	ck_assert_int_eq(tls_on(far)->traffic != NULL, _i > 0);
+	goes_on();
+	ck_assert_ptr_nonnull(tls_on(far)->traffic);
+	says(22, (uint8_t[]){24, 0, 0, 1, 0}, 5);
+	new_keys(&forger.write, forger.write_secret);
+	goes_on();
+}
+END_TEST
+
+/* One that comes in pieces, behind another: OpenSSL may hold bytes of it at any time. */
+START_TEST(tickets_cut_everywhere)
+{
+	static const uint8_t tickets[] = {4, 0, 0, 14, 0, 0, 1, 0, 1, 2, 3, 4, 0, 0, 1, 9, 0,
+	        0, /**/
+	        4, 0, 0, 14, 0, 0, 1, 0, 1, 2, 3, 4, 0, 0, 1, 8, 0, 0};
+	for (size_t at = 1; at < sizeof tickets; at++) {
+		begin_anew();
+		open_waiting(0);
+		says(22, tickets, at);
+		says(22, tickets + at, sizeof tickets - at);
+		ck_assert(stream_is_quiet(far));
+		goes_on();
+		begin_anew();
+		open_waiting(0);
+		for (size_t i = 0; i < sizeof tickets; i += at)
+			says(22, tickets + i, at < sizeof tickets - i ? at : sizeof tickets - i);
+		goes_on();
+	}
+}
+END_TEST
+
+/* The owner of what comes first is told before it is handed over, and may do as it likes. */
+START_TEST(pause_or_end_with_the_first_data)
+{
+	static uint8_t bytes[100];
+	open_waiting(0);
+	tap.pause_in = TAP_DATA;
+	size_t n = seal(23, "one", 3, bytes);
+	n += seal(23, "two", 3, bytes + n);
+	push(bytes, n);
+	gets("one");
+	tap.pause_in = TAP_NONE;
+	stream_resume(far);
+	worker_turn(w, 0);
+	gets("two");
+	goes_on();
+	begin_anew();
+	open_waiting(0);
+	tap.free_in = TAP_DATA;
+	says_data("one");
+	gets("one");
+}
+END_TEST
+
 START_TEST(U_22_end_within_a_record)
 {
 	static uint8_t bytes[100];
 	for (size_t at = 1; at < 20; at++) {
-		replace_stream();
+		begin_anew();
 		open_server(_i);
 		seal(23, "data", 4, bytes);
 		push(bytes, at);
@@ -390,9 +408,7 @@ START_TEST(short_records)
 {
 	static uint8_t data[5000], content[TLS_RECORD_MAX];
 	uint8_t type;
-	peer = peer_new(false, NULL);
-	SSL_CTX_set_keylog_callback(peer.context, on_secret);
-	set_version(_i);
+	make_peer(false, _i);
 	SSL_set_tlsext_max_fragment_length(peer.ssl, TLSEXT_max_fragment_length_1024);
 	ck_assert(tls_accept(far, server, SLICE("")));
 	shake_hands(&peer, far, w, SIZE_MAX);
@@ -414,7 +430,7 @@ START_TEST(T_01_a_forged_record)
 {
 	static uint8_t bytes[100];
 	for (size_t at = 1; at < 23; at++) {
-		replace_stream();
+		begin_anew();
 		open_server(_i);
 		size_t n = seal(23, "sound", 5, bytes);
 		n += seal(23, "not so", 6, bytes + n);
@@ -434,7 +450,7 @@ START_TEST(T_01_records_out_of_order)
 	seal(23, "lost", 4, bytes);
 	says_data("next");
 	fails(SSL_AD_BAD_RECORD_MAC, "bad record mac");
-	replace_stream();
+	begin_anew();
 	open_server(_i);
 	size_t n = seal(23, "twice", 5, bytes);
 	push(bytes, n);
@@ -453,7 +469,7 @@ START_TEST(T_01_a_record_too_long)
 	gets("before");
 	fails(SSL_AD_RECORD_OVERFLOW, "packet length too long");
 	/* It is known by its head, whichever part of that comes first. */
-	replace_stream();
+	begin_anew();
 	open_server(_i);
 	push("\x17\x03\x03\xff", 4);
 	ck_assert_uint_eq(tap.errors, 0);
@@ -483,7 +499,7 @@ START_TEST(T_01_unexpected_types)
 	for (unsigned type = 0; type < 256; type += type == 26 ? 200 : 1) {
 		if (type >= 21 && type <= 23)
 			continue;
-		replace_stream();
+		begin_anew();
 		open_server(_i);
 		if (_i == 1 && type == 0)
 			continue; /* is padding */
@@ -499,7 +515,7 @@ START_TEST(T_01_a_plain_record)
 	static const char *const all[] = {"\x14\x03\x03\x00\x01\x01",
 	        "\x15\x03\x03\x00\x02\x02\x28", "\x16\x03\x03\x00\x04\x00\x00\x00\x00"};
 	for (size_t i = 0; i < 3; i++) {
-		replace_stream();
+		begin_anew();
 		open_server(_i);
 		push(all[i], 5 + (i == 0 ? 1 : i == 1 ? 2 : 4));
 		fails(_i ? SSL_AD_UNEXPECTED_MESSAGE : SSL_AD_DECODE_ERROR, "");
@@ -539,7 +555,7 @@ START_TEST(C_09_close_notify_behind_data)
 {
 	static uint8_t bytes[200];
 	for (size_t at = 0; at < 60; at++) {
-		replace_stream();
+		begin_anew();
 		open_server(_i);
 		size_t n = seal(23, "last", 4, bytes);
 		n += seal(21, "\x01\x00", 2, bytes + n);
@@ -571,7 +587,7 @@ START_TEST(fatal_alerts)
 	        {SSL_AD_BAD_RECORD_MAC, "sslv3 alert bad record mac"},
 	        {SSL_AD_INTERNAL_ERROR, "tlsv1 alert internal error"}, {123, "unknown alert"}};
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-		replace_stream();
+		begin_anew();
 		open_server(_i);
 		says_data("before");
 		says(21, (uint8_t[]){2, all[i].alert}, 2);
@@ -606,12 +622,12 @@ START_TEST(T_01_bad_alerts)
 	for (size_t len = 0; len < 5; len++) {
 		if (len == 2)
 			continue;
-		replace_stream();
+		begin_anew();
 		open_server(_i);
 		says(21, "\x01\x00\x01\x00", len);
 		fails(SSL_AD_DECODE_ERROR, "length mismatch");
 	}
-	replace_stream();
+	begin_anew();
 	open_server(0);
 	says(21, "\x07\x0a", 2);
 	fails(SSL_AD_ILLEGAL_PARAMETER, "bad value");
@@ -653,7 +669,7 @@ START_TEST(key_updates_in_pieces)
 	says(22, KEY_UPDATE KEY_UPDATE, 10);
 	fails(SSL_AD_UNEXPECTED_MESSAGE, "unexpected message");
 	for (size_t i = 1; i < 5; i++) {
-		replace_stream();
+		begin_anew();
 		open_server(1);
 		says(22, KEY_UPDATE, i);
 		if (i % 2)
@@ -725,7 +741,7 @@ START_TEST(own_keys_change)
 	}
 	fault_plan(NULL);
 	goes_on();
-	replace_stream();
+	begin_anew();
 	open_server(0); /* there is nothing like it in TLS 1.2 */
 	fault_plan("tls_key:1:EIO");
 	goes_on();
@@ -750,7 +766,7 @@ START_TEST(T_01_bad_messages)
 	        {"\x05\x00\x00\x00", 4, SSL_AD_UNEXPECTED_MESSAGE},     /* EndOfEarlyData */
 	        {"", 0, SSL_AD_UNEXPECTED_MESSAGE}};
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-		replace_stream();
+		begin_anew();
 		open_server(1);
 		says(22, all[i].at, all[i].len);
 		fails(all[i].alert, "");
@@ -811,7 +827,7 @@ START_TEST(T_04_renegotiation)
 	goes_on();
 	says(22, _i ? "\0\0\0\0" : "\1\0\0\0", 4);
 	fails(SSL_AD_UNEXPECTED_MESSAGE, "too many messages that carry nothing");
-	replace_stream();
+	begin_anew();
 	open_server(0);
 	says(22, _i ? "\0\0\0\0" : "\1\xff\xff\xff", 4);
 	fails(SSL_AD_UNEXPECTED_MESSAGE, "unexpected message");
@@ -824,9 +840,8 @@ END_TEST
 START_TEST(tickets_before_the_first_data)
 {
 	for (size_t at = 1; at < 600; at += 7) {
-		replace_stream();
-		peer = peer_new(true, &id);
-		set_version(1);
+		begin_anew();
+		make_peer(true, 1);
 		ck_assert(tls_connect(far, client, "localhost", "key"));
 		while (!SSL_is_init_finished(peer.ssl)) {
 			SSL_do_handshake(peer.ssl);
@@ -856,8 +871,7 @@ END_TEST
 START_TEST(a_key_update_before_the_first_data)
 {
 	char buf[20];
-	peer = peer_new(true, &id);
-	set_version(1);
+	make_peer(true, 1);
 	ck_assert(tls_connect(far, client, "localhost", "key"));
 	shake_hands(&peer, far, w, SIZE_MAX);
 	SSL_key_update(peer.ssl, _i ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
@@ -885,9 +899,8 @@ END_TEST
 START_TEST(tickets_go_with_the_answer)
 {
 	for (int is_end = 0; is_end < 2; is_end++) {
-		replace_stream();
-		peer = peer_new(false, NULL);
-		set_version(_i);
+		begin_anew();
+		make_peer(false, _i);
 		ck_assert(tls_accept(far, server, SLICE("")));
 		while (!SSL_is_init_finished(peer.ssl)) {
 			SSL_do_handshake(peer.ssl);
@@ -923,9 +936,8 @@ START_TEST(what_is_known)
 	ck_assert(tls_describe(far, &info));
 	ck_assert_str_eq(info.version, _i ? "TLSv1.3" : "TLSv1.2");
 	ck_assert_int_eq(tls_verify_result(far), X509_V_OK);
-	replace_stream();
-	peer = peer_new(true, &id);
-	set_version(_i);
+	begin_anew();
+	make_peer(true, _i);
 	struct tls_wish wish = {.name = "localhost", .verify = true};
 	ck_assert(tls_connect_as(far, client, &wish));
 	shake_hands(&peer, far, w, SIZE_MAX);
@@ -947,10 +959,8 @@ START_TEST(R_06_no_memory)
 	static uint8_t bytes[100];
 	for (int nth = 1; nth < 12; nth++) {
 		char plan[40];
-		replace_stream();
-		peer = peer_new(false, NULL);
-		SSL_CTX_set_keylog_callback(peer.context, on_secret);
-		set_version(_i);
+		begin_anew();
+		make_peer(false, _i);
 		snprintf(plan, sizeof plan, "alloc:%d:ENOMEM:3", nth);
 		fault_plan(plan);
 		if (!tls_accept(far, server, SLICE("")))
@@ -986,7 +996,7 @@ START_TEST(nothing_stays_in_the_workers_buffer)
 	worker_turn(w, 0);
 	ck_assert_int_eq(tap.error, EPIPE);
 	hears_nothing();
-	replace_stream();
+	begin_anew();
 	open_server(1);
 	hears_nothing();
 	goes_on();
@@ -1021,6 +1031,9 @@ int main(void)
 	tcase_add_loop_test(t, every_split_point, 0, 2);
 	tcase_add_loop_test(t, a_part_is_not_quiet, 0, 2);
 	tcase_add_test(t, U_05_a_part_with_openssl_is_not_quiet);
+	tcase_add_loop_test(t, handed_over_behind_tickets, 0, 3);
+	tcase_add_test(t, tickets_cut_everywhere);
+	tcase_add_test(t, pause_or_end_with_the_first_data);
 	tcase_add_loop_test(t, U_22_end_within_a_record, 0, 2);
 	tcase_add_loop_test(t, R_06_parts_of_a_record, 0, 2);
 	tcase_add_loop_test(t, short_records, 0, 2);
