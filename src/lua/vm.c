@@ -376,6 +376,7 @@ static void close_state(struct lua_vm *vm)
 {
 	if (!vm->L)
 		return;
+	lua_blocks_drop(&vm->blocks);
 	budget_take(-(int64_t)vm->memory);
 	lua_setallocf(vm->L, vm->alloc, vm->alloc_ud);
 	lua_close(vm->L);
