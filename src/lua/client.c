@@ -378,8 +378,9 @@ static void end_upgraded(struct lua_client *c, enum lua_outcome outcome, int sta
 		finish(c, HANDLER_DROP);
 		return;
 	}
+	uint16_t code = c->fault_code ? c->fault_code : CLOSE_NORMAL;
 	if (!is_strict)
-		lua_client_send_close(c, outcome == LUA_FAILED ? CLOSE_FAILED : CLOSE_NORMAL, "");
+		lua_client_send_close(c, outcome == LUA_FAILED ? CLOSE_FAILED : code, "");
 	finish(c, c->is_mid_frame ? HANDLER_RESET : HANDLER_CLOSE);
 }
 

@@ -43,6 +43,7 @@ struct lua_client {
 	uint16_t status;           /* of the answer, as the script set it; 0 = 200 */
 	uint16_t answered;         /* the status that went out; 0 = none */
 	uint16_t stop_code;        /* the daemon has ended it with this; 0 = it has not */
+	uint16_t fault_code;       /* of the frame that its peer was wrong to send; 0 = none */
 	uint8_t answer_state;      /* enum lua_answer_state */
 	bool is_chunked : 1;       /* the answer's body */
 	bool is_head : 1;          /* HEAD: it has none */

@@ -103,7 +103,7 @@ struct lua_frame_in {
 };
 bool lua_frames_judge(lua_State *L, struct lua_frames *f, const struct lua_frame_in *in, int *n);
 void lua_message_free(struct lua_message *m);
-/* auto_close: the peer is told why nothing more is read. */
+/* The peer was wrong: it is told why nothing more is read, by auto_close now, else at the end. */
 void lua_frames_refuse(struct lua_frames *f, uint16_t code);
 /* Pushes nil, nil and why, and makes that fatal where it is. */
 int lua_frames_fail(lua_State *L, const struct lua_frames *f, const char *prefix, const char *why);

@@ -4,6 +4,7 @@
  * whole messages, text that is checked. */
 
 #include "base/mem.h"
+#include "lua/client.h"
 #include "lua/frames.h"
 #include "lua/vm.h"
 #include "ws/header.h"
@@ -35,6 +36,8 @@ static void end_message(struct lua_frames *f)
 void lua_frames_refuse(struct lua_frames *f, uint16_t code)
 {
 	uint8_t body[2] = {(uint8_t)(code >> 8), (uint8_t)code};
+	if (f->socket->client)
+		f->socket->client->fault_code = code;
 	if (!f->auto_close || f->is_answered)
 		return;
 	lua_frames_put_control(f, WS_CLOSE, slice_of(body, sizeof body));

@@ -20,7 +20,9 @@ static const char meta_name[] = "ngx.semaphore";
 
 static struct semaphore *check(lua_State *L)
 {
-	return luaL_checkudata(L, 1, meta_name);
+	struct semaphore *s = luaL_checkudata(L, 1, meta_name);
+	luaL_argcheck(L, lua_objlen(L, 1) == sizeof *s, 1, "ngx.semaphore expected");
+	return s;
 }
 
 /* As much as nobody counts to. */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "lua/args.h"
+#include "lua/finalizers.h"
 #include "lua/values.h"
 
 #include <math.h>
@@ -511,8 +512,10 @@ static const char registry_key;
 
 static int handle_gc(lua_State *L)
 {
-	struct handle *h = lua_touserdata(L, 1);
+	struct handle *h = lua_finalized(L, handle_gc, sizeof(*h));
 
+	if (!h)
+		return 0;
 	shared_dict_put(h->dict);
 	h->dict = NULL;
 	return 0;
@@ -520,7 +523,10 @@ static int handle_gc(lua_State *L)
 
 static int holding_gc(lua_State *L)
 {
-	let_go(lua_touserdata(L, 1));
+	struct holding *h = lua_finalized(L, holding_gc, sizeof(*h));
+
+	if (h)
+		let_go(h);
 	return 0;
 }
 

@@ -28,10 +28,13 @@ uint64_t ngx_socket_connect_ms(const struct lua_socket *s);
 
 extern const luaL_Reg ngx_socket_methods[];  /* send, settimeout, settimeouts */
 extern const luaL_Reg ngx_receive_methods[]; /* receive, receiveany, receiveuntil */
+int ngx_receive_peek(lua_State *L);          /* peek: of the client's own */
 
 /* ngx_socket_tcp.c, ngx_socket_req.c, ngx_socket_udp.c: the end of one. */
 void ngx_tcp_close(struct lua_socket *s);
 void ngx_req_socket_end(struct lua_socket *s);
 void ngx_udp_end(struct lua_socket *s);
+/* Somebody waits for its answer, or a datagram. */
+bool ngx_udp_is_awaited(const struct lua_socket *s);
 /* What has come of the body becomes input. */
 void ngx_req_socket_pull(struct lua_socket *s);

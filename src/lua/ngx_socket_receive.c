@@ -112,6 +112,8 @@ static int at_end(lua_State *L, struct lua_socket *s, uint8_t *at, size_t len)
 {
 	if (s->read.kind == LUA_READ_ALL && !s->in->error)
 		return give(L, s, at, len, len);
+	if (s->read.kind == LUA_READ_PEEK)
+		return partial(L, s, at, len, 0, lua_input_push_end(L, s->in));
 	size_t sound = s->read.kind == LUA_READ_UNTIL ? sound_len(s->read.until, at, len) : len;
 	s->is_read_closed = true;
 	return partial(L, s, at, sound, len, lua_input_push_end(L, s->in));
@@ -135,6 +137,9 @@ static int step(lua_State *L, struct lua_socket *s)
 		break;
 	case LUA_READ_SIZE:
 		n = len >= size ? give(L, s, at, size, size) : 0;
+		break;
+	case LUA_READ_PEEK:
+		n = len >= size ? give(L, s, at, size, 0) : 0;
 		break;
 	case LUA_READ_ANY:
 		size = len < size ? len : size;
@@ -187,7 +192,8 @@ static int on_expired(struct lua_wait *w)
 		return no_memory(w->L, s);
 	if (s->read.kind == LUA_READ_UNTIL)
 		len = sound_len(s->read.until, at, len);
-	return partial(w->L, s, at, len, len, lua_fail(w->L, "timeout"));
+	size_t used = s->read.kind == LUA_READ_PEEK ? 0 : len;
+	return partial(w->L, s, at, len, used, lua_fail(w->L, "timeout"));
 }
 
 static void on_cancelled(struct lua_wait *w)
@@ -275,6 +281,22 @@ static int l_receiveany(lua_State *L)
 	if (!lua_isnumber(L, 2) || lua_tointeger(L, 2) <= 0)
 		return luaL_argerror(L, 2, "bad max argument");
 	struct lua_read what = {.kind = LUA_READ_ANY, .size = (size_t)lua_tointeger(L, 2)};
+	return lua_socket_receive(L, s, &what);
+}
+
+int ngx_receive_peek(lua_State *L)
+{
+	if (lua_gettop(L) != 2)
+		return luaL_error(L, "expecting 2 arguments (including the object), but got %d",
+		        lua_gettop(L));
+	struct lua_socket *s = lua_socket_check(L, 1);
+	const char *why = lua_socket_no_read(L, s);
+	if (why)
+		return lua_fail(L, why);
+	lua_Integer size = luaL_checkinteger(L, 2);
+	if (size <= 0)
+		return luaL_argerror(L, 2, "bad bytes argument");
+	struct lua_read what = {.kind = LUA_READ_PEEK, .size = (size_t)size};
 	return lua_socket_receive(L, s, &what);
 }
 

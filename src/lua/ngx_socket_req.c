@@ -121,6 +121,9 @@ static void push_meta(lua_State *L, bool is_raw)
 	if (!is_raw) {
 		lua_pushnil(L);
 		lua_setfield(L, -2, "send");
+	} else {
+		lua_pushcfunction(L, ngx_receive_peek);
+		lua_setfield(L, -2, "peek");
 	}
 	lua_setfield(L, -2, "__index");
 }

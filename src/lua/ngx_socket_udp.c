@@ -68,6 +68,11 @@ void ngx_udp_end(struct lua_socket *s)
 	u->source = NULL;
 }
 
+bool ngx_udp_is_awaited(const struct lua_socket *s)
+{
+	return ((const struct lua_udp *)(const void *)s)->waiter;
+}
+
 static void wake(struct lua_udp *u, int n)
 {
 	struct lua_wait *w = u->waiter;

@@ -2,6 +2,7 @@
 #include "lua/ngx_ssl.h"
 
 #include "base/slice.h"
+#include "lua/finalizers.h"
 #include "lua/ngx.h"
 
 #include <lauxlib.h>
@@ -98,8 +99,10 @@ static void chain_free(STACK_OF(X509) * chain)
 
 static int chain_gc(lua_State *L)
 {
-	void **held = lua_touserdata(L, 1);
+	void **held = lua_finalized(L, chain_gc, sizeof(*held));
 
+	if (!held)
+		return 0;
 	chain_free(*held);
 	*held = NULL;
 	return 0;
@@ -107,8 +110,10 @@ static int chain_gc(lua_State *L)
 
 static int key_gc(lua_State *L)
 {
-	void **held = lua_touserdata(L, 1);
+	void **held = lua_finalized(L, key_gc, sizeof(*held));
 
+	if (!held)
+		return 0;
 	EVP_PKEY_free(*held);
 	*held = NULL;
 	return 0;

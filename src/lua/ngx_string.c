@@ -4,6 +4,7 @@
 #include "lua/args.h"
 #include "lua/base64.h"
 #include "lua/crc32.h"
+#include "lua/finalizers.h"
 #include "lua/ngx.h"
 #include "lua/uri_args.h"
 #include "lua/values.h"
@@ -100,8 +101,10 @@ struct digest {
 
 static int digest_gc(lua_State *L)
 {
-	struct digest *d = lua_touserdata(L, 1);
+	struct digest *d = lua_finalized(L, digest_gc, sizeof(*d));
 
+	if (!d)
+		return 0;
 	EVP_MD_CTX_free(d->state);
 	EVP_MD_free(d->how);
 	*d = (struct digest){0};

@@ -2,6 +2,7 @@
 #include "lua/re_vm.h"
 
 #include "lua/args.h"
+#include "lua/finalizers.h"
 
 struct re_vm {
 	struct regex_engine *engine;
@@ -37,8 +38,10 @@ static void registry_set(lua_State *L, const char *key)
 
 static int vm_gc(lua_State *L)
 {
-	struct re_vm *vm = lua_touserdata(L, 1);
+	struct re_vm *vm = lua_finalized(L, vm_gc, sizeof(*vm));
 
+	if (!vm)
+		return 0;
 	regex_engine_free(vm->engine);
 	vm->engine = NULL;
 	return 0;
@@ -46,9 +49,10 @@ static int vm_gc(lua_State *L)
 
 static int pattern_gc(lua_State *L)
 {
-	struct re_pattern *p = lua_touserdata(L, 1);
+	struct re_pattern *p = lua_finalized(L, pattern_gc, sizeof(*p));
 
-	regex_fini(&p->regex);
+	if (p)
+		regex_fini(&p->regex);
 	return 0;
 }
 
@@ -238,7 +242,7 @@ bool re_call_init(struct re_call *c, lua_State *L)
 	require_string(L, 2, "regex");
 	const char *text = lua_tolstring(L, 2, &len);
 	unsigned options = options_at(L, 3);
-	c->engine = vm_of(L)->engine;
+	c->vm = vm_of(L);
 	c->again = false;
 	c->pattern = pattern_of(L, slice_of(text, len), options);
 	if (!c->pattern)
@@ -254,7 +258,7 @@ void re_call_resume(struct re_call *c, lua_State *L, int subject, int pattern)
 	const char *text = lua_tolstring(L, subject, &len);
 
 	c->subject = slice_of(text, len);
-	c->engine = vm_of(L)->engine;
+	c->vm = vm_of(L);
 	c->pattern = lua_touserdata(L, pattern);
 	c->regex = &c->pattern->regex;
 	c->again = false;
@@ -269,7 +273,9 @@ void re_call_end(struct re_call *c)
 
 int re_call_exec(struct re_call *c, size_t from)
 {
-	int rc = regex_exec(c->engine, c->regex, c->subject, from, c->again, c->spans);
+	if (!c->vm->engine) /* a script has called its __gc */
+		return REGEX_NO_MEMORY;
+	int rc = regex_exec(c->vm->engine, c->regex, c->subject, from, c->again, c->spans);
 
 	c->again = true;
 	return rc;
@@ -350,7 +356,7 @@ bool re_vm_is_unused(lua_State *L)
 
 bool re_vm_set_jit_stack(lua_State *L, lua_Number size)
 {
-	return size >= 0 && size <= INT32_MAX &&
+	return size >= 0 && size <= INT32_MAX && vm_of(L)->engine &&
 	       regex_engine_set_jit_stack(vm_of(L)->engine, (size_t)size);
 }
 

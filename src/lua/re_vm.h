@@ -14,12 +14,13 @@
 void re_vm_push(lua_State *L);
 enum { RE_VM_UPVALUES = 2 };
 
+struct re_vm;
 /* A compiled pattern as Lua owns it. */
 struct re_pattern;
 
 /* A subject and a pattern that are to meet. Slots of the Lua stack hold what it points at. */
 struct re_call {
-	struct regex_engine *engine;
+	const struct re_vm *vm;
 	const struct regex *regex;
 	struct re_pattern *pattern;
 	struct slice subject;

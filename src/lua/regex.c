@@ -253,6 +253,7 @@ void regex_fini(struct regex *re)
 {
 	pcre2_code_free(re->code);
 	re->code = NULL;
+	re->name_count = 0; /* the names were the code's */
 }
 
 /* ---- matching ---- */

@@ -48,14 +48,33 @@ static void free_socket(struct retired *r)
 	mem_free(list_entry(r, struct lua_socket, retired));
 }
 
-/* Nobody waits for it, or it would be on a stack. Whoever works on it may still be on the C stack:
- * its memory lasts to the end of the turn. */
+static bool is_ours(
+        const struct lua_wait *w, const struct lua_socket *s, const struct lua_frames *f)
+{
+	return w && (w->owner == s || w->owner == f);
+}
+
+static bool is_awaited(const struct lua_socket *s, const struct lua_frames *f)
+{
+	if (!s->request)
+		return false;
+	if (s->is_connecting)
+		return true;
+	if (s->kind == LUA_SOCKET_UDP)
+		return ngx_udp_is_awaited(s);
+	if (s->kind == LUA_SOCKET_BODY)
+		return is_ours(s->client->in.reader, s, f);
+	return (s->in && is_ours(s->in->reader, s, f)) || (s->out && is_ours(s->out->writer, s, f));
+}
+
+/* Whoever waits for it has it on a stack, so then it was a script that has called this. Who works
+ * on it may still be on the C stack: its memory lasts to the end of the turn. */
 static int l_collect(lua_State *L)
 {
 	struct lua_frames *f = lua_frames_at(L, 1);
 	struct lua_socket *s = f ? f->socket : NULL;
 	struct lua_worker *lw = lua_vm_of(L)->worker;
-	if (!s)
+	if (!s || is_awaited(s, f))
 		return 0;
 	lua_frames_forget(f);
 	ngx_socket_end(s);

@@ -37,10 +37,17 @@ struct lua_until;
 enum lua_socket_kind { LUA_SOCKET_TCP, LUA_SOCKET_RAW, LUA_SOCKET_BODY, LUA_SOCKET_UDP };
 
 /* What a receive wants. */
-enum lua_read_kind { LUA_READ_LINE, LUA_READ_SIZE, LUA_READ_ALL, LUA_READ_ANY, LUA_READ_UNTIL };
+enum lua_read_kind {
+	LUA_READ_LINE,
+	LUA_READ_SIZE,
+	LUA_READ_ALL,
+	LUA_READ_ANY,
+	LUA_READ_UNTIL,
+	LUA_READ_PEEK
+};
 struct lua_read {
 	uint8_t kind;
-	size_t size;             /* SIZE, ANY, UNTIL (0: no limit) */
+	size_t size;             /* SIZE, PEEK, ANY, UNTIL (0: no limit) */
 	size_t scanned;          /* LINE, UNTIL: so many of the unread bytes hold no end */
 	struct lua_until *until; /* UNTIL; the script's */
 };

@@ -11,6 +11,7 @@
 #include "lua/ngx_timer.h"
 #include "lua/request.h"
 #include "lua/values.h"
+#include "lua/words.h"
 #include "lua/worker.h"
 
 #include <assert.h>
@@ -376,6 +377,10 @@ static void close_state(struct lua_vm *vm)
 {
 	if (!vm->L)
 		return;
+	if (vm->finalizers_due > 0) {
+		lua_vm_enter(vm);
+		lua_vm_leave(vm, 0);
+	}
 	lua_blocks_drop(&vm->blocks);
 	budget_take(-(int64_t)vm->memory);
 	lua_setallocf(vm->L, vm->alloc, vm->alloc_ud);

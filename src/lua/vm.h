@@ -39,6 +39,8 @@ struct lua_vm {
 	                        collector run finalizers */
 	size_t *gc_threshold, gc_due;   /* when it takes its next step (vm_memory.c) */
 	bool is_exhausted;              /* it was: a full collection is due */
+	lua_CFunction collectgarbage;   /* Lua's own, as a function of C */
+	unsigned finalizers_due;        /* of scripts, put off until no Lua runs */
 	lua_State *running;             /* the coroutine on top of the C stack, or NULL */
 	struct lua_request *hook_owner; /* who has called debug.sethook(); NULL: nobody, or init */
 	bool is_leaving; /* replaced or stopping: timers are premature, new ones refused */

@@ -351,10 +351,12 @@ void lua_vm_resume(struct lua_vm *vm, unsigned depth)
 
 void lua_vm_leave(struct lua_vm *vm, int status)
 {
-	if (--vm->depth == 0)
-		stop_collecting(vm);
 	if (status == LUA_ERRMEM)
 		vm->is_exhausted = true;
+	if (vm->depth == 1 && vm->finalizers_due > 0 && !vm->is_exhausted)
+		lua_finalizers_run(vm);
+	if (--vm->depth == 0)
+		stop_collecting(vm);
 	if (vm->depth == 0 && (vm->is_exhausted || is_nearly_full(vm)))
 		collect_all(vm);
 	else if (vm->depth == 0)

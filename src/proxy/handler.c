@@ -364,6 +364,14 @@ struct address_brief handler_peer(const struct session *s)
 	return peer;
 }
 
+bool handler_proxy_source(const struct session *s, struct address_brief *out)
+{
+	if (!note_destination(s->note, out))
+		return false;
+	*out = handler_peer(s);
+	return true;
+}
+
 const char *handler_route_name(const struct session *s)
 {
 	return s->route->name;

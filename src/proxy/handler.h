@@ -148,6 +148,8 @@ unsigned handler_request_count(const struct session *s);
 const struct address_brief *handler_client(const struct session *s);
 /* Who is connected, be it the client or a trusted proxy. */
 struct address_brief handler_peer(const struct session *s);
+/* The client that a PROXY header has told; false: none has. */
+bool handler_proxy_source(const struct session *s, struct address_brief *out);
 const char *handler_route_name(const struct session *s);
 uint16_t handler_server_port(const struct session *s);
 const struct handler_settings *handler_settings(const struct session *s);

@@ -197,3 +197,22 @@ def test_connections_of_others(lua, upstreams, when):
         owner.text("still mine")
         owner.close_frame(1000)
     still_works(d)
+
+
+@pytest.mark.parametrize("shake, error", [("", "failed to send response header: closed"), ("ngx.send_headers()", "response header already sent")])
+def test_a_handshake_with_who_has_left(lua, shake, error):
+    d = lua("""
+        local done
+        ngx.on_abort(function () done = true end)
+        ngx.log(ngx.WARN, "waits")
+        while not done do ngx.sleep(0.01) end
+        %s
+        local wb, err = require("resty.websocket.server"):new()
+        ngx.log(ngx.WARN, tostring(wb), " ", err)
+        """ % shake)
+    client = d.client()
+    client.send(client.request("/h"))
+    d.wait_text("waits")
+    client.reset()
+    d.wait_text("nil " + error)
+    still_works(d)

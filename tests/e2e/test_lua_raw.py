@@ -222,3 +222,39 @@ def test_a_stop_ends_scripts_after_close_timeout(lua):
     d.signal()
     client.expect_end()
     assert d.stop()["drained"] == 1
+
+
+def test_a_peek_takes_nothing(lua):
+    d = lua(UPGRADE + """
+        sock:settimeout(50)
+        local function say(...) sock:send(table.concat({ ... }, " ") .. "\\n") end
+        local function tell(a, err, part) say(tostring(a), tostring(err), tostring(part)) end
+        tell(sock:peek(3))
+        sock:send("ready\\n")
+        sock:settimeout(20000)
+        tell(sock:peek(3)) tell(sock:peek(6)) tell(sock:peek(1))
+        tell(sock:receive(4))
+        sock:settimeout(50)
+        tell(sock:peek(3))
+        tell(sock:receive(2))
+        sock:settimeout(20000)
+        say("end")
+        tell(sock:peek(3))
+        tell(sock:receiveany(10))
+        tell(sock:peek(1)) tell(sock:receive(1)) tell(sock:peek(1))
+        say(select(2, pcall(sock.peek, sock)))
+        say(select(2, pcall(sock.peek, sock, 0)))
+    """)
+    client = opened(d)
+    lines = client.read_until(b"ready\n").decode()
+    assert lines == "nil timeout \nready\n"
+    for byte in b"abcdef":
+        client.send(bytes([byte]))
+    assert client.read_until(b"end\n").decode() == (
+        "abc nil nil\nabcdef nil nil\na nil nil\nabcd nil nil\nnil timeout ef\nef nil nil\nend\n")
+    client.send(b"xy")
+    client.shutdown()
+    said = client.read_all().decode().split("\n")
+    assert said[:5] == ["nil closed xy", "xy nil nil", "nil closed ", "nil closed ", "nil closed nil"]
+    assert "expecting 2 arguments (including the object), but got 1" in said[5]
+    still_works(d)

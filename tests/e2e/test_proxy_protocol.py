@@ -565,3 +565,19 @@ def test_still_works_behind_headers(moongate):
             client.expect_101()
             client.echoes(20)
             client.end()
+
+
+def test_the_source_as_a_variable(lua):
+    """ngx.var.proxy_protocol_addr: who the header says it is, whatever a trusted proxy says about that."""
+    script = "ngx.say(tostring(ngx.var.proxy_protocol_addr), ' ', ngx.var.remote_addr)"
+    d = lua(script, listener={**ON, "trusted_proxy": "192.0.2.0/24", "trusted_header": "X-Forwarded-For"})
+
+    def ask(first, *headers):
+        client = d.client()
+        client.send(first + client.get("/h", add=headers).encode())
+        return client.read_body(client.expect_answer(200))
+
+    assert ask(LINE) == b"192.0.2.7 192.0.2.7\n"
+    assert ask(LINE, "X-Forwarded-For: 203.0.113.9") == b"192.0.2.7 203.0.113.9\n"
+    assert ask(BINARY) == b"192.0.2.7 192.0.2.7\n"
+    assert ask(b"PROXY UNKNOWN\r\n") == b"nil 127.0.0.1\n"
