@@ -32,8 +32,12 @@ Lines of the list marked (L) take their counts from `many`: many(10**6) is that 
 `make soak`, which runs the tests that ask for it and nothing else, and a hundredth else.
 
 Rules: no sleeping, no asserted times, 30 s for a test. Each read waits up to 20 s for
-what it wants (peer.LIMIT); shorten a timeout in the configuration to see it expire.
+what it wants (peer.LIMIT); shorten a timeout in the configuration to see it expire. (Both
+are longer under a sanitizer.)
 Unwanted traffic is proven absent by what must come after it, not by waiting.
+The machine may be so busy that seconds pass between two lines of a test. Where a small
+timeout is not to be reached by that, what counts is there before the daemon sees any of it:
+`with d.frozen():` the client connects and speaks; an answer and what follows go out in one.
 `pytest tests/e2e -k H_05` runs one line of the list; MOONGATE_BINARY chooses the build.
 """
 
@@ -46,7 +50,7 @@ import time
 import pytest
 
 from helpers.apps import App
-from helpers.daemon import Daemon, section, server_text
+from helpers.daemon import SANITIZED, Daemon, section, server_text
 from helpers.peer import LIMIT, RawClient, RawUpstream
 
 
@@ -61,6 +65,9 @@ def pytest_collection_modifyitems(config, items):
         wanted = [item for item in items if {"many", "for_long"} & set(item.fixturenames)]
         config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
         items[:] = wanted
+    elif SANITIZED:
+        for item in items:
+            item.add_marker(pytest.mark.timeout(120))
 
 
 @pytest.fixture
@@ -116,6 +123,21 @@ def port():
 
 
 @pytest.fixture
+def low_port():
+    """A free port that only root may bind, in a range per test process as those of `port` are."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw15")[2:])
+    first = 600 + worker % 20 * 20
+    for n in range(first, first + 20):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", n))
+            except OSError:
+                continue
+            return n
+    pytest.skip("no port below 1024 is free")
+
+
+@pytest.fixture
 def closing():
     """What is closed, in this order, when the test ends and before a daemon is stopped."""
     things = []
@@ -158,10 +180,10 @@ def upstream(upstreams):
 
 @pytest.fixture
 def apps(closing):
-    """A function that starts an App for each name."""
+    """A function that starts an App for each name, at ports that nobody else takes while one is down."""
 
     def make(names):
-        made = [App(name) for name in names]
+        made = [App(name, ("127.0.0.1", PORTS.take())) for name in names]
         closing.extend(made)
         return made
 
@@ -225,6 +247,7 @@ def moongate(daemons, clients, tmp_path):
         env = {**(env or {}), **({"MOONGATE_FAULTS": faults} if faults else {})}
         daemon = daemons(config, env=env, faults=bool(faults), **how)
         daemon.address = ("127.0.0.1", main)
+        daemon.is_hasty = "handshake_timeout" in (listener or {})
         daemon.client = lambda **options: clients(daemon.address, **options)
         try:
             return daemon.wait_ready()

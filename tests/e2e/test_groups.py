@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Groups of servers: U-04, U-07, U-10, U-11, and every key of [upstream]."""
 
+import time
 from collections import Counter
 
 import pytest
@@ -27,6 +28,19 @@ def grouped(moongate, servers, options=None, **how):
 def ask(daemon, target="/app", **how):
     client = daemon.client(**how.pop("options", {}))
     client.send(client.request(target, **how))
+    return client
+
+
+# A listener for those who are to be given up soon; who comes by the other one has time.
+HASTY = (section("listener", "hasty", {"bind": "unix:hasty.sock", "handshake_timeout": "300ms"})
+         + section("route", "hasty", {"listener": "hasty", "path": "/app*", "upstream": "app"}))
+
+
+def ask_hastily(daemon, clients):
+    """A client of the hasty listener, whose request is there when it is accepted."""
+    with daemon.frozen():
+        client = clients(str(daemon.config.parent / "hasty.sock"))
+        client.send(client.request("/app"))
     return client
 
 
@@ -147,14 +161,16 @@ def test_U_10_killed_under_sessions(moongate, apps):
     assert totals["tries"] == totals["server_failures"] == 3
 
 
-def test_U_04_stalled(moongate, apps):
+def test_U_04_stalled(moongate, apps, clients):
     victim, _ = servers = apps("ab")
-    daemon = grouped(moongate, servers, group={"max_fails": 1, "fail_timeout": "1h"},
-                     listener={"handshake_timeout": "300ms"})
+    daemon = grouped(moongate, servers, group={"max_fails": 1, "fail_timeout": "1h"}, extra=HASTY,
+                     process={"log_level": "debug"})
     victim.stall()
-    first, second = ask(daemon), ask(daemon)
-    assert greeted(second) == "b"
-    refused_so(daemon, first, 504, "the upstream did not answer in time")
+    first = ask_hastily(daemon, clients)
+    daemon.wait_line("state", to="opening")  # it has been given its server
+    assert greeted(ask(daemon)) == "b"
+    first.expect_refusal(504)
+    daemon.wait_line("refused", status=504, reason="the upstream did not answer in time")
     daemon.wait_line("server_down", server=victim.text)
     assert [who(daemon) for _ in range(6)] == ["b"] * 6
     victim.go_on()
@@ -193,8 +209,8 @@ def test_U_11_one_session_at_a_time_tries_a_server_that_was_down(moongate, apps,
 def test_U_11_flapping(moongate, apps, many):
     """However often it comes and goes: everybody is served, and few are sent there in vain."""
     victim, _ = servers = apps("ab")
-    daemon = grouped(moongate, servers, group={"max_fails": 1, "fail_timeout": "20ms"}, process={"workers": 2})
-    flaps = many(8)
+    daemon = grouped(moongate, servers, group={"max_fails": 1, "fail_timeout": "100ms"}, process={"workers": 2})
+    flaps, begin = many(8), time.monotonic()
     for i in range(flaps):
         victim.kill()
         assert Counter(who(daemon) for _ in range(10)) == {"b": 10}
@@ -202,10 +218,11 @@ def test_U_11_flapping(moongate, apps, many):
         victim.start()
         wait_until(lambda: who(daemon) == "a", "the server to be tried again")
         daemon.wait_line("server_up", n=i + 1)
+    passed = time.monotonic() - begin
     totals = daemon.stop()
     assert len(daemon.find("server_down")) == len(daemon.find("server_up")) == flaps
-    # One finds out, and then one for each fail_timeout that passes.
-    assert totals["server_failures"] == totals["tries"] <= totals["requests"] / 2
+    # One finds out, and then one for each fail_timeout that passes; a bit more, as its clock is not ours.
+    assert totals["server_failures"] == totals["tries"] <= flaps + passed / 0.1 * 1.1
 
 
 def test_a_trial_that_leaves_is_followed_by_another(moongate, upstream):
@@ -387,20 +404,20 @@ def test_an_answer_is_relayed_when_nobody_else_can_be_asked(moongate, upstreams)
     assert three.expect_refusal(503).body == b"busy"
 
 
-def test_tries_end_with_the_deadline(moongate, upstreams):
-    first, second = upstreams(), upstreams()
-    daemon = grouped(moongate, [first, second], listener={"handshake_timeout": "300ms"})
-    client = ask(daemon)
-    first.accept_request().close()
-    second.accept_request()
+def test_tries_end_with_the_deadline(moongate, dead, upstream):
+    daemon = grouped(moongate, [dead, upstream], listener={"handshake_timeout": "300ms"})
+    with daemon.frozen():
+        client = ask(daemon)
+    upstream.accept_request()
     refused_so(daemon, client, 504, "the upstream did not answer in time")
+    assert len(daemon.find("try_failed")) == 1
 
 
 @pytest.mark.parametrize("spare", ["off", 1])
 def test_answer_timeout(moongate, upstreams, apps, spare):
     """A server that accepts and says nothing costs its own time only; the next one serves."""
     silent, app = upstreams(), apps("a")[0]
-    daemon = grouped(moongate, [silent, app], group={"answer_timeout": "300ms", "spare": spare, "max_fails": "off"})
+    daemon = grouped(moongate, [silent, app], group={"answer_timeout": "2s", "spare": spare, "max_fails": "off"})
     client = ask(daemon)
     assert greeted(client) == "a"
     client.end()
@@ -456,9 +473,9 @@ def waits(daemon, n, **how):
 
 
 def queued(moongate, upstream, **group):
-    """A daemon with two workers, before a server with one place, which is taken."""
+    """A daemon with two workers, before a server with one place, which is taken. Whoever waits has time."""
     daemon = grouped(moongate, [upstream], group={"max_connections": 1, "queue": 5, **group},
-                     process={"workers": 2, "log_level": "debug"})
+                     listener={"handshake_timeout": "1h"}, process={"workers": 2, "log_level": "debug"})
     holder = ask(daemon)
     holder.app = upstream.accept_open()
     holder.expect_101()
@@ -502,13 +519,14 @@ def test_queue_timeout(moongate, upstream):
     assert daemon.stop()["queue_timeouts"] == 1
 
 
-def test_queue_ends_with_the_handshake(moongate, upstream):
-    daemon = grouped(moongate, [upstream], group={"max_connections": 1, "queue": 5},
-                     listener={"handshake_timeout": "200ms"})
+def test_queue_ends_with_the_handshake(moongate, upstream, clients):
+    daemon = grouped(moongate, [upstream], group={"max_connections": 1, "queue": 5}, extra=HASTY)
     holder = ask(daemon)
     upstream.accept_open()
     holder.expect_101()
-    refused_so(daemon, ask(daemon), 503, "no server of the upstream had a place free in time")
+    client = ask_hastily(daemon, clients)
+    client.expect_refusal(503)
+    daemon.wait_line("refused", status=503, reason="no server of the upstream had a place free in time")
 
 
 def test_who_leaves_the_queue_is_passed_over(moongate, upstream):

@@ -579,8 +579,9 @@ NOISE = {
 @pytest.mark.parametrize("name", NOISE)
 def test_H_36_noise(moongate, name):
     daemon = moongate(listener={"handshake_timeout": "300ms"})
-    client = daemon.client()
-    client.send(NOISE[name])
+    with daemon.frozen():
+        client = daemon.client()
+        client.send(NOISE[name])
     out = client.expect_end()
     assert out == b"" or out.startswith(b"HTTP/1.1 4") or out.startswith(b"HTTP/1.1 505"), out
     lines = daemon.wait_line_about(client)
@@ -591,8 +592,9 @@ def test_H_36_noise(moongate, name):
 def test_H_36_random(moongate):
     daemon = moongate(listener={"handshake_timeout": "300ms"})
     for _ in range(20):
-        client = daemon.client()
-        client.send(b"\x81" + os.urandom(65535))
+        with daemon.frozen():
+            client = daemon.client()
+            client.send(b"\x81" + os.urandom(65535))
         client.expect_end()
         client.close()
     still_works(daemon)
@@ -609,8 +611,9 @@ def test_H_36_nothing(moongate):
 
 def test_H_36_half_a_head(moongate):
     daemon = moongate(listener={"handshake_timeout": "200ms"})
-    client = daemon.client()
-    client.send("GET /echo HTTP/1.1\r\nHost: a\r\n")
+    with daemon.frozen():
+        client = daemon.client()
+        client.send("GET /echo HTTP/1.1\r\nHost: a\r\n")
     refused(daemon, client, 408)
     still_works(daemon)
     assert daemon.stop()["refused_408"] == 1

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Group H, second half: what applications answer."""
 
+import contextlib
+
 import pytest
 
 from helpers.daemon import refused, still_works
@@ -15,8 +17,9 @@ def ask(moongate, upstream):
     def ask(**how):
         if not hasattr(ask, "daemon"):
             ask.daemon = moongate(upstream, **how)
-        client = ask.daemon.client()
-        client.send(client.request("/app", add=[("Sec-WebSocket-Protocol", "chat, super")]))
+        with ask.daemon.frozen() if ask.daemon.is_hasty else contextlib.nullcontext():
+            client = ask.daemon.client()
+            client.send(client.request("/app", add=[("Sec-WebSocket-Protocol", "chat, super")]))
         return client, upstream.accept_request()
 
     return ask

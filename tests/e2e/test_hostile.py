@@ -17,6 +17,9 @@ DEFAULTS = {
     "response_remove": "Server",
 }
 
+# For the one that comes last, with all the time it wants.
+CALM = {"message_timeout": "1h", "send_timeout": "1h", "ping_interval": "off", "max_lifetime": "off"}
+
 
 def visits(seed, addresses):
     rng = random.Random(seed)
@@ -37,13 +40,15 @@ def test_rude_peers(moongate, closing, for_long, tmp_path, port):
              "sticky": "node", "sticky_secret": secret, "health": "ping", "health_interval": "100ms", "health_timeout": "100ms",
              "health_fall": 20}
     times = {"handshake_timeout": "1s", "keepalive_timeout": "500ms"}
-    other = port()
+    other, calm = port(), port()
     prefaced = {"bind": f"127.0.0.1:{other}", "proxy_protocol": "on", "proxy_protocol_from": "127.0.0.0/8",
                 "trusted_proxy": "127.0.0.0/8", "max_connections": 50, "max_connections_per_address": 5, **times}
     daemon = moongate(applications[0], group=group, listener=times, defaults=DEFAULTS,
                       process={"workers": 2, "access_log": tmp_path / "access.log"},
                       extra=section("listener", "prefaced", prefaced)
-                      + section("route", "prefaced", {"listener": "prefaced", "path": "/app*", "upstream": "app"}))
+                      + section("route", "prefaced", {"listener": "prefaced", "path": "/app*", "upstream": "app"})
+                      + section("listener", "calm", {"bind": f"127.0.0.1:{calm}"})
+                      + section("route", "calm", {"listener": "calm", "path": "/still", "echo": "on", **CALM}))
     count = 0
     for n in for_long():
         addresses = [daemon.address, ("127.0.0.1", other)]
@@ -51,6 +56,7 @@ def test_rude_peers(moongate, closing, for_long, tmp_path, port):
         for client in clients:
             assert client.join().error is None, client.error
         count += CLIENTS * VISITS
+    daemon.address, daemon.is_hasty = ("127.0.0.1", calm), False
     still_works(daemon)
     totals = daemon.stop()
     assert totals["accepted"] >= count

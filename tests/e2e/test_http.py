@@ -194,8 +194,9 @@ def test_keepalive_timeout(moongate):
 
 def test_handshake_timeout_of_a_later_request(moongate):
     daemon = moongate(listener={"handshake_timeout": "300ms"}, extra=ROUTES)
-    client = daemon.client()
-    client.send(client.get("/fixed"))
+    with daemon.frozen():
+        client = daemon.client()
+        client.send(client.get("/fixed"))
     client.read_body(client.expect_answer(200))
     client.send("GET /fixed HTTP/1.1\r\n")
     client.expect_refusal(408)

@@ -234,7 +234,7 @@ def test_plain_requests_are_free(moongate):
 @pytest.mark.parametrize("end", ["refused", "lost", "half", "client leaves", "client resets", "violation", "upstream resets"])
 def test_places_come_back_at_every_end(moongate, upstream, end):
     daemon = moongate(upstream, group={"max_fails": "off", "tries": 1},
-                      route={"max_connections": 1, "max_connections_per_address": 1, "close_timeout": "300ms"},
+                      route={"max_connections": 1, "max_connections_per_address": 1, "close_timeout": "2s"},
                       listener={"max_connections": 10})
     for _ in range(5):
         client = daemon.client()
@@ -486,8 +486,8 @@ def test_F_25_empty_messages_are_not_limited(moongate, upstream, who):
 @pytest.mark.parametrize("who", BOTH)
 def test_max_lifetime(moongate, upstream, who):
     daemon = moongate(upstream, route={"max_lifetime": "300ms"})
-    with Way(daemon, upstream, who) as way:
-        way.goes_on()
+    with Way(daemon, upstream, who, early="x") as way:
+        way.sink.expect_text("x")
         for peer in (way.client, way.app):
             peer.expect_close(1001, "max_lifetime")
             peer.close_frame(1001)

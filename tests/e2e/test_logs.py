@@ -215,7 +215,7 @@ def test_queues_and_pauses(access, upstream):
 
     thread = threading.Thread(target=flood)
     thread.start()
-    wait_stuck(app)
+    wait_stuck(app, daemon)
     for _ in range(200):
         client.expect_binary(b"x" * 65535)
     thread.join(LIMIT)
@@ -232,10 +232,8 @@ def test_queues_and_pauses(access, upstream):
     assert r["binary_down"] == 200 and r["binary_bytes_down"] == 200 * len(data)
 
 
-def test_plain_and_refused_requests(access, upstreams):
-    gone = upstreams()
-    gone.close()
-    daemon = access(gone.address, extra=section("route", "hello", {"path": "/hello", "respond": 204}),
+def test_plain_and_refused_requests(access, dead):
+    daemon = access(dead, extra=section("route", "hello", {"path": "/hello", "respond": 204}),
                     route={"origin": "https://good.example"})
     with daemon.client() as c:
         c.send(c.get("/hello?1"))
@@ -260,7 +258,7 @@ def test_plain_and_refused_requests(access, upstreams):
         (400, "refused", None, got[4]["reason"]),
     ]
     assert got[2]["origin"] == "http://bad.example"
-    assert got[3]["server"] == "%s:%d" % gone.address
+    assert got[3]["server"] == "%s:%d" % dead
     assert [r.get("error") for r in got] == [None, None, None, "connection refused", None]
     assert "text_up" not in got[0]
 
@@ -284,7 +282,10 @@ def test_silent_and_vanished(access):
     [r] = daemon.records(1)
     assert (r["cause"], r["closed_by"], r["client"]) == ("silent", "proxy", silent.local)
     assert "status" not in r
-    gone = daemon.client().open("/echo")
+    with daemon.frozen():
+        gone = daemon.client()
+        gone.send(gone.request("/echo"))
+    gone.expect_101()
     gone.close()
     r = daemon.records(2)[1]
     assert (r["cause"], r["closed_by"], r["status"]) == ("vanished", "client", 101)
@@ -356,7 +357,11 @@ def test_text_records_are_lines_as_of_the_log(access):
     daemon = access(process={"access_log_format": "text"})
     client = daemon.client()
     client.open('/echo?a="b"').end()
-    raw = wait_until(lambda: daemon.access_log.exists() and daemon.access_log.read_text("ascii"), "a record")
+    def record():
+        raw = daemon.access_log.read_text("ascii") if daemon.access_log.exists() else ""
+        return raw.endswith("\n") and raw
+
+    raw = wait_until(record, "a record")
     line = Line(raw.rstrip("\n"))
     assert (line.event, line.level, line["target"], line["client_code"]) == ("end", "info", '/echo?a="b"', "1000")
 

@@ -132,9 +132,10 @@ def test_U_01_a_client_leaves_while_access_waits(proxied, upstream, how):
 
 
 def test_access_that_takes_too_long(proxied, upstream):
-    d = proxied("ngx.sleep(3600)", listener={"handshake_timeout": "50ms"})
-    client = d.client()
-    client.send(client.request("/h"))
+    d = proxied("ngx.sleep(3600)", listener={"handshake_timeout": "300ms"})
+    with d.frozen():
+        client = d.client()
+        client.send(client.request("/h"))
     client.expect_answer(504)
 
 

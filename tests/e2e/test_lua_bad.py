@@ -159,7 +159,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("what", [e for e in ERRORS if e != "spawn"])
 def test_an_error_is_told_and_stays_with_its_request(lua, what):
-    d = lua(f"if ngx.var.arg_ok then return ngx.say('fine') end {ERRORS[what]}", process={"lua_memory": "64m"})
+    d = lua(f"if ngx.var.arg_ok then return ngx.say('fine') end {ERRORS[what]}", process={"lua_memory": "16m"})
     client = d.client()
     client.send(client.get("/h"))
     client.expect_answer(500)

@@ -120,7 +120,7 @@ RECURSION = {
 def test_without_end_through_c(lua, how):
     """Where Lua's own limit does not count, memory or the C stack would be what ends it."""
     text = f"local n = 0 local function f() n = n + 1 {RECURSION[how]} return 'x' end"
-    d = lua(f"{text} local ok = pcall(f) ngx.say(tostring(ok), ' ', n > 100)", process={"lua_memory": "64m"})
+    d = lua(f"{text} local ok = pcall(f) ngx.say(tostring(ok), ' ', n > 100)", process={"lua_memory": "8m"})
     client = d.client()
     client.send(client.get("/h"))
     head = client.read_head()

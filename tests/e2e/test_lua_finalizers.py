@@ -5,6 +5,7 @@ the midst of a wait; metatables that are swapped; what was collected and is used
 import pytest
 
 from helpers.daemon import still_works
+from helpers.frames import TEXT
 from helpers.peer import RawUpstream
 from helpers.tls import Authority
 
@@ -221,8 +222,8 @@ def test_a_websocket_by_hand(lua, way):
         collectgarbage() collectgarbage()
         """ % way)
     client = d.client()
-    client.open("/h")
-    client.text("first")
+    client.send(client.request("/h").encode() + client.make(TEXT, "first"))  # in one: there is no time to lose
+    client.expect_101()
     client.expect_text("first")
     client.expect_end()
     still_works(d)

@@ -103,7 +103,7 @@ def test_an_error_behind_the_handshake_gives_1011(lua, what):
         local data = wb:recv_frame()
         if data == "echo" then wb:send_text(data) return wb:send_close(1000) end
         {ERRORS[what]}
-    """, process={"lua_memory": "64m"})
+    """, process={"lua_memory": "16m"})
     other = d.client().open("/h")
     client = d.client().open("/h")
     client.text("now")

@@ -83,11 +83,10 @@ def test_a_timeout_gives_what_came_and_loses_nothing(lua):
         sock:settimeout(20)
         local data, err, part = sock:receive(10)
         sock:send(table.concat({tostring(data), err, part}, " "))
-        sock:settimeouts(1000, 1000, 5000)
+        sock:settimeouts(20000, 20000, 20000)
         sock:send(" then " .. sock:receive(3))
     """)
-    client = opened(d)
-    client.send(b"abc")
+    client = opened(d, more=b"abc")
     assert client.read(15) == b"nil timeout abc"
     client.send(b"def")
     assert client.read(9) == b" then def"

@@ -430,7 +430,7 @@ def test_no_byte_of_a_pooled_connection_is_another_users(lua, upstreams):
 def test_pools_by_name_and_those_by_address_do_not_meet(lua, upstreams, begun):
     up = upstreams()
     d = lua(CONNECT + """
-        assert(sock:setkeepalive(300))
+        assert(sock:setkeepalive(60000))
         local other = ngx.socket.tcp()
         other:connect("127.0.0.1", port, { pool = "tcp " .. port .. " 9 127.0.0.1" })
         ngx.say(other:getreusedtimes())

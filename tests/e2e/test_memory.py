@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """R-06, the second half: memory ends. Newcomers are refused, who is served is served on."""
 
+import threading
+
 import pytest
 
-from helpers.daemon import SANITIZED, still_works, wait_until
+from helpers.daemon import SANITIZED, still_works, thread_states, wait_until
 from helpers.kernel import MemoryGroup
 from helpers.traffic import Application
 
@@ -56,14 +58,20 @@ def come(daemon, n):
 
 
 def wait_stalled(daemon):
-    """Until nothing moves any more: the daemon waits for all clients."""
+    """Until nothing moves any more: the daemon waits for all clients, the application for it, and
+    neither for a processor."""
     seen = []
+
+    def is_quiet():
+        ours = thread_states("self")
+        del ours[threading.get_native_id()]
+        return daemon.is_asleep() and set(ours.values()) == {"S"}
 
     def same():
         with open(f"/proc/{daemon.pid}/stat", encoding="ascii") as f:
             fields = f.read().rsplit(")", 1)[1].split()
-        seen.append((fields[11], fields[12], daemon.memory()))
-        return len(seen) > 60 and len(set(seen[-60:])) == 1
+        seen.append((fields[11], fields[12], daemon.memory()) if is_quiet() else None)
+        return len(seen) > 60 and seen[-1] and len(set(seen[-60:])) == 1
 
     wait_until(same, "the daemon to have nothing to do")
 

@@ -21,17 +21,18 @@ ALONE = {"LOCALDOMAIN": "", "CARES_HOSTS": "/dev/null"}  # nothing of the host's
 
 
 @pytest.fixture
-def ns(closing):
-    closing.append(NameServer())
+def ns(closing, port):
+    closing.append(NameServer(port=port()))  # which nobody else takes while it is down
     return closing[-1]
 
 
 @pytest.fixture
 def named(moongate, ns):
-    """A function that starts the daemon before `server`, as found by the name server."""
+    """A function that starts the daemon before `server`, as found by the name server, which has time
+    to answer before it is asked again."""
 
     def make(server, process=None, env=None, group=None, **how):
-        process = {"resolver": ns.text, **(process or {})}
+        process = {"resolver": ns.text, "resolver_timeout": "20s", **(process or {})}
         return moongate(("127.0.0.1", 1), group={"server": server, **(group or {})}, process=process,
                         env={**ALONE, **(env or {})}, **how)
 
@@ -340,7 +341,7 @@ def test_U_16_addresses_change(named, ns, start, port):
 @pytest.mark.parametrize("how", ["dies", "fails", "is silent", "is empty", "forgets"])
 def test_U_18_the_last_good_answer_is_kept(named, ns, upstream, how):
     ns.a(NAME, "127.0.0.1", ttl=1)
-    daemon = named(url(upstream))
+    daemon = named(url(upstream), {"resolver_timeout": "2s"} if how == "is silent" else None)
     ended(daemon, upstream)
     answers = {"fails": lambda q: [q.error(SERVFAIL)], "is silent": lambda q: None,
                "is empty": lambda q: [q.answer()], "forgets": lambda q: [q.error(NXDOMAIN)]}

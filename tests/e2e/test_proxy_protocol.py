@@ -207,8 +207,9 @@ def test_ended_within(moongate, part):
 @pytest.mark.parametrize("part", [LINE[:-2], BINARY[:-1]], ids=named)
 def test_not_in_time(moongate, part):
     daemon = moongate(listener={**ON, "handshake_timeout": "100ms"})
-    client = daemon.client()
-    client.send(part)
+    with daemon.frozen():
+        client = daemon.client()
+        client.send(part)
     assert client.expect_end() == b""
     assert "in time" in daemon.refusal_of(client)["reason"]
     assert daemon.stop()["proxy_headers_refused"] == 1
@@ -230,8 +231,9 @@ def test_nothing_at_all_is_no_fault(moongate):
 def test_time_for_header_and_request_is_one(moongate):
     """handshake_timeout counts from the connection on."""
     daemon = moongate(listener={**ON, "handshake_timeout": "300ms"})
-    client = daemon.client()
-    client.send(LINE)
+    with daemon.frozen():
+        client = daemon.client()
+        client.send(LINE)
     client.expect_eof()
     client.close()
     daemon.settle()

@@ -49,12 +49,17 @@ def through(daemon, **options):
 
 
 def test_R_01_slowloris(moongate, upstream, app):
-    daemon = moongate(upstream, listener={"handshake_timeout": "1s"})
-    good = through(daemon)
-    slow = [daemon.client() for _ in range(90)]
-    head = slow[0].request("/app")
+    daemon = moongate(upstream, listener={"handshake_timeout": "2s"})
+    with daemon.frozen():  # the first byte is there with the connection
+        good = daemon.client()
+        good.send(good.request("/app"))
+        slow = [daemon.client() for _ in range(90)]
+        head = slow[0].request("/app")
+        for client in slow:
+            client.send(head[0])
+    good.expect_101()
     waiting = {c.sock: c for c in slow}
-    at = 0
+    at = 1
     while waiting:
         # A byte to each now and then, until it was refused.
         for sock in select.select(list(waiting), [], [], 0.05)[0]:
@@ -395,9 +400,9 @@ def test_R_09_stopped_and_continued(moongate, upstream, app):
 @pytest.mark.parametrize("kind", ["handshake", "message", "close", "send"])
 def test_R_09_other_clocks(moongate, upstream, app, kind):
     """What came while the daemon slept came in time."""
-    limits = {"message_timeout": "500ms", "close_timeout": "500ms", "send_timeout": "1s"}
-    daemon = moongate(upstream, route=limits, listener={"handshake_timeout": "500ms"})
-    other = moongate(route={"message_timeout": "2s", "max_message": "1k"})
+    limits = {"message_timeout": "2s", "close_timeout": "2s", "send_timeout": "2s"}
+    daemon = moongate(upstream, route=limits, listener={"handshake_timeout": "2s"})
+    other = moongate(route={"message_timeout": "3s", "max_message": "1k"})
     client = daemon.client()
     if kind != "handshake":
         client.open("/app")
@@ -482,7 +487,7 @@ def test_R_13_reads_after_a_pause(moongate, upstream):
     client, app = open_pair(daemon, upstream, rcvbuf=65536)
     data = b"".join(app.make(BINARY, b"%08d" % i * 2000) for i in range(1000))  # 16 MB
     sender = sending(app, data)
-    wait_stuck(app)
+    wait_stuck(app, daemon)
     assert not sender.is_over()
     assert client.read(len(data)) == data
     sender.join()

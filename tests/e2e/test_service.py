@@ -209,7 +209,7 @@ def knock(address, n):
 
 def test_S_14_worker_that_is_stuck(supervisors, port):
     n = port()
-    s = supervisors(f"127.0.0.1:{n}", watchdog=1, faults=True, env={"MOONGATE_FAULTS": "turn:40:EDEADLK"})
+    s = supervisors(f"127.0.0.1:{n}", watchdog=3, faults=True, env={"MOONGATE_FAULTS": "turn:40:EDEADLK"})
     s.start()
     s.ready()
     knock(("127.0.0.1", n), 40)
@@ -450,21 +450,6 @@ def test_S_17_as_many_threads_as_the_user_may_have(folder, port, limit, words):
 def status_of(task):
     text = Path(task, "status").read_text()
     return dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.M))
-
-
-@pytest.fixture
-def low_port():
-    """A free port that only root may bind, in a range per test process as those of `port` are."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw15")[2:])
-    first = 600 + worker % 20 * 20
-    for n in range(first, first + 20):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", n))
-            except OSError:
-                continue
-            return n
-    pytest.skip("no port below 1024 is free")
 
 
 def can_bind_low():

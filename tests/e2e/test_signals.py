@@ -50,7 +50,7 @@ def test_S_10_few_sessions_are_told_at_once(moongate, upstream, number):
 
 def test_S_10_many_sessions_are_told_over_the_drain_time(moongate, upstream, closing):
     closing.insert(0, Application(upstream))
-    daemon = moongate(upstream, process={"drain_timeout": "2s"})
+    daemon = moongate(upstream, process={"drain_timeout": "5s"}, route={"close_timeout": "20s"})
     clients = [daemon.client().open("/app" if i % 2 else "/echo") for i in range(200)]
     daemon.signal()
     stopping = daemon.wait_line("stopping")

@@ -11,11 +11,11 @@ from helpers.hall import Hall
 
 
 @pytest.fixture
-def hall(closing):
-    """A function that makes a Hall."""
+def hall(closing, port):
+    """A function that makes a Hall, at a port that nobody else takes while it is closed."""
 
-    def make(*args, **options):
-        closing.append(Hall(*args, **options))
+    def make(address=None, **options):
+        closing.append(Hall(address or ("127.0.0.1", port()), **options))
         return closing[-1]
 
     return make

@@ -37,6 +37,14 @@ class Clock:
                 pass
 
 
+def asks_at_once(daemon, target="/app"):
+    """A client whose request is there when it is accepted, however slow the test is."""
+    with daemon.frozen():
+        client = daemon.client()
+        client.send(client.request(target))
+    return client
+
+
 # handshake_timeout, keepalive_timeout, connect_timeout.
 
 
@@ -54,8 +62,9 @@ def test_handshake_timeout_nothing_came(moongate):
 @pytest.mark.parametrize("part", ["G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: x\r\n"])
 def test_handshake_timeout_half_a_head(moongate, part):
     daemon = moongate(listener={"handshake_timeout": "200ms"})
-    client = daemon.client()
-    client.send(part)
+    with daemon.frozen():
+        client = daemon.client()
+        client.send(part)
     client.expect_refusal(408)
     assert daemon.refusal_of(client)["status"] == "408"
     still_works(daemon)
@@ -65,8 +74,9 @@ def test_handshake_timeout_half_a_head(moongate, part):
 def test_handshake_timeout_is_absolute(moongate):
     """Bytes that keep coming do not move it."""
     daemon = moongate(listener={"handshake_timeout": "300ms"})
-    client = daemon.client()
-    client.send("GET /echo HTTP/1.1\r\nX: ")
+    with daemon.frozen():
+        client = daemon.client()
+        client.send("GET /echo HTTP/1.1\r\nX: ")
     while not select.select([client.sock], [], [], 0.02)[0]:
         client.send("x")
     client.expect_answer(408)
@@ -75,8 +85,7 @@ def test_handshake_timeout_is_absolute(moongate):
 
 def test_handshake_timeout_upstream_is_silent(moongate, upstream):
     daemon = moongate(upstream, listener={"handshake_timeout": "300ms"})
-    client = daemon.client()
-    client.send(client.request("/app"))
+    client = asks_at_once(daemon)
     app = upstream.accept_request()
     client.expect_refusal(504)
     app.expect_end()
@@ -87,8 +96,7 @@ def test_handshake_timeout_upstream_is_silent(moongate, upstream):
 
 def test_handshake_timeout_upstream_answers_half(moongate, upstream):
     daemon = moongate(upstream, listener={"handshake_timeout": "300ms"})
-    client = daemon.client()
-    client.send(client.request("/app"))
+    client = asks_at_once(daemon)
     app = upstream.accept_request()
     app.send(app.answer()[:-1])
     client.expect_refusal(504)
@@ -96,21 +104,21 @@ def test_handshake_timeout_upstream_answers_half(moongate, upstream):
     still_works(daemon)
 
 
-def test_handshake_timeout_ends_with_the_101(moongate, upstream):
-    """An open session outlives it."""
-    daemon = moongate(upstream, listener={"handshake_timeout": "300ms"})
-    with Way(daemon, upstream, "client") as way:
-        silent = daemon.client()
-        silent.expect_eof()
-        way.goes_on()
+def test_handshake_timeout_ends_with_the_101(moongate):
+    """An open session outlives it. (The application is the daemon itself: no test is too slow for it.)"""
+    daemon = moongate(listener={"handshake_timeout": "300ms"})
+    client = asks_at_once(daemon, "/still")
+    client.expect_101()
+    daemon.client().expect_eof()
+    client.echoes(1)
     still_works(daemon)
 
 
 def test_keepalive_timeout(moongate):
     daemon = moongate(listener={"keepalive_timeout": "200ms"})
     client = daemon.client()
+    client.send(client.get("/nowhere") * 3)
     for _ in range(3):
-        client.send(client.get("/nowhere"))
         head = client.expect_answer(404)
         client.read_body(head)
     client.expect_eof()
@@ -122,8 +130,9 @@ def test_keepalive_timeout(moongate):
 def test_keepalive_timeout_starts_after_the_handshake_time(moongate):
     """The next request has a handshake_timeout of its own, from its first byte on."""
     daemon = moongate(listener={"handshake_timeout": "200ms", "keepalive_timeout": "20s"})
-    client = daemon.client()
-    client.send(client.get("/nowhere"))
+    with daemon.frozen():
+        client = daemon.client()
+        client.send(client.get("/nowhere"))
     client.read_body(client.expect_answer(404))
     daemon.client().expect_eof()  # a handshake_timeout has passed
     client.send(client.get("/nowhere"))
@@ -147,16 +156,14 @@ def test_connect_timeout(moongate, upstreams, closing):
 def test_connect_timeout_is_bounded_by_handshake_timeout(moongate, upstreams, closing):
     full = full_listener(upstreams, closing)
     daemon = moongate(full, group={"connect_timeout": "20s"}, listener={"handshake_timeout": "300ms"})
-    client = daemon.client()
-    client.send(client.request("/app"))
-    client.expect_refusal(504)
+    asks_at_once(daemon).expect_refusal(504)
     daemon.settle()
     still_works(daemon)
 
 
 def test_connect_timeout_does_not_count_the_answer(moongate, upstream):
     """Connected in time, the upstream may take until handshake_timeout to answer."""
-    daemon = moongate(upstream, group={"connect_timeout": "200ms"}, listener={"handshake_timeout": "5s"},
+    daemon = moongate(upstream, group={"connect_timeout": "200ms"}, listener={"handshake_timeout": "20s"},
                       extra="[listener quick]\nbind = unix:quick.sock\nhandshake_timeout = 500ms\n")
     client = daemon.client()
     client.send(client.request("/app"))
@@ -239,7 +246,7 @@ def test_message_timeout_grows_with_what_comes(moongate, upstream):
 
 
 def test_message_timeout_starts_anew_with_each_message(moongate, upstream):
-    daemon = moongate(upstream, route={"message_timeout": "500ms"})
+    daemon = moongate(upstream, route={"message_timeout": "3s"})
     with Way(daemon, upstream, "upstream") as way:
         # Always inside a message, but never long inside the same one.
         way.passes(way.frame(TEXT, b"a", fin=False))
@@ -273,6 +280,7 @@ def test_message_timeout_of_early_frames(moongate, upstream):
 
 PINGS = {"ping_interval": "300ms", "pong_timeout": "20s"}
 PONGS = {"ping_interval": "200ms", "pong_timeout": "300ms"}
+LATE_PONGS = {"ping_interval": "200ms", "pong_timeout": "2s"}  # the client is to be in time
 
 
 @pytest.mark.parametrize("target", ["/app", "/echo"])
@@ -288,7 +296,10 @@ def test_own_ping(moongate, upstream, target):
         if way.app:
             way.passes(way.frame(PONG, b"moongate") + way.frame(PONG, b"") + way.frame(TEXT, b"x"))
         else:
-            way.goes_on()
+            client.text("x")
+            while (f := client.read_frame()).opcode == PING:
+                assert f.payload.startswith(OWN)
+            assert (f.opcode, f.payload) == (TEXT, b"x")
     still_works(daemon)
     assert daemon.stop()["pings_sent"] >= 3
 
@@ -308,7 +319,7 @@ def test_own_pong_of_another_session_is_forwarded(moongate, upstream):
 
 def test_own_ping_only_after_silence(moongate, upstream):
     """A client that speaks is not pinged."""
-    daemon = moongate(upstream, route={"ping_interval": "2s", "pong_timeout": "20s"})
+    daemon = moongate(upstream, route={"ping_interval": "3s", "pong_timeout": "20s"})
     busy, silent = Way(daemon, upstream, "client"), Way(daemon, upstream, "client")
     with busy, silent:
         while not select.select([silent.client.sock], [], [], 0.02)[0]:
@@ -350,7 +361,8 @@ def test_pong_timeout_on_echo(moongate):
 
 @pytest.mark.parametrize("what", ["text", "pong", "ping", "part of a frame"])
 def test_pong_timeout_any_byte_is_life(moongate, upstream, what):
-    daemon = moongate(upstream, route=PONGS)
+    """While a ping is unanswered, no other is sent."""
+    daemon = moongate(upstream, route={"ping_interval": "200ms", "pong_timeout": "20s"})
     client, app = open_pair(daemon, upstream)
     for i in range(3):
         assert client.read_frame().opcode == PING, i
@@ -369,11 +381,20 @@ def test_pong_timeout_any_byte_is_life(moongate, upstream, what):
     still_works(daemon)
 
 
-def test_forwarded_ping_suppresses_the_own(moongate, upstream):
-    daemon = moongate(upstream, route={"ping_interval": "300ms", "pong_timeout": "5s"})
-    client, app = open_pair(daemon, upstream)
-    app.ping(b"are you there")
+def pinged_at_once(daemon, upstream):
+    """A client whose application pings it before the daemon does."""
+    client = daemon.client()
+    client.send(client.request("/app"))
+    app = upstream.accept_request()
+    app.send(app.answer() + app.make(PING, b"are you there"))
+    client.expect_101()
     client.expect_frame(PING, b"are you there")
+    return client, app
+
+
+def test_forwarded_ping_suppresses_the_own(moongate, upstream):
+    daemon = moongate(upstream, route={"ping_interval": "300ms", "pong_timeout": "20s"})
+    client, app = pinged_at_once(daemon, upstream)
     Clock(daemon).ping_time()
     app.text("no ping before this")
     client.expect_text("no ping before this")
@@ -387,9 +408,7 @@ def test_forwarded_ping_suppresses_the_own(moongate, upstream):
 
 def test_forwarded_ping_unanswered(moongate, upstream):
     daemon = moongate(upstream, route=PONGS)
-    client, app = open_pair(daemon, upstream)
-    app.ping(b"are you there")
-    client.expect_frame(PING, b"are you there")
+    client, app = pinged_at_once(daemon, upstream)
     client.expect_close(1008, "pong_timeout")
     app.expect_close(1001, "pong_timeout")
     client.close()
@@ -399,12 +418,21 @@ def test_forwarded_ping_unanswered(moongate, upstream):
     assert daemon.stop()["pings_sent"] == 0
 
 
+def half_a_frame_at_once(daemon, upstream):
+    """A client that has had 50 bytes of a frame before it could be pinged: (client, app, frame)."""
+    client = daemon.client()
+    client.send(client.request("/app"))
+    app = upstream.accept_request()
+    whole = app.make(BINARY, b"x" * 100)
+    app.send(app.answer() + whole[:50])
+    client.expect_101()
+    assert client.read(50) == whole[:50]
+    return client, app, whole
+
+
 def test_own_ping_waits_for_the_end_of_a_frame(moongate, upstream):
     daemon = moongate(upstream, route={"ping_interval": "300ms", "pong_timeout": "20s"})
-    client, app = open_pair(daemon, upstream)
-    whole = app.make(BINARY, b"x" * 100)
-    app.send(whole[:50])
-    assert client.read(50) == whole[:50]
+    client, app, whole = half_a_frame_at_once(daemon, upstream)
     for _ in range(2):
         Clock(daemon).ping_time()
     app.send(whole[50:])
@@ -420,10 +448,7 @@ def test_own_ping_waits_for_the_end_of_a_frame(moongate, upstream):
 def test_ping_that_could_not_be_sent_is_not_missed(moongate, upstream):
     """A frame that takes long to arrive keeps the ping back: the client owes no pong for it."""
     daemon = moongate(upstream, route=PONGS)
-    client, app = open_pair(daemon, upstream)
-    whole = app.make(BINARY, b"x" * 100)
-    app.send(whole[:50])
-    assert client.read(50) == whole[:50]
+    client, app, whole = half_a_frame_at_once(daemon, upstream)
     for _ in range(2):
         Clock(daemon).pong_time()
     app.send(whole[50:])
@@ -439,12 +464,15 @@ def test_ping_that_could_not_be_sent_is_not_missed(moongate, upstream):
 def test_ping_behind_a_queue_is_not_missed(moongate, upstream, where, whose):
     """A slow reader takes bytes all the time; the ping behind them has not reached it yet."""
     listener = SMALL if where == "queue" else {"send_buffer": "1m"}
-    daemon = moongate(upstream, route={**PONGS, "max_queue": "64k"}, listener=listener)
-    client, app = open_pair(daemon, upstream, rcvbuf=4096)
+    daemon = moongate(upstream, route={**LATE_PONGS, "max_queue": "64k"}, listener=listener)
+    client = daemon.client(rcvbuf=4096)
+    client.send(client.request("/app"))
+    app = upstream.accept_request()
     data = app.make(BINARY, b"x" * 1000) * 60
     if whose == "forwarded":
         data += app.make(PING, b"moon")
-    app.send(data)
+    app.send(app.answer() + data)
+    client.expect_101()
     got = b""
     clock = Doing(Clock(daemon).pong_time)
     while not clock.is_over():
@@ -467,10 +495,10 @@ def test_ping_behind_a_queue_is_not_missed(moongate, upstream, where, whose):
 def test_pong_clock_stops_while_the_client_is_not_read(moongate, upstream, closing):
     """The application is slow, so the client is not read: its pong cannot be seen."""
     small = {"send_buffer": "4k", "receive_buffer": "4k"}
-    daemon = moongate(upstream, route={**PONGS, "max_queue": "16k"}, group=small, listener=small)
+    daemon = moongate(upstream, route={**LATE_PONGS, "max_queue": "16k"}, group=small, listener=small)
     client, app = open_pair(daemon, upstream)
     sender = sending_for_ever(client, client.make(BINARY, b"x" * 1000))
-    wait_stuck(client)
+    wait_stuck(client, daemon)
     for _ in range(2):
         Clock(daemon).pong_time()
     for _ in range(20):
@@ -500,8 +528,8 @@ def test_no_pings_when_off(moongate, upstream):
 @pytest.mark.parametrize("target", ["/app", "/echo"])
 def test_idle_timeout(moongate, upstream, target):
     daemon = moongate(upstream, route={"ping_interval": "off", "idle_timeout": "300ms"})
-    with Way(daemon, upstream, "client" if target == "/app" else "echo") as way:
-        way.goes_on()
+    with Way(daemon, upstream, "client" if target == "/app" else "echo", early="last") as way:
+        way.sink.expect_text("last")
         way.client.expect_close(1001, "idle_timeout")
         if way.app:
             way.app.expect_close(1001, "idle_timeout")
@@ -513,7 +541,7 @@ def test_idle_timeout(moongate, upstream, target):
 @pytest.mark.parametrize("who", BOTH)
 def test_idle_timeout_only_messages_count(moongate, upstream, who):
     """Pings do not keep a session; messages, of either side, do."""
-    daemon = moongate(upstream, route={"ping_interval": "off", "idle_timeout": "500ms"})
+    daemon = moongate(upstream, route={"ping_interval": "off", "idle_timeout": "3s"})
     busy, pinging = Way(daemon, upstream, who), Way(daemon, upstream, "client")
     with busy, pinging:
         while not select.select([pinging.client.sock], [], [], 0.02)[0]:

@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 class App:
     """One application: its name, its process. Closed by whoever made it."""
 
-    def __init__(self, name, address=("127.0.0.1", 0)):
+    def __init__(self, name, address):
         self.name = name
         self.process = None
         self.start(address)

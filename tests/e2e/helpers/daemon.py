@@ -58,6 +58,12 @@ def wait_until(condition, what, limit=LIMIT):
     return value
 
 
+def thread_states(pid):
+    """{thread: its state as in proc(5)}."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {int(t.name): (t / "stat").read_text().rsplit(")", 1)[1].split()[0] for t in tasks}
+
+
 class Daemon:
     """A running daemon. `env` may hold MOONGATE_FAULTS, which needs faults=True."""
 
@@ -70,6 +76,7 @@ class Daemon:
         self.totals = None
         self.checked = False  # its end was seen and was as it should be
         self.address = None  # of the listener under test; set by whoever wrote the configuration
+        self.is_hasty = False  # that listener gives little time for a request
         self.process = subprocess.Popen(
             [*wrapper, self.binary, "-c", self.config, *args],
             stdin=subprocess.DEVNULL,
@@ -171,8 +178,11 @@ class Daemon:
             self.signal(signal.SIGCONT)
 
     def is_stopped(self):
-        tasks = Path(f"/proc/{self.pid}/task").iterdir()
-        return all((t / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for t in tasks)
+        return set(thread_states(self.pid).values()) == {"T"}
+
+    def is_asleep(self):
+        """None of its threads does anything, nor waits for a processor."""
+        return set(thread_states(self.pid).values()) == {"S"}
 
     # Resources.
 
@@ -238,8 +248,13 @@ class Daemon:
 
 def still_works(daemon, n=100):
     """A fresh connection, proxied, echoes n messages."""
-    with RawClient(daemon.address) as client:
-        client.open("/still").echoes(n)
+    # However slow the test is, where there is little time for a request it is there with the connection.
+    with daemon.frozen() if daemon.is_hasty else contextlib.nullcontext():
+        client = RawClient(daemon.address)
+        client.send(client.request("/still"))
+    with client:
+        client.expect_101()
+        client.echoes(n)
         client.end()
 
 

@@ -56,13 +56,14 @@ def wait_consumed(peer):
     wait_until(lambda: not unread(peer.sock), "what was sent to be read")
 
 
-def wait_stuck(peer):
-    """Until the program at the other end has stopped to read: bytes lie there and stay."""
+def wait_stuck(peer, daemon):
+    """Until the daemon has stopped to read what the peer sends: bytes lie there and stay, while it
+    sleeps, and is not kept from reading by others on the machine."""
     seen = []
 
     def same():
-        seen.append(unread(peer.sock))
-        return len(seen) > 20 and len(set(seen[-20:])) == 1 and seen[-1]
+        seen.append((unread(peer.sock), daemon.is_asleep()))
+        return len(seen) > 20 and set(seen[-20:]) == {seen[-1]} and all(seen[-1])
 
     wait_until(same, "the daemon to stop reading")
 

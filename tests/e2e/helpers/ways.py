@@ -10,7 +10,7 @@ A test of what one sender does is written once and runs on all of them:
 
 import contextlib
 
-from .frames import KEY, frame, parse_frame
+from .frames import KEY, TEXT, frame, parse_frame
 
 BOTH = ["client", "upstream"]
 ALL = ["client", "upstream", "echo"]
@@ -25,24 +25,33 @@ def case(*what):
         raise AssertionError(f"case {what!r}: {type(e).__name__} {e}") from e
 
 
-def open_pair(daemon, upstream, **options):
-    """A client and the application's end of its tunnel."""
+def open_pair(daemon, upstream, who="client", early="", **options):
+    """A client and the application's end of its tunnel. early: a text that `who` sends in one with
+    its half of the handshake, so that it is there however slow the test is."""
+
+    def first(peer, name):
+        return peer.make(TEXT, early) if early and who == name else b""
+
     client = daemon.client(**options)
-    client.send(client.request("/app"))
-    app = upstream.accept_open()
+    client.send(client.request("/app").encode() + first(client, "client"))
+    app = upstream.accept_request()
+    app.send(app.answer() + first(app, "upstream"))
     client.expect_101()
     return client, app
 
 
 class Way:
-    """One open session. `who` speaks: source, heard by sink. Of echo, both are the client."""
+    """One open session. `who` speaks: source, heard by sink. Of echo, both are the client. early: a
+    text that the source has sent in one with its half of the handshake, not read yet."""
 
-    def __init__(self, daemon, upstream, who, **options):
+    def __init__(self, daemon, upstream, who, early="", **options):
         self.daemon, self.who = daemon, who
         if who == "echo":
-            self.client, self.app = daemon.client(**options).open("/echo"), None
+            self.client, self.app = daemon.client(**options), None
+            self.client.send(self.client.request("/echo").encode() + (self.client.make(TEXT, early) if early else b""))
+            self.client.expect_101()
         else:
-            self.client, self.app = open_pair(daemon, upstream, **options)
+            self.client, self.app = open_pair(daemon, upstream, who, early, **options)
         self.source, self.sink = {
             "client": (self.client, self.app),
             "upstream": (self.app, self.client),
