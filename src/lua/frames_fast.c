@@ -81,17 +81,46 @@ int lua_frames_fast_take(struct lua_frames *f, double max)
 	return (int)(len << 8 | (first & (WS_FIN | WS_OPCODE)));
 }
 
+/* As it goes out, unmasked, in one piece. Returns its bytes, or 0: it cannot be sent. */
+static size_t put_plain(struct lua_frames *f, uint8_t first, const char *at, size_t len)
+{
+	struct lua_socket *s = f->socket;
+	size_t header = len > SHORT_MAX ? HEADER_16 : HEADER_SHORT;
+	uint8_t *to = lua_output_room(s->out, HEADER_16 + len);
+	if (!to) {
+		s->is_write_closed = true;
+		return 0;
+	}
+	to[0] = first;
+	to[1] = (uint8_t)(len > SHORT_MAX ? SHORT_MAX + 1 : len);
+	if (len > SHORT_MAX) {
+		to[2] = (uint8_t)(len >> 8);
+		to[3] = (uint8_t)len;
+	}
+	memcpy(to + header, at, len);
+	lua_output_put_written(s->out, header + len);
+	if (s->client)
+		handler_messages(s->client->session, 0, 1);
+	return header + len;
+}
+
+static size_t put_masked(struct lua_frames *f, uint8_t first, const char *at, size_t len)
+{
+	struct lua_frame_out o = {.fin = true,
+	        .masked = true,
+	        .opcode = first & WS_OPCODE,
+	        .first = first,
+	        .a = slice_of(at, len)};
+	return lua_frames_put(f, &o);
+}
+
 int lua_frames_fast_put(struct lua_frames *f, int first, const char *at, double len)
 {
 	struct lua_socket *s = socket_of(f);
 	if (!s || s->is_write_closed || !s->out || s->out->writer || len > LUA_FAST_MAX ||
 	        (s->client && (s->client->is_close_sent || !s->client->session)))
 		return 0;
-	struct lua_frame_out o = {.fin = true,
-	        .masked = first & LUA_FAST_MASKED,
-	        .opcode = (uint8_t)(first & WS_OPCODE),
-	        .first = (uint8_t)first,
-	        .a = slice_of(at, (size_t)len)};
-	int bytes = (int)lua_frames_put(f, &o);
+	int bytes = (int)(first & LUA_FAST_MASKED ? put_masked(f, (uint8_t)first, at, (size_t)len)
+	                                          : put_plain(f, (uint8_t)first, at, (size_t)len));
 	return bytes > 0 && lua_output_is_over(s->out) ? -bytes : bytes;
 }

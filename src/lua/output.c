@@ -73,6 +73,22 @@ bool lua_output_put(struct lua_output *out, const struct slice *v, size_t n)
 	return true;
 }
 
+uint8_t *lua_output_room(struct lua_output *out, size_t n)
+{
+	struct lua_worker *lw = out->worker;
+	if (is_dead(out))
+		return NULL;
+	if (lw->out.owner == out && n > LUA_OUT_SIZE - lw->out.len)
+		lua_output_flush(out);
+	claim(out);
+	return lw->out.bytes + lw->out.len;
+}
+
+void lua_output_put_written(struct lua_output *out, size_t n)
+{
+	out->worker->out.len += n;
+}
+
 bool lua_output_is_over(struct lua_output *out)
 {
 	const struct lua_worker *lw = out->worker;

@@ -381,6 +381,7 @@ static void close_state(struct lua_vm *vm)
 		lua_vm_enter(vm);
 		lua_vm_leave(vm, 0);
 	}
+	lua_blocks_drop(&vm->blocks);
 	budget_take(-(int64_t)vm->memory);
 	lua_setallocf(vm->L, vm->alloc, vm->alloc_ud);
 	lua_close(vm->L);

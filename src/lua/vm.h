@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "base/pool.h"
+#include "lua/blocks.h"
 #include "lua/handlers.h"
 
 #include <lua.h>
@@ -49,6 +50,7 @@ struct lua_vm {
 	struct pool thread_pool, request_pool, client_pool;
 	void *(*alloc)(void *ud, void *p, size_t old, size_t size); /* LuaJIT's own */
 	void *alloc_ud;
+	struct lua_blocks blocks; /* that were freed; not in `memory` */
 	/* Timers (ngx_timer.c). */
 	struct list timers;
 	struct list requests; /* all, by lua_request.node */

@@ -126,6 +126,36 @@ static void show_frame(lua_State *L)
 
 /* ---- the allocator ---- */
 
+/* Of large blocks that are free, as much may be kept as the VM has in use, which is about what the
+ * collector lets it grow by from one cycle to the next; at least a few messages, and never more
+ * than lua_memory leaves. */
+enum { KEPT_MIN = 4 * 1024 * 1024, KEPT_MAX = 64 * 1024 * 1024 };
+
+static size_t most_kept(const struct lua_vm *vm, size_t freed)
+{
+	size_t used = vm->memory > freed ? vm->memory - freed : 0;
+	size_t most = used < KEPT_MIN ? KEPT_MIN : used > KEPT_MAX ? KEPT_MAX : used;
+	if (!vm->memory_max)
+		return most;
+	size_t room = vm->memory_max > used ? vm->memory_max - used : 0;
+	return room < most ? room : most;
+}
+
+static void *move(struct lua_vm *vm, void *p, size_t old, size_t size)
+{
+	void *q = !p && size >= LUA_BLOCK_MIN ? lua_blocks_take(&vm->blocks, size) : NULL;
+	if (q)
+		return q;
+	if (size == 0 && old >= LUA_BLOCK_MIN &&
+	        lua_blocks_keep(&vm->blocks, p, old, most_kept(vm, old)))
+		return NULL;
+	q = vm->alloc(vm->alloc_ud, p, old, size);
+	if (q || size == 0 || !vm->blocks.first)
+		return q;
+	lua_blocks_drop(&vm->blocks);
+	return vm->alloc(vm->alloc_ud, p, old, size);
+}
+
 /* Only where an error can be raised may it refuse. */
 static void *allocate(void *ud, void *p, size_t old, size_t size)
 {
@@ -135,11 +165,13 @@ static void *allocate(void *ud, void *p, size_t old, size_t size)
 		show_frame(vm->running);
 		return NULL;
 	}
-	void *q = vm->alloc(vm->alloc_ud, p, old, size);
+	void *q = move(vm, p, old, size);
 	if (q || size == 0) {
 		vm->memory += size - old;
 		budget_take((int64_t)size - (int64_t)old);
 	}
+	if (vm->blocks.bytes && is_over(vm, vm->blocks.bytes))
+		lua_blocks_drop(&vm->blocks);
 	return q;
 }
 
@@ -214,6 +246,7 @@ void lua_vm_count(struct lua_vm *vm)
 	pthread_once(&once, find_frame);
 	find_threshold(vm);
 	vm->alloc = lua_getallocf(vm->L, &vm->alloc_ud);
+	lua_blocks_init(&vm->blocks, vm->worker->worker, vm->alloc, vm->alloc_ud);
 	vm->memory = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 +
 	             (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
 	budget_take((int64_t)vm->memory);
@@ -226,6 +259,8 @@ bool lua_vm_has_room(lua_State *L, size_t bytes)
 {
 	struct lua_vm *vm = lua_vm_of(L);
 	bool is_big = bytes >= BIG;
+	if (is_big && vm->blocks.first && !budget_has(bytes))
+		lua_blocks_drop(&vm->blocks);
 	bool has_room = !is_over(vm, bytes) && (!is_big || budget_has(bytes));
 	vm->is_exhausted |= !has_room;
 	return has_room;
@@ -266,6 +301,7 @@ static void collect_all(struct lua_vm *vm)
 	if (was_exhausted)
 		counter_inc(&vm->worker->counters.lua_memory_errors);
 	vm->is_exhausted = false;
+	lua_blocks_drop(&vm->blocks);
 	let_collect(vm);
 	if (lua_cpcall(vm->L, collect, was_exhausted))
 		lua_pop(vm->L, 1);

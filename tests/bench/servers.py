@@ -172,14 +172,14 @@ LUA_MODULES = "/usr/lib/nginx/modules"
 LUA_LIBRARY = "/usr/share/lua/5.1/nginx/websocket/server.lua"
 
 
-def lua_kinds(root, folder, moongate):
+def lua_kinds(root, folder, ours):
     """Those that echo by themselves: in C, by nginx's Lua module, by Moongate's."""
     found = [Kind("raw-echo", f"{root}/build/bench/echo", plain=("127.0.0.1:{port}",))]
     with open(f"{folder}/echo.lua", "w") as f:
         f.write(texts.LUA_ECHO)
-    if moongate:
-        for name, script in (("moongate-lua", "echo"), ("moongate-lua-proxy", "proxy")):
-            found.append(Kind(name, moongate, texts.MOONGATE_LUA, ("-c", "{path}"), tls="", script=script))
+    for who, program in ours.items():
+        for name, script in ((f"{who}-lua", "echo"), (f"{who}-lua-proxy", "proxy")):
+            found.append(Kind(name, program, texts.MOONGATE_LUA, ("-c", "{path}"), tls="", script=script))
     if nginx_binary() and os.path.exists(f"{LUA_MODULES}/ngx_http_lua_module.so") and os.path.exists(LUA_LIBRARY):
         for name, script in (("nginx-lua", "echo"), ("nginx-lua-proxy", "proxy")):
             found.append(Kind(name, nginx_binary(), texts.NGINX_LUA,
@@ -192,17 +192,17 @@ def kinds(root, base, folder):
     copied, so that a build that runs meanwhile does not change what is measured."""
     make_certificate(folder)
     found = [Kind("raw-forward", f"{root}/build/bench/raw-forward")]
-    moongate = None
+    ours = {}
     for name, program in (("moongate", f"{root}/build/moongate"), ("base", base)):
         if program and os.access(program, os.X_OK):
             program = shutil.copy(program, f"{folder}/{name}")
+            ours[name] = program
             both(found, name, program, texts.MOONGATE, ("-c", "{path}"), texts.SECURE)
             if name == "moongate":
                 for other, text in (("access", texts.ACCESS), ("policies", texts.POLICIES),
                                     ("spares", texts.SPARES), ("wss", texts.WSS), ("wss-spares", texts.WSS_SPARES)):
                     found.append(Kind(other, program, text, ("-c", "{path}"), tls=""))
                 both(found, "hall", program, texts.HALL, ("-c", "{path}"), texts.SECURE)
-                moongate = program
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
         for name, buffer in (("nginx", 4), ("nginx64", 64)):
@@ -212,7 +212,7 @@ def kinds(root, base, folder):
         arguments = ("-db", "-f", "{path}")
         for name, size in (("haproxy", 16384), ("haproxy64", 65536)):
             both(found, name, haproxy_binary(), texts.HAPROXY, arguments, texts.HAPROXY_TLS, bytes=size)
-    return found + lua_kinds(root, folder, moongate)
+    return found + lua_kinds(root, folder, ours)
 
 
 class Server(Process):
