@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/log_writer.h"
+#include "base/log_thread.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -88,7 +88,7 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
 	char now[25];
 
 	l->level = level;
-	l->muted = !log_is_on(level) || !log_writer_may(level, event);
+	l->muted = !log_is_on(level) || !log_thread_may(level, event);
 	l->cut = false;
 	l->len = 0;
 	if (l->muted)
@@ -196,7 +196,7 @@ void log_end(struct log_line *l)
 		l->len += (uint32_t)sizeof(cut_mark) - 1;
 	}
 	l->text[l->len++] = '\n';
-	log_writer_put(l->text, l->len);
+	log_thread_put(l->text, l->len);
 }
 
 void log_event(enum log_level level, const char *event, ...)

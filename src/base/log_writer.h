@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* The way of a line from the thread that built it to the target. */
+/* A channel's thread: it drains, waits a little for more while there is some, and sleeps until
+ * it is woken. Orders (to end, to open the target again) are flags that it looks at between two
+ * batches. */
 
-#include "base/log.h"
+#include "base/log_channel.h"
 
-#include <stddef.h>
-
-/* Takes one line, its line feed included: into the calling thread's queue, or to
- * the target at once. Any thread. Preserves errno. */
-void log_writer_put(const char *line, size_t len);
-/* Whether the calling thread may log one more line of the event in this second; if not, it has
- * been counted. Any thread. Preserves errno. */
-bool log_writer_may(enum log_level level, const char *event);
+/* Control thread. False with errno when the thread cannot be made. */
+bool log_writer_start(struct log_channel *c);
+/* Writes all that is queued, but waits for the target no longer than LOG_TARGET_WAIT_MS. Nothing
+ * happens to a writer that does not run. Control thread. */
+void log_writer_stop(struct log_channel *c);
+/* Something was queued, or ordered, and lies where the writer looks. One that gathers goes on doing
+ * so unless it is pressing. Any thread, while the writer runs. */
+void log_writer_wake(struct log_channel *c, bool is_pressing);
+/* Opens the target again by its name, with or without a writer. Control thread. */
+void log_writer_reopen(struct log_channel *c);

@@ -158,6 +158,7 @@ static const struct proxy_listener *choose_listener(const struct config *c,
 struct telling {
 	FILE *out;
 	const struct config *config;
+	const struct proxy_listener *listener;
 	const struct http_head *head;
 	struct slice host;
 	bool is_suffix;
@@ -275,12 +276,11 @@ static void print_why(const struct telling *t, const struct route *r)
 	fputc('\n', out);
 }
 
-static void print_route(
-        const struct telling *t, const struct route *r, const struct http_head *head)
+static void print_route(const struct telling *t, const struct route *r)
 {
 	fprintf(t->out, "\n[route %s]\n", r->name);
 	print_why(t, r);
-	explain_route(t->out, r, head);
+	explain_route(t->out, r, t->listener, t->head);
 }
 
 static enum explain_result search(FILE *out, const struct config *c, const struct proxy_listener *l,
@@ -293,7 +293,7 @@ static enum explain_result search(FILE *out, const struct config *c, const struc
 		fputs("no route: 400 Bad Request, the target is no path that can be routed\n", out);
 		return EXPLAIN_NOT_ROUTED;
 	}
-	struct telling t = {.out = out, .config = c, .head = head};
+	struct telling t = {.out = out, .config = c, .listener = l, .head = head};
 	struct route_query q = {.listener = l->number,
 	        .host = slice_of(host, uri_host(head->host, host, &port)),
 	        .path = slice_of(path, (size_t)n),
@@ -309,7 +309,7 @@ static enum explain_result search(FILE *out, const struct config *c, const struc
 		fputs("\nno route: 404 Not Found\n", out);
 		return EXPLAIN_NOT_ROUTED;
 	}
-	print_route(&t, r, head);
+	print_route(&t, r);
 	return EXPLAIN_ROUTED;
 }
 

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "daemon/explain_route.h"
 
-#include "config/schema.h"
+#include "daemon/explain_group.h"
 #include "http/answer.h"
 #include "http/handshake.h"
 #include "http/uri.h"
 #include "proxy/rewrite.h"
 #include "proxy/tokens.h"
 #include "upstream/group.h"
-#include "upstream/sticky.h"
 
-#include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	COLUMN = 14,       /* where the facts of a route begin */
@@ -24,82 +21,31 @@ void explain_label(FILE *out, const char *name)
 	fprintf(out, "  %-*s", COLUMN - 2, name);
 }
 
-/* ---- where it goes ---- */
+/* ---- lists ---- */
 
-static void print_servers(FILE *out, struct upstream_group *g)
+void explain_item(struct explain_list *l, const char *name, const char *value)
 {
-	struct upstream_members *m = upstream_group_members(g);
-	explain_label(out, "servers");
-	if (g->service)
-		fprintf(out, "as listed by the name servers: ws+srv://%s\n", g->service);
-	for (unsigned i = 0; m && i < m->n; i++) {
-		const struct upstream_server *s = &m->server[i];
-		fprintf(out, "%*sws://%s", i > 0 ? COLUMN : 0, "", s->name);
-		if (s->weight != 1)
-			fprintf(out, " weight=%" PRIu32, s->weight);
-		fputs(s->is_backup ? " backup\n" : "\n", out);
+	size_t n = strlen(name) + 1 + strlen(value);
+	if (l->at == 0) {
+		explain_label(l->out, l->label);
+		l->at = COLUMN;
+	} else {
+		bool fits = l->at + n + 2 <= LINE_MAX_LEN;
+		fprintf(l->out, fits ? ", " : ",\n%*s", fits ? 0 : COLUMN, "");
+		l->at = fits ? l->at + 2 : COLUMN;
 	}
-	upstream_members_unref(m);
+	fprintf(l->out, "%s %s", name, value);
+	l->at += n;
 }
 
-/* The server that the request's cookie names, if any. */
-static void print_sticky(FILE *out, struct upstream_group *g, const struct http_head *head)
-{
-	struct upstream_members *m = upstream_group_members(g);
-	int i = m ? sticky_find(g->sticky, head, m, time(NULL)) : -1;
-	explain_label(out, "sticky");
-	fprintf(out, "by the cookie %s; ", sticky_cookie(g->sticky));
-	if (i >= 0)
-		fprintf(out, "this request's is for ws://%s\n", m->server[i].name);
-	else
-		fputs("this request has none that counts\n", out);
-	upstream_members_unref(m);
-}
-
-static void print_key(FILE *out, const char *name, const uint32_t *field)
+void explain_key(struct explain_list *l, enum schema_kind kind, const char *name, const void *field)
 {
 	char value[SCHEMA_FORM_MAX];
-	if (schema_value(schema_find(KIND_UPSTREAM, name), field, value))
-		fprintf(out, ", %s %s", name + strlen("health_"), value);
+	if (schema_value(schema_find(kind, name), field, value))
+		explain_item(l, name, value);
 }
 
-static void print_health(FILE *out, const struct upstream_group *g)
-{
-	static const char *const kinds[] = {[HEALTH_OFF] = "off",
-	        [HEALTH_CONNECT] = "connect",
-	        [HEALTH_HANDSHAKE] = "handshake",
-	        [HEALTH_PING] = "ping"};
-	explain_label(out, "health");
-	fputs(kinds[g->health], out);
-	if (g->health != HEALTH_OFF) {
-		print_key(out, "health_interval", &g->health_interval_ms);
-		print_key(out, "health_timeout", &g->health_timeout_ms);
-		print_key(out, "health_rise", &g->health_rise);
-		print_key(out, "health_fall", &g->health_fall);
-		if (g->health != HEALTH_CONNECT)
-			fprintf(out, ", path %s", g->health_path);
-	}
-	fputc('\n', out);
-}
-
-static void print_spare(FILE *out, const struct upstream_group *g)
-{
-	char idle[SCHEMA_FORM_MAX];
-	if (!schema_value(schema_find(KIND_UPSTREAM, "spare_idle"), &g->spare_idle_ms, idle))
-		return;
-	explain_label(out, "spare");
-	fprintf(out, "%" PRIu32 " connections ready to each server, for %s each\n", g->spare, idle);
-}
-
-static void print_group(FILE *out, struct upstream_group *g, const struct http_head *head)
-{
-	print_servers(out, g);
-	if (g->sticky)
-		print_sticky(out, g, head);
-	print_health(out, g);
-	if (g->spare)
-		print_spare(out, g);
-}
+/* ---- where it goes ---- */
 
 static void print_action(FILE *out, const struct route *r, const struct http_head *head)
 {
@@ -107,7 +53,7 @@ static void print_action(FILE *out, const struct route *r, const struct http_hea
 	switch (r->action) {
 	case ROUTE_UPSTREAM:
 		fprintf(out, "pass WebSocket connections to [upstream %s]\n", r->group->name);
-		print_group(out, r->group, head);
+		explain_group(out, r->group, head);
 		break;
 	case ROUTE_ECHO:
 		fputs("answer WebSocket connections with an echo\n", out);
@@ -215,25 +161,38 @@ static void print_protocols(FILE *out, const struct token_list *l)
 	fputc('\n', out);
 }
 
-static void print_limits(FILE *out, const struct route_settings *s)
+/* A key that only scripts have a use for. */
+static bool is_for_scripts(const struct schema_key *k)
 {
-	size_t at = COLUMN;
-	explain_label(out, "limits");
+	size_t from = offsetof(struct route_settings, handler);
+	return k->offset >= from && k->offset < from + sizeof(struct handler_settings);
+}
+
+static void print_limits(FILE *out, const struct route *r)
+{
+	struct explain_list l = {.out = out, .label = "limits"};
 	for (size_t i = 0; i < schema_key_n; i++) {
-		char value[SCHEMA_FORM_MAX], item[SCHEMA_FORM_MAX + 40];
 		const struct schema_key *k = &schema_key[i];
-		if (!(k->flags & KEY_DEFAULTS) ||
-		        !schema_value(k, (const char *)s + k->offset, value))
+		char value[SCHEMA_FORM_MAX];
+		if (!(k->flags & KEY_DEFAULTS) || (is_for_scripts(k) && !r->handler && !r->access))
 			continue;
-		size_t n = (size_t)snprintf(item, sizeof item, "%s %s", k->name, value);
-		if (at > COLUMN) {
-			bool fits = at + n + 2 <= LINE_MAX_LEN;
-			fprintf(out, fits ? ", " : ",\n%*s", fits ? 0 : COLUMN, "");
-			at = fits ? at + 2 : COLUMN;
-		}
-		fputs(item, out);
-		at += n;
+		if (schema_value(k, (const char *)&r->settings + k->offset, value))
+			explain_item(&l, k->name, value);
 	}
+	fputc('\n', out);
+}
+
+/* Those of the listener hold beside them. */
+static void print_listener(FILE *out, const struct proxy_listener *l)
+{
+	struct explain_list list = {.out = out, .label = "listener"};
+	explain_key(&list, KIND_LISTENER, "handshake_timeout", &l->handshake_timeout_ms);
+	explain_key(&list, KIND_LISTENER, "keepalive_timeout", &l->keepalive_timeout_ms);
+	if (l->tls)
+		explain_key(&list, KIND_LISTENER, "tls_timeout", &l->tls_timeout_ms);
+	explain_key(&list, KIND_LISTENER, "max_connections", &l->limits.max_connections);
+	explain_key(&list, KIND_LISTENER, "max_connections_per_address",
+	        &l->limits.max_connections_per_address);
 	fputc('\n', out);
 }
 
@@ -258,7 +217,8 @@ static void print_answer(FILE *out, const struct route *r, const struct http_hea
 		        r->action == ROUTE_UPSTREAM ? ", once the upstream has said so" : "");
 }
 
-void explain_route(FILE *out, const struct route *r, const struct http_head *head)
+void explain_route(FILE *out, const struct route *r, const struct proxy_listener *l,
+        const struct http_head *head)
 {
 	print_action(out, r, head);
 	if (r->access) {
@@ -270,7 +230,8 @@ void explain_route(FILE *out, const struct route *r, const struct http_head *hea
 		print_origins(out, &r->settings);
 		print_origin_verdict(out, &r->settings, head);
 		print_protocols(out, r->settings.subprotocols);
-		print_limits(out, &r->settings);
+		print_limits(out, r);
 	}
+	print_listener(out, l);
 	print_answer(out, r, head);
 }

@@ -2,9 +2,9 @@
 #include "lua/finalizers.h"
 
 #include "lua/ngx_log.h"
-#include "lua/thread.h"
 #include "lua/values.h"
 #include "lua/vm.h"
+#include "lua/words.h"
 #include "lua/worker.h"
 
 #include <lauxlib.h>

@@ -6,6 +6,7 @@
 #include "lua/request.h"
 #include "lua/values.h"
 #include "lua/vm.h"
+#include "lua/words.h"
 #include "lua/worker.h"
 
 #include <lauxlib.h>

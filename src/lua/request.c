@@ -4,6 +4,7 @@
 #include "lua/client.h"
 #include "lua/ngx_log.h"
 #include "lua/vm.h"
+#include "lua/words.h"
 #include "lua/worker.h"
 
 #include <assert.h>

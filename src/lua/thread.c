@@ -4,38 +4,24 @@
 #include "base/log.h"
 #include "lua/ngx_log.h"
 #include "lua/request.h"
+#include "lua/thread_private.h"
 #include "lua/vm.h"
+#include "lua/words.h"
 #include "lua/worker.h"
 
 #include <assert.h>
 #include <lauxlib.h>
-#include <stdio.h>
 #include <time.h>
-
-/* Why a coroutine has yielded. */
-enum op {
-	OP_YIELD, /* as coroutine.yield does; and whatever C modules may do */
-	OP_WAIT,
-	OP_RESUME, /* worker->target is the user coroutine */
-	OP_SPAWN,  /* worker->target is the light thread */
-	OP_EXIT,
-};
 
 enum { STATE_SIZE = 1024 }; /* of a new coroutine, about */
 
-static const char no_yield[] = "attempt to yield across C-call boundary";
 static const char no_room[] = "stack overflow (too many values)";
 
-static struct lua_worker *worker_of(const struct lua_thread *t)
-{
-	return t->request->vm->worker;
-}
+const char lua_no_yield[] = "attempt to yield across C-call boundary";
 
 struct lua_thread lua_thread_gone = {.kind = LUA_LIGHT, .state = LUA_DEAD};
 
 /* ---- life ---- */
-
-static void on_timer(struct timer *timer);
 
 /* A coroutine, used before or new. The memory limit is not for it, since nothing could be
  * raised on the state that it is made in. */
@@ -75,11 +61,9 @@ static struct lua_thread *adopt(struct lua_request *r, enum lua_thread_kind kind
 	struct lua_thread *t = pool_get(&r->vm->thread_pool);
 	if (!t)
 		return NULL;
-	*t = (struct lua_thread){
-	        .wait = {.L = L}, .request = r, .anchor = LUA_NOREF, .kind = (uint8_t)kind};
+	*t = (struct lua_thread){.request = r, .anchor = LUA_NOREF, .kind = (uint8_t)kind};
 	list_append(&r->threads, &t->node);
-	list_init(&t->wait.node);
-	timer_init(&t->wait.timer, on_timer);
+	lua_wait_init(&t->wait, L);
 	lua_setexdata(L, r);
 	lua_setexdata2(L, t);
 	return t;
@@ -117,18 +101,10 @@ void lua_thread_free(struct lua_thread *t)
 	pool_put(&vm->thread_pool, t);
 }
 
-static void cancel_wait(struct lua_thread *t)
-{
-	const struct lua_wait_ops *ops = t->wait.ops;
-	t->wait.ops = NULL;
-	if (ops)
-		ops->cancel(&t->wait);
-}
-
 static void kill_one(struct lua_thread *t)
 {
 	struct lua_request *r = t->request;
-	cancel_wait(t);
+	lua_wait_cancel(&t->wait);
 	if (t->state == LUA_READY && t->is_granted)
 		t->wait.lost(&t->wait);
 	if (t->kind == LUA_USER && t->parent && t->parent->child == t)
@@ -153,133 +129,24 @@ void lua_thread_kill(struct lua_thread *t)
 	kill_one(t);
 }
 
-/* ---- waiting ---- */
-
-static bool can_yield(const struct lua_thread *t, lua_State *L)
+void lua_thread_later(struct lua_thread *t, int n)
 {
-	return t && t->wait.L == L && !t->is_nested && lua_isyieldable(L);
-}
-
-void lua_thread_need_yield(lua_State *L)
-{
-	if (!can_yield(lua_thread_of(L), L))
-		luaL_error(L, no_yield);
-}
-
-struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, void *owner)
-{
-	struct lua_thread *t = lua_thread_of(L);
-	if (!t || !(t->request->phase & LUA_PHASES_YIELD))
-		lua_request_in(L, LUA_PHASES_YIELD);
-	if (!can_yield(t, L))
-		luaL_error(L, no_yield);
-	assert(!t->wait.ops);
-	t->wait.ops = ops;
-	t->wait.owner = owner;
-	t->wait.deadline_ms = 0;
-	return &t->wait;
-}
-
-static int yield_waiting(lua_State *L, int keep)
-{
-	int kept = lua_gettop(L) < keep ? lua_gettop(L) : keep;
-	lua_settop(L, kept);
-	return lua_yield(L, kept);
-}
-
-int lua_wait_keeping(lua_State *L, struct lua_wait *w, uint64_t timeout_ms, int keep)
-{
-	struct lua_thread *t = list_entry(w, struct lua_thread, wait);
-	struct lua_worker *lw = worker_of(t);
-	t->state = LUA_WAITING;
-	lw->op = OP_WAIT;
-	if (timeout_ms > 0) {
-		w->deadline_ms = lw->worker->now_ms + timeout_ms;
-		if (!timer_is_set(&w->timer) || w->timer.deadline_ms > w->deadline_ms)
-			worker_timer(lw->worker, &w->timer, w->deadline_ms);
-	}
-	return yield_waiting(L, keep);
-}
-
-int lua_wait(lua_State *L, struct lua_wait *w, uint64_t timeout_ms)
-{
-	return lua_wait_keeping(L, w, timeout_ms, 1);
-}
-
-void lua_wait_hurry(struct lua_wait *w)
-{
-	struct worker *worker = worker_of(list_entry(w, struct lua_thread, wait))->worker;
-	w->deadline_ms = worker->now_ms;
-	worker_timer(worker, &w->timer, w->deadline_ms);
-}
-
-static void make_ready(struct list *queue, struct lua_thread *t, int n)
-{
-	t->state = LUA_READY;
-	t->results = n;
-	list_append(queue, &t->wait.node);
-}
-
-void lua_wake(struct lua_wait *w, int n)
-{
-	struct lua_thread *t = list_entry(w, struct lua_thread, wait);
-	struct lua_worker *lw = worker_of(t);
-	w->ops = NULL;
-	make_ready(&lw->ready, t, n);
-	if (!lw->is_running)
-		lua_run_ready(lw);
-}
-
-void lua_wake_granting(struct lua_wait *w, void (*lost)(struct lua_wait *w))
-{
-	list_entry(w, struct lua_thread, wait)->is_granted = true;
-	w->lost = lost;
-}
-
-static void later(struct lua_thread *t, int n)
-{
-	struct lua_worker *lw = worker_of(t);
-	make_ready(&lw->later, t, n);
+	struct lua_worker *lw = lua_thread_worker(t);
+	lua_thread_make_ready(&lw->later, t, n);
 	worker_timer(lw->worker, &lw->next_turn, lw->worker->now_ms);
-}
-
-void lua_wake_later(struct lua_wait *w, int n)
-{
-	w->ops = NULL;
-	later(list_entry(w, struct lua_thread, wait), n);
-}
-
-int lua_wait_turn(lua_State *L, struct lua_wait *w)
-{
-	struct lua_thread *t = list_entry(w, struct lua_thread, wait);
-	worker_of(t)->op = OP_WAIT;
-	w->ops = NULL;
-	later(t, 0);
-	return yield_waiting(L, 1);
-}
-
-static void on_timer(struct timer *timer)
-{
-	struct lua_wait *w = list_entry(timer, struct lua_wait, timer);
-	struct worker *worker = worker_of(list_entry(w, struct lua_thread, wait))->worker;
-	if (!w->ops || w->deadline_ms == 0)
-		return;
-	if (worker->now_ms < w->deadline_ms) {
-		worker_timer(worker, timer, w->deadline_ms);
-		return;
-	}
-	int n = w->ops->expire(w);
-	if (n == LUA_WAIT_ON)
-		worker_timer(worker, timer, w->deadline_ms);
-	else
-		lua_wake(w, n);
 }
 
 /* ---- switches: what a coroutine yields for ---- */
 
-static int switch_to(lua_State *L, enum op op, struct lua_thread *target, int args, int keep)
+void lua_thread_need_yield(lua_State *L)
 {
-	struct lua_worker *lw = worker_of(lua_thread_of(L));
+	if (!lua_thread_can_yield(lua_thread_of(L), L))
+		luaL_error(L, lua_no_yield);
+}
+
+static int switch_to(lua_State *L, enum lua_op op, struct lua_thread *target, int args, int keep)
+{
+	struct lua_worker *lw = lua_thread_worker(lua_thread_of(L));
 	lw->op = (uint8_t)op;
 	lw->target = target;
 	lw->args = args;
@@ -327,7 +194,7 @@ static bool is_deep(const struct lua_worker *lw)
 static int resume_nested(lua_State *L, struct lua_thread *t, struct lua_thread *child, int args)
 {
 	int before = lua_gettop(L);
-	if (is_deep(worker_of(t))) {
+	if (is_deep(lua_thread_worker(t))) {
 		t->child = NULL;
 		t->state = LUA_RUNNING;
 		lua_thread_free(child);
@@ -350,29 +217,29 @@ int lua_thread_resume(lua_State *L, lua_State *co, int args)
 	t->state = LUA_NORMAL;
 	if (!lua_isyieldable(L))
 		return resume_nested(L, t, child, args);
-	return switch_to(L, OP_RESUME, child, args, lua_gettop(L));
+	return switch_to(L, LUA_OP_RESUME, child, args, lua_gettop(L));
 }
 
 int lua_thread_spawn(lua_State *L, struct lua_thread *child, int args)
 {
-	return switch_to(L, OP_SPAWN, child, args, 1);
+	return switch_to(L, LUA_OP_SPAWN, child, args, 1);
 }
 
 int lua_thread_yield(lua_State *L)
 {
 	struct lua_thread *t = lua_thread_of(L);
 	bool is_user = t && t->wait.L == L && t->kind == LUA_USER;
-	if (!lua_isyieldable(L) || (!is_user && !can_yield(t, L)))
-		return luaL_error(L, no_yield);
+	if (!lua_isyieldable(L) || (!is_user && !lua_thread_can_yield(t, L)))
+		return luaL_error(L, lua_no_yield);
 	if (!is_user)
 		lua_request_in(L, LUA_PHASES_YIELD);
-	return switch_to(L, OP_YIELD, NULL, 0, lua_gettop(L));
+	return switch_to(L, LUA_OP_YIELD, NULL, 0, lua_gettop(L));
 }
 
 int lua_thread_exit(lua_State *L)
 {
 	lua_thread_need_yield(L);
-	return switch_to(L, OP_EXIT, NULL, 0, 0);
+	return switch_to(L, LUA_OP_EXIT, NULL, 0, 0);
 }
 
 /* ---- what a coroutine has come to; each returns who runs next, with *n on its stack ---- */
@@ -419,12 +286,12 @@ static struct lua_thread *back_to_parent(struct lua_thread *t, bool ok, int *n)
 static struct lua_thread *tell_parent(struct lua_thread *t, int *n)
 {
 	struct lua_thread *parent = lua_thread_of(t->spawner);
-	cancel_wait(parent);
+	lua_wait_cancel(&parent->wait);
 	int values = hand_over(t, parent, !t->has_failed);
 	lua_thread_free(t);
 	if (values == 0)
 		return ended(parent, LUA_ERRRUN, n);
-	make_ready(&worker_of(parent)->ready, parent, values);
+	lua_thread_make_ready(&lua_thread_worker(parent)->ready, parent, values);
 	return NULL;
 }
 
@@ -433,7 +300,7 @@ static void log_failure(struct lua_thread *t, int status)
 	const char *what = status == LUA_ERRMEM   ? "memory allocation error"
 	                   : status == LUA_ERRERR ? "error handler error"
 	                                          : "runtime error";
-	counter_inc(&worker_of(t)->counters.lua_errors);
+	counter_inc(&lua_thread_worker(t)->counters.lua_errors);
 	lua_log_failure(t->wait.L, t->kind == LUA_ENTRY ? "entry" : "user", what,
 	        lua_error_text(t->wait.L));
 }
@@ -475,29 +342,29 @@ static struct lua_thread *ended(struct lua_thread *t, int status, int *n)
 
 static struct lua_thread *yielded(struct lua_thread *t, int *n)
 {
-	struct lua_worker *lw = worker_of(t);
-	switch ((enum op)lw->op) {
-	case OP_WAIT:
+	struct lua_worker *lw = lua_thread_worker(t);
+	switch ((enum lua_op)lw->op) {
+	case LUA_OP_WAIT:
 		return NULL;
-	case OP_RESUME:
+	case LUA_OP_RESUME:
 		*n = lw->args;
 		return lw->target;
-	case OP_SPAWN:
-		make_ready(&lw->ready, t, 1);
+	case LUA_OP_SPAWN:
+		lua_thread_make_ready(&lw->ready, t, 1);
 		list_remove(&t->wait.node);
 		list_append(lw->ready.next, &t->wait.node);
 		*n = lw->args;
 		return lw->target;
-	case OP_EXIT:
+	case LUA_OP_EXIT:
 		lua_request_end(t->request, LUA_EXITED);
 		return NULL;
-	case OP_YIELD:
+	case LUA_OP_YIELD:
 		break;
 	}
 	if (t->kind == LUA_USER)
 		return back_to_parent(t, true, n);
 	lua_settop(t->wait.L, 0);
-	later(t, 0);
+	lua_thread_later(t, 0);
 	return NULL;
 }
 
@@ -512,7 +379,7 @@ static void tell_stall(const struct lua_thread *t, uint64_t ms)
 {
 	char where[200];
 	struct log_line l;
-	counter_inc(&worker_of(t)->counters.lua_stalls);
+	counter_inc(&lua_thread_worker(t)->counters.lua_stalls);
 	log_begin(&l, LOG_LEVEL_WARN, "lua_stall");
 	log_unum(&l, "ms", ms);
 	log_text(&l, "script", t->request->script ? t->request->script->path : "-");
@@ -525,7 +392,7 @@ static void tell_stall(const struct lua_thread *t, uint64_t ms)
 /* Lua has come back; looks how long it has run with all that it has switched to. */
 static void look_for_stall(const struct lua_thread *t)
 {
-	struct lua_worker *lw = worker_of(t);
+	struct lua_worker *lw = lua_thread_worker(t);
 	uint32_t limit = lua_handlers_settings(t->request->vm->set)->stall_ms;
 	uint64_t now_ms = coarse_ms(), ms = now_ms - lw->run_since_ms;
 	lw->looked_ms = now_ms;
@@ -542,7 +409,7 @@ static void run(struct lua_thread *t, int n, const struct lua_thread *until)
 	while (t != until && t) {
 		struct lua_vm *vm = t->request->vm;
 		t->state = LUA_RUNNING;
-		vm->worker->op = OP_YIELD;
+		vm->worker->op = LUA_OP_YIELD;
 		vm->worker->running = t->request;
 		lua_State *below = vm->running;
 		vm->running = t->wait.L;
@@ -590,15 +457,15 @@ void lua_run_ready(struct lua_worker *lw)
 
 void lua_thread_start(struct lua_thread *t, int args)
 {
-	struct lua_worker *lw = worker_of(t);
-	make_ready(&lw->ready, t, args);
+	struct lua_worker *lw = lua_thread_worker(t);
+	lua_thread_make_ready(&lw->ready, t, args);
 	if (!lw->is_running)
 		lua_run_ready(lw);
 }
 
 void lua_thread_run_now(struct lua_thread *t, int args)
 {
-	struct lua_worker *lw = worker_of(t);
+	struct lua_worker *lw = lua_thread_worker(t);
 	bool was_running = lw->is_running;
 	struct lua_request *below = lw->running;
 	lw->is_running = true;
@@ -610,51 +477,4 @@ void lua_thread_run_now(struct lua_thread *t, int args)
 	lw->running = below;
 	if (!was_running)
 		lua_run_ready(lw);
-}
-
-/* ---- words ---- */
-
-struct slice lua_error_text(lua_State *L)
-{
-	size_t len;
-	if (lua_gettop(L) == 0 || !lua_isstring(L, -1))
-		return SLICE("unknown reason");
-	const char *text = lua_tolstring(L, -1, &len);
-	return slice_of(text, len);
-}
-
-static size_t put(char *buf, size_t size, size_t at, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
-
-static size_t put(char *buf, size_t size, size_t at, const char *format, ...)
-{
-	va_list args;
-	if (at >= size)
-		return at;
-	va_start(args, format);
-	int n = vsnprintf(buf + at, size - at, format, args);
-	va_end(args);
-	return n < 0 || (size_t)n >= size - at ? size - 1 : at + (size_t)n;
-}
-
-enum { LEVELS_MAX = 24 };
-
-size_t lua_where(lua_State *L, char *buf, size_t size)
-{
-	lua_Debug ar;
-	size_t at = 0;
-	buf[0] = '\0';
-	for (int level = 0; level < LEVELS_MAX && lua_getstack(L, level, &ar); level++) {
-		lua_getinfo(L, "nSl", &ar);
-		const char *between = at > 0 ? ", " : "";
-		if (ar.currentline > 0)
-			at = put(buf, size, at, "%s%s:%d:", between, ar.short_src, ar.currentline);
-		else
-			at = put(buf, size, at, "%s[C]:", between);
-		if (ar.name)
-			at = put(buf, size, at, " in function '%s'", ar.name);
-		else if (ar.what && ar.what[0] == 'm')
-			at = put(buf, size, at, " in main chunk");
-	}
-	return at;
 }

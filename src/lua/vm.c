@@ -11,6 +11,7 @@
 #include "lua/ngx_timer.h"
 #include "lua/request.h"
 #include "lua/values.h"
+#include "lua/words.h"
 #include "lua/worker.h"
 
 #include <assert.h>

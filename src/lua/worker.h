@@ -47,7 +47,7 @@ struct lua_worker {
 	struct lua_request *running; /* whose Lua is on top of the C stack, or was last */
 	struct lua_thread *target;   /* of the switch that a coroutine yields for */
 	int args;                    /* that are on the target's stack */
-	uint8_t op;                  /* of the switch (thread.c) */
+	uint8_t op;                  /* why the coroutine yields: an enum lua_op */
 	bool is_running;             /* Lua is on the C stack */
 	const char *stack_top;       /* of the C stack, where it began */
 	char *last_error; /* LUA_WHY_MAX bytes: where init's error goes; NULL = to the log */

@@ -258,7 +258,7 @@ static void put_why(const struct session *s, struct record *r, const char *cause
 	        s->cause == CAUSE_PROTOCOL ? ws_error_reason((enum ws_error)s->error)
 	        : w                        ? w->reason
 	                                   : "");
-	if (s->cause == CAUSE_ERROR)
+	if (s->error && (s->cause == CAUSE_ERROR || s->cause == CAUSE_REFUSED))
 		put_text(s, r, ACCESS_error, log_errno_words(s->error, words));
 	if ((s->side[CLIENT].flags | s->side[UPSTREAM].flags) & SIDE_CUT)
 		put_text(s, r, ACCESS_cut, "mid_frame");

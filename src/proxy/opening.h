@@ -44,6 +44,7 @@ struct opening {
 	char key[WS_KEY_LEN];       /* towards the upstream */
 	char accept[WS_ACCEPT_LEN]; /* towards the client */
 	uint16_t status;            /* of the answer being relayed */
+	uint8_t error;              /* errno of the last attempt to connect; 0 = none */
 	bool has_length;            /* its head tells the body's length */
 	bool has_status;            /* at least a status line came before the end */
 	uint8_t interim;

@@ -140,7 +140,8 @@ static void note_refused(struct session *s, unsigned status, const char *reason)
 void request_refuse(struct session *s, unsigned status, const char *reason)
 {
 	struct http_answer a = {.status = status, .text = slice_str(reason)};
-	session_blame(s, CAUSE_REFUSED, CLOSED_BY_PROXY, 0);
+	int error = s->state == SESSION_OPENING ? s->opening->error : 0;
+	session_blame(s, CAUSE_REFUSED, CLOSED_BY_PROXY, error);
 	note_refused(s, status, reason);
 	send_own(s, &a);
 }

@@ -113,7 +113,8 @@ struct session {
 	uint64_t bytes[2];     /* of frames, from each side */
 	uint32_t messages[2];
 	uint8_t state;
-	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says */
+	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says;
+	                               0 = none */
 	bool echoing;
 	bool ping_forwarded; /* a forwarded ping is unanswered by the client */
 	bool is_lingering;   /* LEAVING: was refused at the door (admit.h) */

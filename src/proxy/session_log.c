@@ -99,6 +99,8 @@ void session_log_refused(struct session *s, unsigned status, const char *reason)
 	if (status)
 		log_num(&l, "status", status);
 	log_text(&l, "reason", reason);
+	if (s->cause == CAUSE_REFUSED && s->error)
+		log_errno(&l, "error", s->error);
 	log_end(&l);
 }
 

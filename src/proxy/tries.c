@@ -100,6 +100,7 @@ static void ask_server(struct session *s)
 	s->server = o->picked.server->state;
 	o->pick.tried |= UINT64_C(1) << o->picked.index;
 	o->picked_ms = session_clock(s);
+	o->error = 0;
 	access_picked(s);
 	if (o->tries++)
 		counter_inc(&s->proxy->counters.tries);
@@ -183,6 +184,8 @@ static void log_failed_try(const struct session *s, const char *reason)
 	log_text(&l, "upstream", s->opening->group->name);
 	log_text(&l, "server", s->server->name);
 	log_text(&l, "reason", reason);
+	if (s->opening->error)
+		log_errno(&l, "error", s->opening->error);
 	log_end(&l);
 }
 
@@ -268,6 +271,7 @@ void tries_cannot_connect(struct session *s, int error)
 		break;
 	default: {
 		char words[LOG_ERRNO_MAX];
+		s->opening->error = (uint8_t)error;
 		tries_blame(s, log_errno_words(error, words));
 		tries_next(s, 502, "the upstream cannot be reached");
 	}

@@ -14,6 +14,8 @@ import socket
 import subprocess
 import time
 
+import texts
+
 START_SECONDS = 10
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
@@ -109,231 +111,6 @@ def wait_for_port(process, port):
     raise Failed(f"{process.name} does not listen after {START_SECONDS} s: {process.complaint()}")
 
 
-MOONGATE = """\
-[moongate]
-workers = {workers}
-log = {folder}/{name}.log
-log_level = error
-
-[listener bench]
-bind = 127.0.0.1:{port}
-{tls}
-[upstream bench]
-server = ws://127.0.0.1:{upstream}
-
-[route bench]
-path = /*
-upstream = bench
-"""
-
-SECURE = """\
-tls_certificate = {folder}/bench.pem
-tls_key = {folder}/bench.key
-"""
-
-# The same with connections to the upstream that are made before a session needs them.
-SPARES = MOONGATE.replace("{upstream}\n", "{upstream}\nspare = 64\n")
-
-# Both to an upstream that speaks TLS, and an upstream that does or does not: Moongate's own echo.
-WSS = MOONGATE.replace("ws://", "wss://").replace(
-    "{upstream}\n", "{upstream}\ntls_ca = {folder}/bench.pem\ntls_server_name = localhost\n")
-WSS_SPARES = WSS.replace("[route", "spare = 64\n\n[route")
-HALL = MOONGATE.replace("[upstream bench]\nserver = ws://127.0.0.1:{upstream}\n", "").replace(
-    "upstream = bench", "echo = on")
-
-# The same with an access log.
-ACCESS = MOONGATE.replace("log_level", "access_log = {folder}/{name}.access\nlog_level")
-
-# The same with what stands between clients and applications in earnest: rules for headers, a list
-# of origins, limits, and four servers.
-POLICIES = """\
-[moongate]
-workers = {workers}
-log = {folder}/{name}.log
-log_level = error
-
-[listener bench]
-bind = 127.0.0.1:{port}
-max_connections = 1000000
-max_connections_per_address = 1000000
-
-[upstream bench]
-server = ws://127.0.0.1:{upstream}
-server = ws://127.0.0.2:{upstream}
-server = ws://127.0.0.3:{upstream}
-server = ws://127.0.0.4:{upstream}
-balance = least_connections
-
-[route bench]
-path = /*
-upstream = bench
-request_set = X-Client: ${{remote_addr}}
-request_remove = Cookie
-response_set = Server: bench
-origin = same-host
-origin = https://*.example.com
-origin = https://bench.example.org
-max_connections = 1000000
-max_connections_per_address = 1000000
-handshake_rate = 1000000/s
-handshake_rate_per_address = 1000000/s
-"""
-
-# Both sides of the Lua rows run this. What it may receive is what the largest row sends.
-LUA_ECHO = """\
-local server = require "resty.websocket.server"
-local wb = assert(server:new { max_payload_len = 2097152, timeout = 3600000 })
-while true do
-    local data, typ = wb:recv_frame()
-    if typ == "binary" then
-        wb:send_binary(data)
-    elseif typ == "text" then
-        wb:send_text(data)
-    elseif typ == "close" or not data then
-        return wb:send_close(1000)
-    end
-end
-"""
-
-# A proxy, frame by frame, to the upstream that the configuration names by its port.
-LUA_PROXY = """\
-local server, client = require "resty.websocket.server", require "resty.websocket.client"
-local down = assert(server:new { max_payload_len = 2097152, timeout = 3600000 })
-local up = assert(client:new { max_payload_len = 2097152, timeout = 3600000 })
-assert(up:connect("ws://127.0.0.1:%s/"))
-local function pump(from, to)
-    while true do
-        local data, typ = from:recv_frame()
-        if typ == "binary" then
-            to:send_binary(data)
-        elseif typ == "text" then
-            to:send_text(data)
-        else
-            return to:send_close(1000)
-        end
-    end
-end
-local back = ngx.thread.spawn(pump, up, down)
-pump(down, up)
-ngx.thread.wait(back)
-"""
-
-MOONGATE_LUA = """\
-[moongate]
-workers = {workers}
-log = {folder}/{name}.log
-log_level = error
-allow_root_handlers = yes
-
-[listener bench]
-bind = 127.0.0.1:{port}
-
-[route bench]
-path = /*
-handler = {folder}/{script}.lua
-"""
-
-NGINX_LUA = """\
-load_module {modules}/ndk_http_module.so;
-load_module {modules}/ngx_http_lua_module.so;
-daemon off;
-worker_processes {workers};
-worker_rlimit_nofile {descriptors};
-pid {folder}/{name}.pid;
-error_log {folder}/{name}.log crit;
-events {{
-    worker_connections {descriptors};
-    accept_mutex off;
-}}
-http {{
-    access_log off;
-    tcp_nodelay on;
-    client_body_temp_path {folder}/{name}.body;
-    proxy_temp_path {folder}/{name}.proxy;
-    fastcgi_temp_path {folder}/{name}.fastcgi;
-    uwsgi_temp_path {folder}/{name}.uwsgi;
-    scgi_temp_path {folder}/{name}.scgi;
-    lua_socket_log_errors off;
-    init_by_lua_block {{
-        for _, name in ipairs {{ "server", "client", "protocol" }} do
-            package.preload["resty.websocket." .. name] = function ()
-                return require("nginx.websocket." .. name)
-            end
-        end
-    }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096{reuseport};
-        location / {{
-            content_by_lua_file {folder}/{script}.lua;
-        }}
-    }}
-}}
-"""
-
-NGINX = """\
-daemon off;
-worker_processes {workers};
-worker_rlimit_nofile {descriptors};
-pid {folder}/{name}.pid;
-error_log {folder}/{name}.log error;
-events {{
-    worker_connections {descriptors};
-    accept_mutex off;
-}}
-http {{
-    access_log off;
-    tcp_nodelay on;
-    client_body_temp_path {folder}/{name}.body;
-    proxy_temp_path {folder}/{name}.proxy;
-    fastcgi_temp_path {folder}/{name}.fastcgi;
-    uwsgi_temp_path {folder}/{name}.uwsgi;
-    scgi_temp_path {folder}/{name}.scgi;
-    server {{
-        listen 127.0.0.1:{port} backlog=4096{reuseport}{ssl};
-        {tls}
-        location / {{
-            proxy_pass http://127.0.0.1:{upstream};
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection upgrade;
-            proxy_set_header Host $host;
-            proxy_buffer_size {buffer}k;
-            proxy_buffers 4 {buffer}k;
-            proxy_busy_buffers_size {busy}k;
-            proxy_read_timeout 1h;
-            proxy_send_timeout 1h;
-            proxy_socket_keepalive on;
-        }}
-    }}
-}}
-"""
-
-HAPROXY = """\
-global
-    nbthread {workers}
-    maxconn {sessions}
-    tune.bufsize {bytes}
-defaults
-    mode http
-    maxconn {sessions}
-    timeout connect 5s
-    timeout client 1h
-    timeout server 1h
-    timeout tunnel 1h
-frontend bench
-    bind 127.0.0.1:{port} backlog 4096{tls}
-    default_backend bench
-backend bench
-    server bench 127.0.0.1:{upstream}
-"""
-
-
-# What each wants to speak TLS: what stands in for {tls}, and more values.
-NGINX_TLS = ("ssl_certificate {folder}/bench.pem; ssl_certificate_key {folder}/bench.key; "
-             "ssl_protocols TLSv1.2 TLSv1.3;")
-HAPROXY_TLS = " ssl crt {folder}/bench.both"
-
-
 def make_certificate(folder):
     """A P-256 key and its certificate, also in one file, for HAProxy."""
     at = os.path.join(folder, "bench")
@@ -380,7 +157,7 @@ class Kind:
         values = dict(values, tls=values["tls"].format(**values))
         if values.get("script") == "proxy":
             with open("{folder}/proxy.lua".format(**values), "w") as f:
-                f.write(LUA_PROXY % values["upstream"])
+                f.write(texts.LUA_PROXY % values["upstream"])
         path = written(values, self.config)
         return [self.program] + [a.format(path=path, **values) for a in self.arguments]
 
@@ -399,14 +176,14 @@ def lua_kinds(root, folder, moongate):
     """Those that echo by themselves: in C, by nginx's Lua module, by Moongate's."""
     found = [Kind("raw-echo", f"{root}/build/bench/echo", plain=("127.0.0.1:{port}",))]
     with open(f"{folder}/echo.lua", "w") as f:
-        f.write(LUA_ECHO)
+        f.write(texts.LUA_ECHO)
     if moongate:
         for name, script in (("moongate-lua", "echo"), ("moongate-lua-proxy", "proxy")):
-            found.append(Kind(name, moongate, MOONGATE_LUA, ("-c", "{path}"), tls="", script=script))
+            found.append(Kind(name, moongate, texts.MOONGATE_LUA, ("-c", "{path}"), tls="", script=script))
     if nginx_binary() and os.path.exists(f"{LUA_MODULES}/ngx_http_lua_module.so") and os.path.exists(LUA_LIBRARY):
         for name, script in (("nginx-lua", "echo"), ("nginx-lua-proxy", "proxy")):
-            found.append(Kind(name, nginx_binary(), NGINX_LUA, ("-c", "{path}", "-e", "{folder}/{name}.log"),
-                              tls="", modules=LUA_MODULES, script=script))
+            found.append(Kind(name, nginx_binary(), texts.NGINX_LUA,
+                              ("-c", "{path}", "-e", "{folder}/{name}.log"), tls="", modules=LUA_MODULES, script=script))
     return found
 
 
@@ -419,22 +196,22 @@ def kinds(root, base, folder):
     for name, program in (("moongate", f"{root}/build/moongate"), ("base", base)):
         if program and os.access(program, os.X_OK):
             program = shutil.copy(program, f"{folder}/{name}")
-            both(found, name, program, MOONGATE, ("-c", "{path}"), SECURE)
+            both(found, name, program, texts.MOONGATE, ("-c", "{path}"), texts.SECURE)
             if name == "moongate":
-                for other, text in (("access", ACCESS), ("policies", POLICIES), ("spares", SPARES),
-                                    ("wss", WSS), ("wss-spares", WSS_SPARES)):
+                for other, text in (("access", texts.ACCESS), ("policies", texts.POLICIES),
+                                    ("spares", texts.SPARES), ("wss", texts.WSS), ("wss-spares", texts.WSS_SPARES)):
                     found.append(Kind(other, program, text, ("-c", "{path}"), tls=""))
-                both(found, "hall", program, HALL, ("-c", "{path}"), SECURE)
+                both(found, "hall", program, texts.HALL, ("-c", "{path}"), texts.SECURE)
                 moongate = program
     if nginx_binary():
         arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
         for name, buffer in (("nginx", 4), ("nginx64", 64)):
-            both(found, name, nginx_binary(), NGINX, arguments, NGINX_TLS, " ssl", buffer=buffer,
+            both(found, name, nginx_binary(), texts.NGINX, arguments, texts.NGINX_TLS, " ssl", buffer=buffer,
                  busy=2 * buffer)
     if haproxy_binary():
         arguments = ("-db", "-f", "{path}")
         for name, size in (("haproxy", 16384), ("haproxy64", 65536)):
-            both(found, name, haproxy_binary(), HAPROXY, arguments, HAPROXY_TLS, bytes=size)
+            both(found, name, haproxy_binary(), texts.HAPROXY, arguments, texts.HAPROXY_TLS, bytes=size)
     return found + lua_kinds(root, folder, moongate)
 
 

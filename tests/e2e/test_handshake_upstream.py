@@ -48,11 +48,15 @@ def test_H_20_end_before_the_head(ask, sent, end):
     assert ask.daemon.stop()["refused_502"] == 1
 
 
-def test_H_20_nobody_listens(moongate, port):
-    daemon = moongate(("127.0.0.1", port()))
+@pytest.mark.parametrize("where, why", [("port", "connection refused"), ("socket", "no such file or directory")])
+def test_H_20_nobody_listens(moongate, port, tmp_path, where, why):
+    """The operator is told what the system said, the client is not."""
+    daemon = moongate(("127.0.0.1", port()) if where == "port" else str(tmp_path / "none"))
     client = daemon.client()
     client.send(client.request("/app"))
     refused(daemon, client, 502)
+    line = daemon.find("refused")[0]
+    assert (line["reason"], line["error"]) == ("the upstream cannot be reached", why)
     still_works(daemon)
 
 

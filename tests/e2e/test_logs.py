@@ -261,6 +261,7 @@ def test_plain_and_refused_requests(access, upstreams):
     ]
     assert got[2]["origin"] == "http://bad.example"
     assert got[3]["server"] == "%s:%d" % gone.address
+    assert [r.get("error") for r in got] == [None, None, None, "connection refused", None]
     assert "text_up" not in got[0]
 
 
@@ -704,6 +705,17 @@ def test_records_of_many_sessions_are_all_there(access, upstream, closing):
         r = got[f"/app/{i}"]
         assert (r["text_up"], r["text_down"], r["binary_up"]) == (i % 5, i % 5, 0)
         assert r["client"] == clients[i].local
+
+
+EVENT = re.compile(r'(?:LOG_LEVEL_(?:ERROR|WARN|INFO),|log_scarcity\([^"{]*?)\s*(?:[^";,]*\?\s*)?"([a-z_]+)"(?:\s*:\s*"([a-z_]+)")?')
+
+
+def test_the_papers_tell_of_every_event():
+    """But those of level debug."""
+    events = {e for path in (ROOT / "src").rglob("*.c") for found in EVENT.findall(path.read_text()) for e in found if e}
+    assert len(events) > 40 and {"session_end", "server_healthy", "server_down", "descriptors_exhausted"} <= events
+    papers = (ROOT / "docs/operations.md").read_text()
+    assert not [e for e in sorted(events) if f"`{e}`" not in papers]
 
 
 def test_the_man_page_lists_the_fields(access):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from helpers.daemon import BINARY, SANITIZERS, check_config, section, still_works
+from helpers.daemon import BINARY, ROOT, SANITIZERS, check_config, section, still_works
 from helpers.peer import LIMIT
 
 CONFIG, USAGE, NO_ROUTE = 78, 2, 1
@@ -263,6 +263,53 @@ def test_explain_tells_what_goes_on_and_where(tmp_path):
     assert f"request     GET /other HTTP/1.1\n{pad}Host: the server's name\n  origin" in said, said
     status, said = explain(config, "ws://x/old")
     assert status == 0 and "response    add    X-Old: 1\n" in said and "request  " not in said, said
+
+
+def test_explain_tells_which_limits(tmp_path):
+    """Of the servers, of their group, of the route and of the listener; those of scripts where there are any."""
+    (tmp_path / "h.lua").write_text("ngx.say('x')")
+    config = tmp_path / "moongate.conf"
+    config.write_text(
+        section("moongate", None, {"allow_root_handlers": "yes"})
+        + section("listener", "public", {"bind": "127.0.0.1:8080", "max_connections": 100, "handshake_timeout": "7s"})
+        + section("upstream", "chat", {"server": ["wss://a.test:9000 max_connections=7", "ws://b.test:9000"], "max_connections": 9,
+                                       "queue": 5, "balance": "hash", "hash_key": "cookie sid", "tries": 3, "proxy_protocol": "v2"})
+        + section("upstream", "service", {"server": "wss+srv://_chat._tcp.example.com", "max_connections": 8})
+        + section("route", "chat", {"path": "/chat", "upstream": "chat"})
+        + section("route", "service", {"path": "/service", "upstream": "service"})
+        + section("route", "script", {"path": "/script", "handler": "h.lua"})
+        + section("route", "access", {"path": "/access", "upstream": "chat", "access": "h.lua"}))
+    status, said = explain(config, "ws://x/chat")
+    assert status == 0
+    pad = " " * 14
+    flat = said.replace(",\n" + pad, ", ")
+    for part in [f"servers     wss://a.test:9000 max_connections=7\n{pad}ws://b.test:9000 max_connections=9\n",
+                 "upstream    balance hash, hash_key cookie sid, tries 3, max_fails 3, fail_timeout 10s, slow_start off, queue 5, "
+                 "queue_timeout off, connect_timeout 5s, answer_timeout off, proxy_protocol v2\n",
+                 "limits      max_message 16m, ",
+                 "listener    handshake_timeout 7s, keepalive_timeout 1m, max_connections 100, max_connections_per_address off\n"]:
+        assert part in flat, f"no {part!r} in {said}"
+    assert "lua_" not in said and "body" not in said, said
+    status, said = explain(config, "ws://x/service")
+    assert status == 0 and "servers     as listed by the name servers: wss+srv://_chat._tcp.example.com\n" in said, said
+    assert "max_connections 8, queue off" in said.replace("\n" + pad, " "), said
+    for path in ("script", "access"):
+        status, said = explain(config, f"ws://x/{path}")
+        assert status == 0 and "client_max_body_size 1m" in said and "lua_socket_pool_size 30" in said, said
+
+
+def test_explain_says_what_the_manual_shows(tmp_path):
+    config = tmp_path / "chat.conf"
+    rooms = {"host": "chat.example.com", "path": "/rooms/*", "upstream": "chat"}
+    config.write_text(
+        section("listener", "public", {"bind": "127.0.0.1:8080"})
+        + section("upstream", "chat", {"server": "ws://10.0.0.11:9000", "health": "handshake"})
+        + section("defaults", None, {"origin": ["same-host", "https://*.example.org"], "max_message": "64k"})
+        + section("route", "beta", {**rooms, "header": "X-Beta: yes"})
+        + section("route", "chat", {**rooms, "strip_prefix": "/rooms", "request_set": "X-Client: ${remote_addr}"}))
+    status, said = explain(config, "GET wss://chat.example.com/rooms/7", "--header", "Origin: https://evil.example")
+    shown = "".join("    " + line if line.strip() else line for line in said.splitlines(keepends=True))
+    assert status == 0 and shown in (ROOT / "docs/configuration.md").read_text(), said
 
 
 def test_explain_tells_the_value_that_was_given(sample):

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What only shows in the long run. Short in `make test`, in full under `make soak`."""
 
+import contextlib
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from helpers.daemon import SANITIZED, still_works
-from helpers.frames import BINARY, TEXT
+from helpers.frames import BINARY, PING, TEXT
 from helpers.peer import RawClient
-from helpers.traffic import sending
+from helpers.traffic import Application, sending
 
 
 def open_app(daemon, upstream):
@@ -103,3 +108,71 @@ def leave(rng, client, app):
         app.reset()
     client.close()
     app.close()
+
+
+@contextlib.contextmanager
+def starved(pid):
+    """The process has a twentieth of one processor; a loop that never waits has the rest."""
+    processor = min(os.sched_getaffinity(0))
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {processor})
+        os.setpriority(os.PRIO_PROCESS, int(thread), 13)  # a weight of 56, where 0 has 1024
+    hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        os.sched_setaffinity(hog.pid, {processor})
+        yield
+    finally:
+        hog.kill()
+        hog.wait()
+
+
+def run_and_waited(pid):
+    """For how long all its threads have run, and wanted to: nanoseconds."""
+    stats = [f.read_text().split() for f in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(s[0]) for s in stats), sum(int(s[1]) for s in stats)
+
+
+def message_of(client):
+    """The next one, in order; pings before it are answered."""
+    while (f := client.read_frame()).opcode == PING:
+        client.pong(f.payload)
+    assert f.opcode in (TEXT, BINARY), f
+    return f.payload
+
+
+def test_R_08_starved_of_the_processor(moongate, upstream, closing, for_long):
+    """With a twentieth of a processor everything takes longer, and nothing else: every message
+    comes back in its order, who answers in time is not given up, and all who come are served."""
+    closing.insert(0, Application(upstream))
+    limits = {} if SANITIZED else dict.fromkeys(("pong_timeout", "send_timeout", "message_timeout", "close_timeout"), "5s")
+    daemon = moongate(upstream, route={"ping_interval": "200ms", **limits})
+    rng = random.Random(8)
+    clients = [daemon.client().open(route) for route in ("/echo", "/app") * 8]
+    begun = run_and_waited(daemon.pid)
+    with starved(daemon.pid):
+        for _ in for_long():
+            for n in range(50):
+                sent = [b"%d %d " % (i, n) + rng.randbytes(rng.choice((0, 100, 5000))) for i in range(len(clients))]
+                for client, payload in zip(clients, sent):
+                    client.send(client.make(BINARY, payload) + client.make(TEXT, f"{n}"))
+                for client, payload in zip(clients, sent):
+                    assert message_of(client) == payload
+                    assert message_of(client) == b"%d" % n
+            for client in (clients.pop(0), clients.pop(0)):
+                client.close_frame(1000)
+                while (f := client.read_frame()).opcode == PING:
+                    pass
+                assert f.close_code == 1000
+                client.close()
+            clients += [daemon.client().open(route) for route in ("/echo", "/app")]
+        ran, waited = (now - then for now, then in zip(run_and_waited(daemon.pid), begun))
+        assert waited > ran, "it was not starved"
+    assert {line["cause"] for line in daemon.find("session_end")} == {"close"}
+    assert not daemon.find("refused")
+    for client in clients:
+        client.close()
+    daemon.settle()
+    still_works(daemon)
+    totals = daemon.stop()
+    assert totals["broken_by_client"] == totals["broken_by_upstream"] == totals["out_of_memory"] == 0
+    assert not [name for name in totals if name.startswith("timeout_") and totals[name]]

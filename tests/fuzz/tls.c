@@ -14,34 +14,16 @@
  * is a front part of what was sent; nothing follows an error; OpenSSL's queue of errors is empty,
  * and no memory is left. */
 
-#include "base/mem.h"
 #include "net/sim.h"
-#include "net/tls_client.h"
-#include "net/tls_server.h"
 #include "net/tls_stream.h"
 #include "net/worker.h"
+#include "tls_common.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { PATTERN = 1 << 20, RECEIVE_MAX = 60000 };
-
-#define CHECK(what)              \
-	do {                     \
-		if (!(what))     \
-			abort(); \
-	} while (0)
 
 static struct {
 	struct worker *worker;
-	struct tls_server *server;
-	struct tls_client *client;
-	SSL_CTX *far_server, *far_client;
-	uint8_t *pattern;
+	struct tls_ends ends;
 } t;
 
 /* One run. */
@@ -61,7 +43,7 @@ static void on_data(struct stream *s, uint8_t *buf, size_t len)
 	CHECK(!stream_is_paused(s) && !r.has_ended && !r.has_failed);
 	if (stream_is_tls(s)) {
 		CHECK(len <= r.written - r.delivered);
-		CHECK(memcmp(buf, t.pattern + r.delivered, len) == 0);
+		CHECK(memcmp(buf, t.ends.pattern + r.delivered, len) == 0);
 	}
 	r.delivered += stream_is_tls(s) ? len : 0;
 	memset(buf - WORKER_RX_HEADROOM, 0xee, WORKER_RX_HEADROOM + len);
@@ -91,8 +73,8 @@ static const struct stream_events events = {
 
 static void send_some(size_t len)
 {
-	struct slice v[2] = {slice_of(t.pattern + r.sent, len / 3),
-	        slice_of(t.pattern + r.sent + len / 3, len - len / 3)};
+	struct slice v[2] = {slice_of(t.ends.pattern + r.sent, len / 3),
+	        slice_of(t.ends.pattern + r.sent + len / 3, len - len / 3)};
 	if (r.stream && r.sent + len <= PATTERN && stream_send(r.stream, v, 2))
 		r.sent += len;
 }
@@ -111,7 +93,7 @@ static void far_listens(void)
 		SSL_do_handshake(r.far);
 	while (SSL_is_init_finished(r.far) && SSL_read_ex(r.far, buf, sizeof buf, &got)) {
 		CHECK(got <= r.sent - r.read || r.is_spoilt);
-		CHECK(r.is_spoilt || memcmp(buf, t.pattern + r.read, got) == 0);
+		CHECK(r.is_spoilt || memcmp(buf, t.ends.pattern + r.read, got) == 0);
 		r.read += got;
 	}
 	ERR_clear_error();
@@ -122,7 +104,7 @@ static void far_writes(size_t len)
 	size_t done;
 	if (r.has_closed || r.written + len > PATTERN || !SSL_is_init_finished(r.far))
 		return;
-	if (SSL_write_ex(r.far, t.pattern + r.written, len, &done))
+	if (SSL_write_ex(r.far, t.ends.pattern + r.written, len, &done))
 		r.written += done;
 	ERR_clear_error();
 }
@@ -250,18 +232,11 @@ static void begin(uint8_t role, uint8_t how)
 	memset(&r, 0, sizeof r);
 	r.stream = r.sim = sim_new(t.worker);
 	r.stream->events = &events;
-	r.far = SSL_new(is_client ? t.far_server : t.far_client);
-	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
-	BIO_set_mem_eof_return(in, -1);
-	SSL_set_bio(r.far, in, out);
+	r.far = tls_ends_far(&t.ends, is_client);
 	if (how & 2)
 		SSL_set_max_proto_version(r.far, TLS1_2_VERSION);
-	if (is_client)
-		SSL_set_accept_state(r.far);
-	else
-		SSL_set_connect_state(r.far);
-	CHECK(is_client ? tls_connect(r.stream, t.client, "localhost", "key")
-	                : tls_accept(r.stream, t.server, SLICE("")));
+	CHECK(is_client ? tls_connect(r.stream, t.ends.client, "localhost", "key")
+	                : tls_accept(r.stream, t.ends.server, SLICE("")));
 	if (how & 1)
 		shake_hands();
 }
@@ -276,62 +251,10 @@ static void finish(void)
 	CHECK(t.worker->chunks.used == 0);
 }
 
-static char *pem_text(BIO *b)
-{
-	char *at;
-	long n = BIO_get_mem_data(b, &at);
-	char *text = mem_new((size_t)n + 1);
-	memcpy(text, at, (size_t)n);
-	BIO_free(b);
-	return text;
-}
-
-static void make_certificate(X509 **x, EVP_PKEY **key)
-{
-	*key = EVP_EC_gen("P-256");
-	*x = X509_new();
-	X509_set_version(*x, X509_VERSION_3);
-	X509_gmtime_adj(X509_getm_notBefore(*x), -86400);
-	X509_gmtime_adj(X509_getm_notAfter(*x), 86400L * 365);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(*x), "CN", MBSTRING_ASC,
-	        (const unsigned char *)"localhost", -1, -1, 0);
-	X509_set_issuer_name(*x, X509_get_subject_name(*x));
-	X509_set_pubkey(*x, *key);
-	CHECK(X509_sign(*x, *key, EVP_sha256()) > 0);
-}
-
 static void start(void)
 {
-	char why[TLS_WHY_MAX];
-	struct tls_settings tls = {TLS_FLOOR_1_2, TLS_CIPHERS, TLS_CIPHERSUITES, TLS_GROUPS};
-	X509 *x;
-	EVP_PKEY *key;
-	make_certificate(&x, &key);
-	BIO *b = BIO_new(BIO_s_mem());
-	PEM_write_bio_X509(b, x);
-	char *chain = pem_text(b);
-	b = BIO_new(BIO_s_mem());
-	PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL);
-	char *secret = pem_text(b);
-
 	t.worker = worker_new(0);
-	t.server = tls_server_new(&(struct tls_server_settings){.tls = tls, .scope = "fuzz"}, why);
-	CHECK(tls_server_add(t.server, slice_str(chain), slice_str(secret), why));
-	CHECK(tls_server_finish(t.server, why));
-	t.client = tls_client_new(
-	        &(struct tls_client_settings){.tls = tls, .verify = true, .ca = slice_str(chain)},
-	        why);
-	t.far_client = SSL_CTX_new(TLS_client_method());
-	t.far_server = SSL_CTX_new(TLS_server_method());
-	SSL_CTX_use_certificate(t.far_server, x);
-	SSL_CTX_use_PrivateKey(t.far_server, key);
-	t.pattern = mem_new(PATTERN);
-	for (size_t i = 0; i < PATTERN; i++)
-		t.pattern[i] = (uint8_t)(i * 7 + i / 251);
-	mem_free(chain);
-	mem_free(secret);
-	X509_free(x);
-	EVP_PKEY_free(key);
+	tls_ends_init(&t.ends, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -18,34 +18,20 @@
 #include "base/budget.h"
 #include "base/mem.h"
 #include "net/sim.h"
-#include "net/tls_client.h"
 #include "net/tls_kdf.h"
 #include "net/tls_record.h"
-#include "net/tls_server.h"
 #include "net/tls_stream.h"
 #include "net/worker.h"
+#include "tls_common.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-#include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { PATTERN = 1 << 20, RECEIVE_MAX = 60000, MADE_MAX = 1 << 20, MESSAGE_MAX = 32 };
-
-#define CHECK(what)              \
-	do {                     \
-		if (!(what))     \
-			abort(); \
-	} while (0)
+enum { MADE_MAX = 1 << 20, MESSAGE_MAX = 32 };
 
 static struct {
 	struct worker *worker;
-	struct tls_server *server;
-	struct tls_client *client;
-	SSL_CTX *far_server, *far_client;
-	uint8_t *pattern, *made, *content;
+	struct tls_ends ends;
+	uint8_t *made, *content;
 } t;
 
 /* One run. */
@@ -67,7 +53,7 @@ static void on_data(struct stream *s, uint8_t *buf, size_t len)
 	CHECK(s == r.stream && len > 0 && len <= WORKER_RX_SIZE);
 	CHECK(!stream_is_paused(s) && !r.has_ended && !r.has_failed);
 	CHECK(len <= r.written - r.delivered);
-	CHECK(memcmp(buf, t.pattern + r.delivered, len) == 0);
+	CHECK(memcmp(buf, t.ends.pattern + r.delivered, len) == 0);
 	r.delivered += len;
 	memset(buf - WORKER_RX_HEADROOM, 0xee, WORKER_RX_HEADROOM + len);
 }
@@ -94,8 +80,8 @@ static const struct stream_events events = {
 
 static void send_some(size_t len)
 {
-	struct slice v[2] = {slice_of(t.pattern + r.sent, len / 3),
-	        slice_of(t.pattern + r.sent + len / 3, len - len / 3)};
+	struct slice v[2] = {slice_of(t.ends.pattern + r.sent, len / 3),
+	        slice_of(t.ends.pattern + r.sent + len / 3, len - len / 3)};
 	if (r.stream && r.sent + len <= PATTERN && stream_send(r.stream, v, 2))
 		r.sent += len;
 }
@@ -113,7 +99,7 @@ static void hear(uint8_t type, size_t len)
 {
 	if (type == SSL3_RT_APPLICATION_DATA) {
 		CHECK(len > 0 && len <= r.sent - r.heard);
-		CHECK(memcmp(t.content, t.pattern + r.heard, len) == 0);
+		CHECK(memcmp(t.content, t.ends.pattern + r.heard, len) == 0);
 		r.heard += len;
 	} else if (type == SSL3_RT_HANDSHAKE) {
 		CHECK(r.is_1_3 && len == 5 && memcmp(t.content, "\x18\0\0\1\0", 5) == 0);
@@ -152,7 +138,7 @@ static void far_writes(size_t len)
 {
 	if (r.written + len > PATTERN || r.made + TLS_RECORD_MAX > MADE_MAX)
 		return;
-	far_says(SSL3_RT_APPLICATION_DATA, t.pattern + r.written, len);
+	far_says(SSL3_RT_APPLICATION_DATA, t.ends.pattern + r.written, len);
 	r.written += len;
 }
 
@@ -308,7 +294,7 @@ static void shake_hands(SSL *far)
 static void begin_data(SSL *far)
 {
 	size_t done;
-	CHECK(SSL_write_ex(far, t.pattern, 1, &done));
+	CHECK(SSL_write_ex(far, t.ends.pattern, 1, &done));
 	r.written = 1;
 	int n = BIO_read(SSL_get_wbio(far), t.made, MADE_MAX);
 	sim_push(r.sim, t.made, (size_t)n);
@@ -342,14 +328,10 @@ static void begin(uint8_t role)
 	r.is_1_3 = !(role & 2);
 	r.stream = r.sim = sim_new(t.worker);
 	r.stream->events = &events;
-	SSL *far = SSL_new(is_client ? t.far_server : t.far_client);
-	BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
-	BIO_set_mem_eof_return(in, -1);
-	SSL_set_bio(far, in, out);
+	SSL *far = tls_ends_far(&t.ends, is_client);
 	SSL_set_max_proto_version(far, r.is_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-	is_client ? SSL_set_accept_state(far) : SSL_set_connect_state(far);
-	CHECK(is_client ? tls_connect(r.stream, t.client, "localhost", "key")
-	                : tls_accept(r.stream, t.server, SLICE("")));
+	CHECK(is_client ? tls_connect(r.stream, t.ends.client, "localhost", "key")
+	                : tls_accept(r.stream, t.ends.server, SLICE("")));
 	shake_hands(far);
 	if (is_client)
 		begin_data(far);
@@ -369,68 +351,12 @@ static void finish(void)
 	CHECK(t.worker->chunks.used == 0);
 }
 
-static char *pem_text(BIO *b)
-{
-	char *at;
-	long n = BIO_get_mem_data(b, &at);
-	char *text = mem_new((size_t)n + 1);
-	memcpy(text, at, (size_t)n);
-	BIO_free(b);
-	return text;
-}
-
-static void make_certificate(X509 **x, EVP_PKEY **key)
-{
-	*key = EVP_EC_gen("P-256");
-	*x = X509_new();
-	X509_set_version(*x, X509_VERSION_3);
-	X509_gmtime_adj(X509_getm_notBefore(*x), -86400);
-	X509_gmtime_adj(X509_getm_notAfter(*x), 86400L * 365);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(*x), "CN", MBSTRING_ASC,
-	        (const unsigned char *)"localhost", -1, -1, 0);
-	X509_set_issuer_name(*x, X509_get_subject_name(*x));
-	X509_set_pubkey(*x, *key);
-	CHECK(X509_sign(*x, *key, EVP_sha256()) > 0);
-}
-
-static void make_contexts(const char *chain, const char *secret)
-{
-	char why[TLS_WHY_MAX];
-	struct tls_settings tls = {TLS_FLOOR_1_2, TLS_CIPHERS, TLS_CIPHERSUITES, TLS_GROUPS};
-	t.server = tls_server_new(&(struct tls_server_settings){.tls = tls, .scope = "fuzz"}, why);
-	CHECK(tls_server_add(t.server, slice_str(chain), slice_str(secret), why));
-	CHECK(tls_server_finish(t.server, why));
-	t.client = tls_client_new(
-	        &(struct tls_client_settings){.tls = tls, .verify = true, .ca = slice_str(chain)},
-	        why);
-	t.far_client = SSL_CTX_new_ex(NULL, tls_kdf_properties(), TLS_client_method());
-	t.far_server = SSL_CTX_new_ex(NULL, tls_kdf_properties(), TLS_server_method());
-}
-
 static void start(void)
 {
-	X509 *x;
-	EVP_PKEY *key;
-	make_certificate(&x, &key);
-	BIO *b = BIO_new(BIO_s_mem());
-	PEM_write_bio_X509(b, x);
-	char *chain = pem_text(b);
-	b = BIO_new(BIO_s_mem());
-	PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL);
-	char *secret = pem_text(b);
 	t.worker = worker_new(0);
-	make_contexts(chain, secret);
-	SSL_CTX_use_certificate(t.far_server, x);
-	SSL_CTX_use_PrivateKey(t.far_server, key);
+	tls_ends_init(&t.ends, tls_kdf_properties());
 	t.made = mem_new(MADE_MAX + TLS_RECORD_MAX);
 	t.content = mem_new(TLS_RECORD_MAX);
-	t.pattern = mem_new(PATTERN);
-	for (size_t i = 0; i < PATTERN; i++)
-		t.pattern[i] = (uint8_t)(i * 7 + i / 251);
-	mem_free(chain);
-	mem_free(secret);
-	X509_free(x);
-	EVP_PKEY_free(key);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

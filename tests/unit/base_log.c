@@ -979,6 +979,7 @@ START_TEST(R_07_a_blocked_service_loses_lines)
 	unlink(name);
 	ck_assert(log_open(path, LOG_LEVEL_INFO));
 }
+END_TEST
 
 /* Both targets are opened before either is used; one that cannot be leaves both as they are. */
 START_TEST(prepared)
@@ -1018,7 +1019,6 @@ START_TEST(prepared)
 	ck_assert(!log_is_on(LOG_LEVEL_INFO));
 	log_set_level(LOG_LEVEL_INFO);
 }
-END_TEST
 END_TEST
 
 static Suite *suite(void)

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+/* The variables of ngx.var by their full names, in tables: of the request and the process
+ * (lua/ngx_var_request.c), and of the connection and its session (lua/ngx_var_connection.c). What
+ * is made of them is in lua/ngx_var.c. A worker's thread. */
+
+#include <lua.h>
+#include <stddef.h>
+
+struct lua_client;
+
+struct ngx_var {
+	const char *name;
+	/* Pushes one value, or nothing: then it has none. */
+	void (*push)(lua_State *L, struct lua_client *c);
+};
+
+struct ngx_var_table {
+	const struct ngx_var *var;
+	size_t n;
+};
+
+extern const struct ngx_var_table ngx_var_request, ngx_var_connection;
