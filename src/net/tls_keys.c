@@ -32,8 +32,8 @@ static void make_suites(void)
 {
 	for (int i = 0; i < SUITES; i++) {
 		suites[i] = known[i].suite;
-		suites[i].cipher = EVP_CIPHER_fetch(NULL, known[i].cipher, NULL);
-		suites[i].md = EVP_MD_fetch(NULL, suites[i].hash, NULL);
+		if (tls_aead_find(&suites[i].aead, known[i].cipher))
+			suites[i].md = EVP_MD_fetch(NULL, suites[i].hash, NULL);
 	}
 }
 
@@ -45,7 +45,7 @@ const struct tls_suite *tls_suite_of(const SSL_CIPHER *c)
 	pthread_once(&once, make_suites);
 	for (int i = 0; hash && i < SUITES; i++)
 		if (known[i].nid == nid && EVP_MD_get_size(hash) == suites[i].hash_len)
-			return suites[i].cipher && suites[i].md ? &suites[i] : NULL;
+			return suites[i].md ? &suites[i] : NULL;
 	return NULL;
 }
 

@@ -4,15 +4,17 @@
 /* Keys for records, made of what a handshake has agreed on: RFC 8446 7.1 to 7.3, RFC 5246 6.3. Who
  * is done with a key or a secret wipes it (OPENSSL_cleanse). Any thread. */
 
+#include "net/tls_aead.h"
+
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TLS_SECRET_MAX = 48, TLS_KEY_MAX = 32, TLS_NONCE = 12, TLS_TAG = 16 };
+enum { TLS_SECRET_MAX = 48, TLS_KEY_MAX = 32 };
 
 /* An AEAD, and the hash that goes with it. */
 struct tls_suite {
-	EVP_CIPHER *cipher;
+	struct tls_aead aead;
 	EVP_MD *md;
 	const char *hash;
 	uint8_t key_len, hash_len;

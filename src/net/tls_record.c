@@ -14,21 +14,20 @@ enum { VERSION_MAJOR = 3, VERSION_MINOR = 3, EXPLICIT_1_2_GCM = 8 };
 bool tls_record_init(struct tls_record *r, const struct tls_suite *s, const struct tls_key *key,
         bool is_1_3, bool seals, uint64_t n)
 {
-	*r = (struct tls_record){.cipher = EVP_CIPHER_CTX_new(),
+	*r = (struct tls_record){.suite = s,
+	        .cipher = tls_aead_new(&s->aead, key->key, s->key_len, seals),
 	        .n = n,
 	        .explicit_len = !is_1_3 && s->is_gcm ? EXPLICIT_1_2_GCM : 0,
 	        .is_1_3 = is_1_3,
 	        .seals = seals};
 	memcpy(r->nonce, key->nonce, TLS_NONCE);
-	if (r->cipher && EVP_CipherInit_ex(r->cipher, s->cipher, NULL, key->key, NULL, seals))
-		return true;
-	tls_record_fini(r);
-	return false;
+	return r->cipher != NULL;
 }
 
 void tls_record_fini(struct tls_record *r)
 {
-	EVP_CIPHER_CTX_free(r->cipher); /* which wipes it */
+	if (r->cipher)
+		tls_aead_free(&r->suite->aead, r->cipher);
 	*r = (struct tls_record){.cipher = NULL};
 }
 
@@ -36,7 +35,7 @@ bool tls_record_rekey(struct tls_record *r, const struct tls_key *key)
 {
 	memcpy(r->nonce, key->nonce, TLS_NONCE);
 	r->n = 0;
-	return EVP_CipherInit_ex(r->cipher, NULL, NULL, key->key, NULL, -1);
+	return tls_aead_rekey(&r->suite->aead, r->cipher, key->key, r->suite->key_len, r->seals);
 }
 
 size_t tls_record_overhead(const struct tls_record *r)
@@ -74,11 +73,11 @@ static void make_nonce(const struct tls_record *r, const uint8_t *explicit, uint
 	memcpy(out + TLS_NONCE - sizeof tail, &tail, sizeof tail);
 }
 
-enum { AAD_1_2 = 8 + 5 };
+enum { ABOUT_1_2 = 8 + 5 };
 
 /* RFC 8446 5.2, RFC 5246 6.2.3.3. `len` of the plaintext. */
-static int make_aad(
-        const struct tls_record *r, const uint8_t *head, size_t len, uint8_t out[AAD_1_2])
+static size_t make_about(
+        const struct tls_record *r, const uint8_t *head, size_t len, uint8_t out[ABOUT_1_2])
 {
 	if (r->is_1_3) {
 		memcpy(out, head, TLS_RECORD_HEAD);
@@ -87,7 +86,7 @@ static int make_aad(
 	put_number(out, r->n);
 	memcpy(out + 8, head, 3);
 	put_16(out + 11, len);
-	return AAD_1_2;
+	return ABOUT_1_2;
 }
 
 /* ---- sealing ---- */
@@ -105,8 +104,7 @@ static size_t put_head(const struct tls_record *r, uint8_t type, size_t plain, u
 
 static bool cipher(struct tls_record *r, const uint8_t *at, size_t len, uint8_t *out)
 {
-	int done;
-	return len == 0 || EVP_CipherUpdate(r->cipher, out, &done, at, (int)len);
+	return tls_aead_pass(&r->suite->aead, r->cipher, at, len, out);
 }
 
 static bool encrypt_copied(
@@ -137,23 +135,21 @@ static bool encrypt_pieces(
 size_t tls_record_seal(
         struct tls_record *r, uint8_t type, const struct slice *v, size_t n, uint8_t *out)
 {
-	uint8_t nonce[TLS_NONCE], aad[AAD_1_2];
+	uint8_t nonce[TLS_NONCE], about[ABOUT_1_2];
 	const uint8_t *inner = r->is_1_3 ? &type : NULL;
+	const struct tls_aead *aead = &r->suite->aead;
 	size_t len = 0;
-	int done;
 	for (size_t i = 0; i < n; i++)
 		len += v[i].len;
 	assert(r->seals && len <= TLS_RECORD_DATA);
 	size_t plain = len + (inner ? 1 : 0);
 	uint8_t *body = out + put_head(r, type, plain, out);
 	make_nonce(r, out + TLS_RECORD_HEAD, nonce);
-	bool is_good =
-	        EVP_CipherInit_ex(r->cipher, NULL, NULL, NULL, nonce, -1) &&
-	        EVP_CipherUpdate(r->cipher, NULL, &done, aad, make_aad(r, out, plain, aad)) &&
-	        (len <= COPIED_MAX ? encrypt_copied(r, v, n, inner, body)
-	                           : encrypt_pieces(r, v, n, inner, body)) &&
-	        EVP_CipherFinal_ex(r->cipher, body + plain, &done) &&
-	        EVP_CIPHER_CTX_ctrl(r->cipher, EVP_CTRL_AEAD_GET_TAG, TLS_TAG, body + plain) > 0;
+	bool is_good = tls_aead_start(aead, r->cipher, nonce, NULL, about,
+	                       make_about(r, out, plain, about)) &&
+	               (len <= COPIED_MAX ? encrypt_copied(r, v, n, inner, body)
+	                                  : encrypt_pieces(r, v, n, inner, body)) &&
+	               tls_aead_seal(aead, r->cipher, body + plain);
 	r->n++;
 	return is_good ? (size_t)(body - out) + plain + TLS_TAG : 0;
 }
@@ -191,17 +187,15 @@ static ssize_t strip(const uint8_t *at, size_t len, uint8_t *type)
 ssize_t tls_record_open(
         struct tls_record *r, const uint8_t *record, size_t len, uint8_t *out, uint8_t *type)
 {
-	uint8_t nonce[TLS_NONCE], aad[AAD_1_2];
+	uint8_t nonce[TLS_NONCE], about[ABOUT_1_2];
 	const uint8_t *body = record + TLS_RECORD_HEAD + r->explicit_len;
 	size_t plain = len - (size_t)(body - record) - TLS_TAG;
-	void *tag = (void *)(uintptr_t)(body + plain); /* which is only read */
-	int done;
+	const struct tls_aead *aead = &r->suite->aead;
 	assert(!r->seals && len >= TLS_RECORD_HEAD + (size_t)r->explicit_len + TLS_TAG);
 	make_nonce(r, record + TLS_RECORD_HEAD, nonce);
-	if (!EVP_CipherInit_ex(r->cipher, NULL, NULL, NULL, nonce, -1) ||
-	        EVP_CIPHER_CTX_ctrl(r->cipher, EVP_CTRL_AEAD_SET_TAG, TLS_TAG, tag) <= 0 ||
-	        !EVP_CipherUpdate(r->cipher, NULL, &done, aad, make_aad(r, record, plain, aad)) ||
-	        !cipher(r, body, plain, out) || !EVP_CipherFinal_ex(r->cipher, out + plain, &done))
+	if (!tls_aead_start(aead, r->cipher, nonce, body + plain, about,
+	            make_about(r, record, plain, about)) ||
+	        !cipher(r, body, plain, out) || !tls_aead_open(aead, r->cipher))
 		return -SSL_AD_BAD_RECORD_MAC;
 	r->n++;
 	if (r->is_1_3)

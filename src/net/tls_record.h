@@ -19,8 +19,9 @@ enum {
 };
 
 struct tls_record {
-	EVP_CIPHER_CTX *cipher;
-	uint64_t n; /* the sequence number: so many records went before, with this key */
+	const struct tls_suite *suite;
+	void *cipher; /* of its AEAD; owned */
+	uint64_t n;   /* the sequence number: so many records went before, with this key */
 	uint8_t nonce[TLS_NONCE];
 	uint8_t explicit_len; /* bytes of the nonce that go with each record */
 	bool is_1_3, seals;
