@@ -13,6 +13,7 @@
 #include "lua/values.h"
 #include "lua/words.h"
 #include "lua/worker.h"
+#include "net/sys.h"
 
 #include <assert.h>
 #include <lauxlib.h>
@@ -356,6 +357,7 @@ struct lua_vm *lua_vm_new(struct lua_worker *w, struct lua_handlers *set, char w
 	pool_init(&vm->thread_pool, sizeof(struct lua_thread), THREADS_PER_SLAB);
 	pool_init(&vm->request_pool, sizeof(struct lua_request), REQUESTS_PER_SLAB);
 	pool_init(&vm->client_pool, sizeof(struct lua_client), REQUESTS_PER_SLAB);
+	sys_expect_forks(); /* os.execute(), io.popen() */
 	vm->L = luaL_newstate();
 	snprintf(why, LUA_WHY_MAX, "out of memory");
 	if (vm->L) {

@@ -318,9 +318,15 @@ static void change_options(
 	plain_set_options(fd, family, now);
 }
 
+static bool are_same(const struct socket_options *a, const struct socket_options *b)
+{
+	return a->send_buffer == b->send_buffer && a->receive_buffer == b->receive_buffer &&
+	       a->keepalive_ms == b->keepalive_ms && a->user_timeout_ms == b->user_timeout_ms;
+}
+
 bool listener_change(struct listener *l, const struct listener_settings *s, char why[WHY_MAX])
 {
-	bool has_other_options = memcmp(&l->socket, &s->socket, sizeof(l->socket)) != 0;
+	bool has_other_options = !are_same(&l->socket, &s->socket);
 	bool has_other_backlog = !l->is_passed && l->backlog != s->backlog;
 
 	for (unsigned i = 0; i < l->n; i++) {

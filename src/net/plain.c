@@ -10,7 +10,7 @@
 #include <netinet/tcp.h>
 
 /* A descriptor is registered once, edge-triggered and for both directions, so a
- * connection costs one epoll_ctl to add it and one to remove it; pausing, resuming
+ * connection costs one epoll_ctl, to add it (closing removes it); pausing, resuming
  * and waiting until it is writable cost none. In return nothing that an edge has told
  * may be forgotten; the rules:
  *
@@ -170,12 +170,10 @@ static void read_last(struct stream *s)
 	stream_tell_error(s);
 }
 
-/* Sends `all` bytes as far as they go. Returns how many did, or -1: it has failed. */
-static ssize_t transmit(struct stream *s, const struct iovec *v, int n, size_t all)
+/* After a send of `all` bytes, of which `done` went. Returns how many did, or -1: it has failed. */
+static inline ssize_t after_send(struct stream *s, ssize_t done, size_t all)
 {
 	struct net_counters *c = &s->worker->counters;
-	int fd = fd_of(s);
-	ssize_t done = n == 1 ? sys_send(fd, v->iov_base, v->iov_len) : sys_writev(fd, v, n);
 
 	counter_inc(&c->writes);
 	if (done < 0 && errno != EAGAIN) {
@@ -196,6 +194,15 @@ static ssize_t transmit(struct stream *s, const struct iovec *v, int n, size_t a
 		unset(s, STREAM_WRITABLE);
 	}
 	return done;
+}
+
+/* Sends `all` bytes as far as they go. Returns as after_send(). */
+static ssize_t transmit(struct stream *s, const struct iovec *v, int n, size_t all)
+{
+	int fd = fd_of(s);
+	ssize_t done = n == 1 ? sys_send(fd, v->iov_base, v->iov_len) : sys_writev(fd, v, n);
+
+	return after_send(s, done, all);
 }
 
 static bool plain_send(struct stream *s, const struct slice *v, size_t n)
@@ -239,6 +246,22 @@ static void plain_shutdown(struct stream *s)
 {
 	set(s, STREAM_SHUTDOWN);
 	send_fin(s);
+}
+
+static bool plain_send_last(struct stream *s, const struct slice *v, size_t n)
+{
+	bool sent;
+
+	if (n != 1 || v->len == 0 || !queue_is_empty(&s->out) ||
+	        s->flags &
+	                (STREAM_FAILED | STREAM_SHUTDOWN | STREAM_RELEASED | STREAM_CONNECTING)) {
+		sent = plain_send(s, v, n);
+	} else {
+		ssize_t done = after_send(s, sys_send_last(fd_of(s), v->at, v->len), v->len);
+		sent = done >= 0 && stream_keep(s, v, n, (size_t)done);
+	}
+	plain_shutdown(s);
+	return sent;
 }
 
 /* Sends from the queue, once. */
@@ -426,7 +449,9 @@ static void plain_release(struct stream *s, bool reset)
 	struct plain *p = plain_of(s);
 	int fd = fd_of(s);
 
+	sys_close_follows(fd);
 	event_del(&p->event);
+	sys_close_follows(-1);
 	if (reset)
 		sys_close_reset(fd);
 	else
@@ -471,8 +496,13 @@ static void set_first_options(int fd, int family, const struct socket_options *o
 		sys_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, (int)o->send_buffer);
 	if (o->receive_buffer)
 		sys_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, (int)o->receive_buffer);
-	if (family != AF_UNIX)
-		sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (family == AF_UNIX)
+		return;
+	sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	/* Of a socket that connects it means that the kernel acknowledges the peer's SYN with
+	 * the first bytes, and not before; if none come, 200 ms later. */
+	if (o->speaks_first)
+		sys_setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1);
 }
 
 /* The options by which the kernel looks after the peer. */
@@ -509,6 +539,7 @@ static bool plain_option(struct stream *s, int level, int name, int *value, bool
 static const struct stream_ops ops = {
         .send = plain_send,
         .shutdown = plain_shutdown,
+        .send_last = plain_send_last,
         .wake = plain_wake,
         .release = plain_release,
         .local = plain_local,

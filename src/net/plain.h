@@ -11,6 +11,7 @@ struct socket_options {
 	uint32_t keepalive_ms;        /* of silence, until the peer is asked for life; 0 = never */
 	uint32_t user_timeout_ms;     /* for which sent bytes may lack an answer; 0 = the kernel's
 	                                 choice */
+	bool speaks_first;            /* connecting: the first bytes follow at once, from here */
 	const struct address *source; /* to connect from; NULL = the kernel's choice. Borrowed */
 };
 

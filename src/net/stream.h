@@ -58,6 +58,8 @@ struct stream_events {
 struct stream_ops {
 	bool (*send)(struct stream *s, const struct slice *v, size_t n);
 	void (*shutdown)(struct stream *s);
+	bool (*send_last)(struct stream *s, const struct slice *v, size_t n); /* NULL: one, then
+	                                                                         the other */
 	void (*wake)(struct stream *s); /* serve it: it is on the worker's ready list */
 	void (*release)(struct stream *s, bool reset);
 	bool (*is_delivered)(struct stream *s);               /* NULL: always */
@@ -138,6 +140,16 @@ static inline bool stream_is_connecting(const struct stream *s)
 static inline void stream_shutdown(struct stream *s)
 {
 	s->ops->shutdown(s);
+}
+/* The last that is sent: as stream_send() and then stream_shutdown(), but the end leaves in the
+ * same segment, so that the peer is woken once. */
+static inline bool stream_send_last(struct stream *s, const struct slice *v, size_t n)
+{
+	if (s->ops->send_last)
+		return s->ops->send_last(s, v, n);
+	bool sent = stream_send(s, v, n);
+	stream_shutdown(s);
+	return sent;
 }
 /* Gives the stream up, now: what is queued is lost; freed at the end of the turn.
  * `reset`: the peer sees a reset, not an end. The caller forgets the pointer. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -112,15 +113,25 @@ ssize_t sys_recv(int fd, void *buf, size_t len)
 	return n;
 }
 
-ssize_t sys_send(int fd, const void *buf, size_t len)
+static inline ssize_t send_with(int fd, const void *buf, size_t len, int flags)
 {
 	ssize_t n;
 	do
 		n = is_transfer_failed("send", &len)
 		            ? -1
-		            : CALL(sendto, fd, buf, len, MSG_NOSIGNAL, (void *)NULL, 0);
+		            : CALL(sendto, fd, buf, len, flags, (void *)NULL, 0);
 	while (n < 0 && errno == EINTR);
 	return n;
+}
+
+ssize_t sys_send(int fd, const void *buf, size_t len)
+{
+	return send_with(fd, buf, len, MSG_NOSIGNAL);
+}
+
+ssize_t sys_send_last(int fd, const void *buf, size_t len)
+{
+	return send_with(fd, buf, len, MSG_NOSIGNAL | MSG_MORE);
 }
 
 static ssize_t send_iov(int fd, const struct iovec *iov, int n)
@@ -207,6 +218,36 @@ __attribute__((visibility("default"))) int epoll_wait(
 {
 	max = max < SYS_EVENTS_MAX ? max : SYS_EVENTS_MAX;
 	return (int)syscall(SYS_epoll_pwait, fd, events, max, wait_ms, NULL, 0);
+}
+
+static _Thread_local int closing_fd = -1;
+static atomic_bool may_fork;
+
+void sys_expect_forks(void)
+{
+	atomic_store(&may_fork, true);
+}
+
+void sys_close_follows(int fd)
+{
+	closing_fd = atomic_load_explicit(&may_fork, memory_order_relaxed) ? -1 : fd;
+}
+
+__attribute__((visibility("default"))) int epoll_ctl(
+        int epoll, int what, int fd, struct epoll_event *event)
+{
+	if (what == EPOLL_CTL_DEL && fd == closing_fd)
+		return 0;
+	return (int)syscall(SYS_epoll_ctl, epoll, what, fd, event);
+}
+#else
+void sys_expect_forks(void)
+{
+}
+
+void sys_close_follows(int fd)
+{
+	(void)fd;
 }
 #endif
 

@@ -18,7 +18,9 @@ int sys_listen(int fd, int backlog);
 int sys_accept(int fd, struct sockaddr *sa, socklen_t *len);
 int sys_connect(int fd, const struct sockaddr *sa, socklen_t len);
 ssize_t sys_recv(int fd, void *buf, size_t len);
-ssize_t sys_send(int fd, const void *buf, size_t len);      /* MSG_NOSIGNAL */
+ssize_t sys_send(int fd, const void *buf, size_t len); /* MSG_NOSIGNAL */
+/* The same where sys_shutdown() follows: what fills no segment waits for the FIN. */
+ssize_t sys_send_last(int fd, const void *buf, size_t len);
 ssize_t sys_writev(int fd, const struct iovec *iov, int n); /* sendmsg, MSG_NOSIGNAL */
 size_t sys_unsent(int fd); /* bytes that the peer's kernel has not acknowledged; 0 when unknown */
 bool sys_is_empty(int fd); /* a receive would bring nothing now: no bytes, end or error */
@@ -30,6 +32,14 @@ int sys_eventfd(void);
 /* At most so many events come of one wait, of libevent's too (sys.c; under sanitizers as many
  * as it asks for). */
 enum { SYS_EVENTS_MAX = 128 };
+/* The next time this thread would take fd out of an epoll, the kernel is not asked to: it
+ * does so itself when fd is closed, which follows at once. libevent cannot be told to leave the
+ * call out. -1: none is any more. */
+void sys_close_follows(int fd);
+/* From now on the process may fork at any time, as scripts can make it. Until a child
+ * has left what it was born with, closing a descriptor here takes nothing out of an epoll: so the
+ * kernel is asked again. */
+void sys_expect_forks(void);
 void sys_close(int fd);
 /* Closes with a reset instead of a FIN (SO_LINGER 0). */
 void sys_close_reset(int fd);

@@ -110,10 +110,14 @@ static void send_close(struct session *s, struct side *side, uint16_t code, cons
 	struct slice v = slice_of(frame, ws_close_write(frame, code, reason, masked));
 	side->flags =
 	        (uint16_t)((side->flags & ~(SIDE_CLOSE_DUE | SIDE_PING_DUE)) | SIDE_CLOSE_SENT);
-	stream_send(side->ep.stream, &v, 1);
-	tunnel_resume(s, source_of(s, side));
 	/* A side whose frames are no longer read has answered, or cannot. */
-	if (side->ep.phase == ENDPOINT_DISCARD)
+	bool is_last = side->ep.phase == ENDPOINT_DISCARD;
+	if (is_last && side->ep.role == ENDPOINT_CLIENT)
+		stream_send_last(side->ep.stream, &v, 1);
+	else
+		stream_send(side->ep.stream, &v, 1);
+	tunnel_resume(s, source_of(s, side));
+	if (is_last)
 		finish(s, side);
 }
 

@@ -151,7 +151,7 @@ static void answer_close(struct session *s, const struct ws_run *run)
 	uint8_t frame[WS_CONTROL_FRAME_MAX];
 	if (!(client->flags & SIDE_CLOSE_SENT)) {
 		struct slice v = slice_of(frame, ws_close_write(frame, run->close_code, "", false));
-		stream_send(client_stream(s), &v, 1);
+		stream_send_last(client_stream(s), &v, 1);
 		client->flags |= SIDE_CLOSE_SENT;
 	}
 	close_relayed(s, client, run->close_code);

@@ -325,6 +325,7 @@ void tries_connect_next(struct session *s, int error)
 	struct side *up = &s->side[UPSTREAM];
 	int now = 0;
 	o->dial.in_clear = send_preface;
+	o->dial.speaks_first = true;
 	struct stream *stream = dial_next(&o->dial, &now);
 	if (!stream) {
 		tries_cannot_connect(s, error ? error : now);

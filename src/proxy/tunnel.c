@@ -73,7 +73,8 @@ static void note_queue(struct session *s, struct side *to)
 		tunnel_pause(s, other_side(s, to));
 }
 
-static void deliver(struct session *s, struct side *to, struct runs *runs)
+/* `is_last`: nothing more will be sent to that side. */
+static void deliver(struct session *s, struct side *to, struct runs *runs, bool is_last)
 {
 	size_t n = runs->n;
 	runs->n = 0;
@@ -85,7 +86,10 @@ static void deliver(struct session *s, struct side *to, struct runs *runs)
 	}
 	if (!may_send(to))
 		return;
-	stream_send(to->ep.stream, runs->v, n);
+	if (is_last)
+		stream_send_last(to->ep.stream, runs->v, n);
+	else
+		stream_send(to->ep.stream, runs->v, n);
 	note_queue(s, to);
 }
 
@@ -95,7 +99,7 @@ static void add_run(
 	if (len == 0)
 		return;
 	if (runs->n == RUNS_MAX)
-		deliver(s, to, runs);
+		deliver(s, to, runs, false);
 	runs->v[runs->n++] = slice_of(at, len);
 }
 
@@ -301,6 +305,14 @@ static size_t conclude(struct session *s, const struct batch *b)
 	return b->at;
 }
 
+/* It ends with the close frame that a client was still to get: close_relayed() has no more to
+ * do than to end the connection. */
+static bool is_last(const struct batch *b)
+{
+	return b->control == CONTROL_CLOSE && b->to->ep.role == ENDPOINT_CLIENT &&
+	       b->to->flags & SIDE_CLOSE_RECEIVED;
+}
+
 size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 {
 	struct session *s = session_of(ep);
@@ -315,7 +327,7 @@ size_t tunnel_on_frames(struct endpoint *ep, uint8_t *buf, size_t len)
 	runs.n = 0; /* the rest is not cleared: it is half a KiB */
 	judge(s, &b, &runs);
 	count(s, &b);
-	deliver(s, to, &runs);
+	deliver(s, to, &runs, is_last(&b));
 	return conclude(s, &b);
 }
 

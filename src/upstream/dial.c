@@ -93,9 +93,11 @@ static bool next_source(
 	return is_first;
 }
 
-static struct stream *connect_from_any(struct dial *d, const struct address *to, int *error)
+static struct stream *connect_from_any(
+        struct dial *d, const struct address *to, bool speaks_first, int *error)
 {
 	struct socket_options o = d->group->socket;
+	o.speaks_first = speaks_first;
 	bool found = false;
 	size_t k = 0;
 	struct stream *s = NULL;
@@ -187,7 +189,7 @@ static bool begin_attempt(struct dial *d)
 	}
 	*a = (struct attempt){.dial = d, .address = d->next};
 	list_init(&a->node);
-	a->stream = connect_from_any(d, address_at(d, d->next), &d->error);
+	a->stream = connect_from_any(d, address_at(d, d->next), false, &d->error);
 	if (!a->stream) {
 		mem_free(a);
 		return false;
@@ -304,7 +306,7 @@ struct stream *dial_next(struct dial *d, int *error)
 	d->winner = NULL;
 	if (!s && d->next < d->found_n) {
 		d->address = d->next++;
-		s = connect_from_any(d, dial_address(d), &d->error);
+		s = connect_from_any(d, dial_address(d), d->speaks_first, &d->error);
 	}
 	s = secure(d, s);
 	*error = s ? 0 : d->error;

@@ -38,6 +38,7 @@ struct dial {
 	dial_fn fn;
 	dial_clear_fn in_clear; /* NULL = nothing; the embedder may set it after dial_start() */
 	bool stays_clear;       /* the same: dial_next() begins no TLS */
+	bool speaks_first;      /* the same: whatever dial_next() gives is sent to at once */
 	struct resolving *resolving;
 	struct address *found; /* of a name; owned */
 	size_t found_n, next;

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -708,6 +709,95 @@ START_TEST(shutdown_behind_a_queue)
 }
 END_TEST
 
+static bool send_last(const char *text)
+{
+	struct slice v = slice_str(text);
+	tap.inside++;
+	bool sent = stream_send_last(tap.stream, &v, 1);
+	tap.inside--;
+	return sent;
+}
+
+static void peer_ends(void)
+{
+	char c;
+	ck_assert_int_eq(recv(peer, &c, 1, 0), 0);
+}
+
+/* Whatever the send does. */
+static const char *const last_plans[] = {
+        NULL,
+        "send:1:SHORT",
+        "send:1:EAGAIN",
+        "send:1:EINTR",
+};
+
+START_TEST(the_last_bytes_and_the_end)
+{
+	open_pair(_i % 2);
+	ck_assert(fault_plan(last_plans[_i / 2]));
+	ck_assert(tap_send_text(&tap, ""));
+	ck_assert(send_last("goodbye"));
+	ck_assert(!send_last("late"));
+	ck_assert(!tap_send_text(&tap, "late"));
+	UNTIL(tap.stream->flags & STREAM_FIN_SENT);
+	peer_gets("goodbye");
+	peer_ends();
+	peer_sends("heard");
+	UNTIL(tap.datas);
+	tap_has(&tap, "heard");
+}
+END_TEST
+
+/* The C library does not know all of the kernel's struct. */
+static uint32_t segments_in(int fd)
+{
+	enum { SEGS_IN_AT = 140 };
+	char info[SEGS_IN_AT + sizeof(uint32_t)];
+	socklen_t len = sizeof(info);
+	uint32_t n;
+	ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &len), 0);
+	ck_assert_uint_eq(len, sizeof(info));
+	memcpy(&n, info + SEGS_IN_AT, sizeof(n));
+	return n;
+}
+
+/* One segment has both, so whoever sees the bytes sees the end. */
+START_TEST(the_last_bytes_come_with_the_end)
+{
+	open_pair(1);
+	ck_assert(send_last("goodbye"));
+	struct pollfd p = {.fd = peer, .events = POLLIN | POLLRDHUP};
+	ck_assert_int_eq(poll(&p, 1, 20000), 1);
+	ck_assert_int_eq(p.revents & (POLLIN | POLLRDHUP), POLLIN | POLLRDHUP);
+	ck_assert_uint_eq(segments_in(peer), 2); /* the handshake's, and this one */
+}
+END_TEST
+
+START_TEST(the_last_bytes_behind_a_queue)
+{
+	open_pair(_i);
+	size_t len = fill();
+	uint8_t last = (uint8_t)(len * 31 >> 4);
+	struct slice v = slice_of(&last, 1);
+	ck_assert(stream_send_last(tap.stream, &v, 1));
+	pid_t pid = child_reads(len + 1);
+	hang_up();
+	UNTIL(tap.eofs);
+	child_was_content(pid);
+}
+END_TEST
+
+START_TEST(the_last_bytes_fail)
+{
+	open_pair(_i % 2);
+	ck_assert(fault_plan(_i / 2 ? "shutdown:1:ENOTCONN" : "send:1:EPIPE"));
+	ck_assert(send_last("goodbye") == (_i / 2));
+	UNTIL(tap.errors);
+	ck_assert_int_eq(tap.error, _i / 2 ? ENOTCONN : EPIPE);
+}
+END_TEST
+
 START_TEST(a_reset_with_a_full_queue)
 {
 	open_pair(_i);
@@ -798,6 +888,36 @@ START_TEST(freeing_ends_or_resets)
 	tap.stream = NULL;
 	ck_assert_int_eq(recv(peer, &c, 1, 0), -1);
 	ck_assert_int_eq(errno, ECONNRESET);
+}
+END_TEST
+
+/* The kernel is not asked to take a descriptor out of the epoll before it is closed; the next
+ * one of its number is watched all the same, in its own right. */
+START_TEST(a_descriptor_is_used_again)
+{
+	int before = make_pair(_i);
+	tap_init(&tap, plain_accepted(w, before));
+	int gone = peer;
+	peer_sends("first");
+	UNTIL(tap.datas);
+	stream_free(tap.stream, _i);
+	tap.stream = NULL;
+	tap_free(&tap);
+	turns(1);
+	close(gone);
+	int fd = make_pair(_i);
+	if (fd != before) {
+		ck_assert_int_eq(dup2(fd, before), before);
+		ck_assert_int_eq(close(fd), 0);
+	}
+	tap_init(&tap, plain_accepted(w, before));
+	turns(2);
+	ck_assert_uint_eq(tap.datas + tap.eofs + tap.errors, 0);
+	peer_sends("second");
+	UNTIL(tap.datas);
+	tap_has(&tap, "second");
+	hang_up();
+	UNTIL(tap.eofs + tap.errors);
 }
 END_TEST
 
@@ -1023,6 +1143,26 @@ START_TEST(options)
 }
 END_TEST
 
+/* Whoever is to speak first and does not: the server has the connection all the same, later. */
+START_TEST(connects_to_speak_first)
+{
+	struct socket_options o = {.speaks_first = true};
+	serve(_i % 2);
+	tap_init(&tap, plain_connect(w, &server_address, &o));
+	if (_i < 2)
+		ck_assert(tap_send_text(&tap, "early"));
+	UNTIL(tap.connects);
+	peer = accept(server, NULL, NULL);
+	ck_assert_int_ge(peer, 0);
+	stop_serving();
+	peer_sends("hello");
+	UNTIL(tap.datas);
+	if (_i >= 2)
+		ck_assert(tap_send_text(&tap, "early"));
+	peer_gets("early");
+}
+END_TEST
+
 START_TEST(options_that_are_off)
 {
 	serve(1);
@@ -1097,12 +1237,17 @@ int main(void)
 	tcase_add_loop_test(t, receives_that_fail, 0, 2);
 	tcase_add_loop_test(t, a_queue_flows_off, 0, 8);
 	tcase_add_loop_test(t, shutdown_behind_a_queue, 0, 2);
+	tcase_add_loop_test(t, the_last_bytes_and_the_end, 0, 8);
+	tcase_add_test(t, the_last_bytes_come_with_the_end);
+	tcase_add_loop_test(t, the_last_bytes_behind_a_queue, 0, 2);
+	tcase_add_loop_test(t, the_last_bytes_fail, 0, 4);
 	tcase_add_loop_test(t, a_reset_with_a_full_queue, 0, 2);
 	tcase_add_loop_test(t, queue_memory_is_short, 0, 2);
 	tcase_add_loop_test(t, shutdown_that_fails, 0, 2);
 	tcase_add_loop_test(t, freed_inside_a_callback, 2 * TAP_DATA, 2 * TAP_DRAIN + 2);
 	tcase_add_loop_test(t, freed_with_work_pending, 0, 2);
 	tcase_add_loop_test(t, freeing_ends_or_resets, 0, 2);
+	tcase_add_loop_test(t, a_descriptor_is_used_again, 0, 2);
 	tcase_add_loop_test(t, no_memory_for_a_stream, 0, 2);
 	tcase_add_loop_test(t, connects_and_sends_before_it_knows, 0, 2);
 	tcase_add_loop_test(t, connects_and_sends_when_the_kernel_is_not_ready, 0, 2);
@@ -1115,6 +1260,7 @@ int main(void)
 	tcase_add_loop_test(t, bytes_are_taken_only_when_it_is_connected, 0, 2);
 	tcase_add_test(t, an_interrupted_connect_goes_on);
 	tcase_add_loop_test(t, options, 0, 2);
+	tcase_add_loop_test(t, connects_to_speak_first, 0, 4);
 	tcase_add_test(t, options_that_are_off);
 	tcase_add_test(t, a_source_leaves_the_port_to_the_connect);
 	suite_add_tcase(s, t);
