@@ -8,8 +8,8 @@
  *   a server, and a client of TLS 1.2   at the end of the handshake; a server's tickets, which go
  *                                       out with it, are counted
  *   a client of TLS 1.3                 behind the receive that brought the server's tickets, which
- *                                       OpenSSL has to see, or behind the first data, once its owner
- *                                       has that. Later tickets are not used
+ *                                       OpenSSL has to see, or behind the first data, once its
+ *                                       owner has that. Later tickets are not used
  *   never                               with ciphers that are no AEAD of ours, or when keys have
  *                                       changed before
  *
