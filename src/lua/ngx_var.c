@@ -104,7 +104,8 @@ enum { FAMILIES = sizeof families / sizeof families[0] };
 
 /* ---- by name ---- */
 
-static const struct ngx_var_table *const tables[] = {&ngx_var_request, &ngx_var_connection};
+static const struct ngx_var_table *const tables[] = {
+        &ngx_var_request, &ngx_var_connection, &ngx_var_certificate};
 
 static const struct ngx_var *find_variable(struct slice name)
 {

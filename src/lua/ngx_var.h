@@ -2,8 +2,9 @@
 #pragma once
 
 /* The variables of ngx.var by their full names, in tables: of the request and the process
- * (lua/ngx_var_request.c), and of the connection and its session (lua/ngx_var_connection.c). What
- * is made of them is in lua/ngx_var.c. A worker's thread. */
+ * (lua/ngx_var_request.c), of the connection and its session (lua/ngx_var_connection.c), and of
+ * what the client's certificate says (lua/ngx_var_certificate.c). What is made of them is in
+ * lua/ngx_var.c. A worker's thread. */
 
 #include <lua.h>
 #include <stddef.h>
@@ -21,4 +22,4 @@ struct ngx_var_table {
 	size_t n;
 };
 
-extern const struct ngx_var_table ngx_var_request, ngx_var_connection;
+extern const struct ngx_var_table ngx_var_request, ngx_var_connection, ngx_var_certificate;

@@ -244,7 +244,8 @@ bool tls_describe(const struct stream *s, struct tls_info *out)
 	        .issuer = peer ? peer->issuer : SLICE(""),
 	        .fingerprint = peer ? slice_of((const uint8_t *)peer->fingerprint,
 	                                      sizeof peer->fingerprint)
-	                            : SLICE("")};
+	                            : SLICE(""),
+	        .certificate = peer ? peer->certificate : SLICE("")};
 	return true;
 }
 

@@ -22,9 +22,9 @@ enum {
 	TLS_CUT_SHORT = 1 << 8, /* the end came within the handshake */
 };
 
-/* Of a client's certificate; its texts follow it. */
+/* Of a client's certificate; its texts and its DER follow it. */
 struct tls_peer {
-	struct slice subject, issuer;
+	struct slice subject, issuer, certificate;
 	char fingerprint[2 * 32];
 };
 

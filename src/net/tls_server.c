@@ -412,12 +412,17 @@ static struct tls_peer *make_peer(X509 *x, BIO *b)
 	unsigned digest_len = 0;
 	char *text;
 	int subject = print_name(b, X509_get_subject_name(x));
-	int both = print_name(b, X509_get_issuer_name(x));
-	struct tls_peer *p = both <= NAMES_MAX ? mem_try(sizeof *p + (size_t)both) : NULL;
+	int both = print_name(b, X509_get_issuer_name(x)), der = i2d_X509(x, NULL);
+	struct tls_peer *p = both <= NAMES_MAX && der > 0
+	                             ? mem_try(sizeof *p + (size_t)both + (size_t)der)
+	                             : NULL;
 	if (!p || !X509_digest(x, EVP_sha256(), digest, &digest_len)) {
 		mem_free(p);
 		return NULL;
 	}
+	uint8_t *certificate = (uint8_t *)(p + 1) + both;
+	p->certificate = slice_of(certificate, (size_t)der);
+	i2d_X509(x, &certificate);
 	BIO_get_mem_data(b, &text);
 	memcpy(p + 1, text, (size_t)both);
 	p->subject = slice_of(p + 1, (size_t)subject);

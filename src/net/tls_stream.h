@@ -62,6 +62,7 @@ struct tls_info {
 	/* Of the client's verified certificate: names as RFC 2253 writes them, and the SHA-256
 	 * of it in hex. */
 	struct slice subject, issuer, fingerprint;
+	struct slice certificate; /* itself, as DER */
 };
 /* False: the stream is not secured. The text lasts as long as the stream. */
 bool tls_describe(const struct stream *s, struct tls_info *out);

@@ -139,6 +139,7 @@ static struct access_tls *copy_tls(const struct tls_info *info)
 		return NULL;
 	uint8_t *to = t->bytes;
 	t->info = *info;
+	t->info.certificate = SLICE("");
 	t->info.server_name = move(&to, info->server_name);
 	t->info.subject = move(&to, info->subject);
 	t->info.issuer = move(&to, info->issuer);

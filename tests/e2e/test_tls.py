@@ -11,6 +11,8 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
+import urllib.parse
 
 import pytest
 
@@ -898,6 +900,63 @@ def test_scripts_learn_of_it(moongate, site, secure, ca, tmp_path):
         client.send(client.get("/vars"))
         said = client.read_body(client.expect_answer(200)).decode()
         assert re.fullmatch(rf"https, on, TLSv1.3, TLS_\w+, localhost, {re.escape(rest)}", said), said
+
+
+CERTIFICATE_NAMES = ("serial", "fingerprint", "v_start", "v_end", "v_remain", "cert", "raw_cert", "escaped_cert",
+                     "s_dn_legacy", "i_dn_legacy", "verify")
+
+
+def expected_certificate(pair):
+    """What nginx would say of it, by openssl's word."""
+
+    def x509(*what):
+        return openssl("x509", "-in", pair.certificate, "-noout", *what).stdout.decode().strip().partition("=")[2]
+
+    pem = openssl("x509", "-in", pair.certificate).stdout.decode()
+    end = x509("-enddate")
+    return {"serial": x509("-serial"), "fingerprint": x509("-fingerprint", "-sha1").replace(":", "").lower(),
+            "v_start": x509("-startdate"), "v_end": end,
+            "cert": pem[:-1].replace("\n", "\n\t"), "raw_cert": pem, "escaped_cert": urllib.parse.quote(pem, safe=""),
+            "s_dn_legacy": "/CN=alice", "i_dn_legacy": "/CN=Test ca", "verify": "SUCCESS"}
+
+
+def remaining_days(pair):
+    end = openssl("x509", "-in", pair.certificate, "-noout", "-enddate").stdout.decode().strip().partition("=")[2]
+    return (ssl.cert_time_to_seconds(end) - int(time.time())) // 86400
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_scripts_learn_of_certificates(moongate, site, ca, tmp_path, version):
+    script = tmp_path / "vars.lua"
+    script.write_text("".join(f"ngx.print(tostring(ngx.var.ssl_client_{name}), '|')\n" for name in CERTIFICATE_NAMES))
+    daemon = moongate(listener={**site.keys, "tls_client_ca": ca.certificate, "tls_verify_client": "optional"},
+                      process={"allow_root_handlers": "yes"},
+                      extra=section("route", "lua", {"path": "/vars", "handler": script}))
+
+    def ask(context, session=None):
+        with socket.create_connection(daemon.address, LIMIT) as sock:
+            with context.wrap_socket(sock, server_hostname="localhost", session=session) as client:
+                assert client.session_reused == bool(session)
+                client.sendall(b"GET /vars HTTP/1.0\r\nHost: x\r\n\r\n")
+                said = b""
+                while data := client.recv(65536):
+                    said += data
+                body = said.partition(b"\r\n\r\n")[2].decode()
+                return dict(zip(CERTIFICATE_NAMES, body.split("|"))), client.session
+
+    alice = ca.make("alice", file="alice5")
+    context = ca.client_context(show=alice, version=version)
+    session = None
+    for _ in range(2):
+        before = remaining_days(alice)
+        said, session = ask(context, session)
+        assert remaining_days(alice) <= int(said.pop("v_remain")) <= before
+        assert said == expected_certificate(alice)
+    nobody = ca.client_context(version=version)
+    session = None
+    for _ in range(2):
+        said, session = ask(nobody, session)
+        assert said == {**dict.fromkeys(CERTIFICATE_NAMES, "nil"), "verify": "NONE"}
 
 
 def test_client_certificates_wanted(moongate, site, secure, ca, tmp_path):

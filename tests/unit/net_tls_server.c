@@ -429,6 +429,11 @@ static void check_peer(const char *subject, const char *issuer)
 	ck_assert(slice_equal(info.subject, slice_str(subject)));
 	ck_assert(slice_equal(info.issuer, slice_str(issuer)));
 	ck_assert_uint_eq(info.fingerprint.len, subject[0] ? 64 : 0);
+	const unsigned char *at = info.certificate.at;
+	X509 *x = d2i_X509(NULL, &at, (long)info.certificate.len);
+	ck_assert_int_eq(x != NULL, subject[0] != '\0');
+	ck_assert(!x || at == info.certificate.at + info.certificate.len);
+	X509_free(x);
 }
 
 START_TEST(client_certificates)
