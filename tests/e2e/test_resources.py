@@ -68,6 +68,8 @@ def test_R_01_slowloris(moongate, upstream, app):
             for _ in range(min(1000, n - len(slow))):
                 slow.append(daemon.client())
                 slow[-1].send(head[0])
+        good.echoes(1)
+        wait_until(daemon.is_asleep, "all of them to be accepted")
     waiting = {c.sock.fileno(): c for c in slow}
     poll = select.poll()
     for number in waiting:
