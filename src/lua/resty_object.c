@@ -268,6 +268,12 @@ static int close_client(lua_State *L, struct object *o, struct slice code, struc
 	return send_payload(L, o, true, WS_CLOSE, code, text);
 }
 
+/* As LuaJIT's bit operations have it: what no 64 bits can hold, NaN too, is 0. */
+static uint16_t low_bits(double number)
+{
+	return number >= -0x1p63 && number < 0x1p63 ? (uint16_t)(int64_t)number : 0;
+}
+
 static int l_send_close(lua_State *L)
 {
 	struct object o;
@@ -278,8 +284,8 @@ static int l_send_close(lua_State *L)
 	if (lua_toboolean(L, 2)) {
 		if (lua_type(L, 2) != LUA_TNUMBER || lua_tonumber(L, 2) > CODE_MAX)
 			return lua_fail(L, "bad status code");
-		int32_t number = (int32_t)(int64_t)lua_tonumber(L, 2);
-		bytes[0] = (uint8_t)((uint32_t)number >> 8);
+		uint16_t number = low_bits(lua_tonumber(L, 2));
+		bytes[0] = (uint8_t)(number >> 8);
 		bytes[1] = (uint8_t)number;
 		code = slice_of(bytes, 2);
 		text = reason(L, 3);

@@ -134,7 +134,6 @@ static void add_arg(lua_State *L, struct slice arg, char *room)
 bool uri_args_push(lua_State *L, struct slice text, int max)
 {
 	char small[ARGS_SMALL];
-	const uint8_t *at = text.at, *end = text.at + text.len;
 	int count = 0;
 	bool all = true;
 
@@ -142,6 +141,7 @@ bool uri_args_push(lua_State *L, struct slice text, int max)
 	lua_createtable(L, 0, 4);
 	if (text.len == 0)
 		return true;
+	const uint8_t *at = text.at, *end = text.at + text.len;
 	int table = lua_gettop(L);
 	char *room = args_room(L, small, text.len);
 	lua_pushvalue(L, table);

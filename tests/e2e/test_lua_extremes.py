@@ -386,8 +386,8 @@ def test_a_script_that_never_comes_back_does_not_hold_up_the_end(tmp_path):
             if " worker_abandoned " in line:
                 assert f"script={tmp_path}/loop.lua" in line or "loop.lua" in line
                 break
-        p.stdout.read()
-        assert p.wait(20) == 1
+        rest = p.stdout.read()
+        assert p.wait(20) == 1, rest
     client.close()
 
 
