@@ -446,9 +446,7 @@ static void log_totals(const struct service *s)
 	mem_free(proxies);
 }
 
-/* A script that does not come back is never told that the daemon stops. Nothing that
- * its worker uses can be freed, so that the process ends here. */
-static _Noreturn void abandon(const struct service_worker *sw, const char *script, uint64_t ms)
+static void tell_abandoned(const struct service_worker *sw, const char *script, uint64_t ms)
 {
 	struct log_line l;
 
@@ -457,11 +455,10 @@ static _Noreturn void abandon(const struct service_worker *sw, const char *scrip
 	log_text(&l, "script", script);
 	log_unum(&l, "ms", ms);
 	log_end(&l);
-	log_stop();
-	_exit(EXIT_FAILED);
 }
 
-static void join(struct service_worker *sw)
+/* Until it has ended. False: a script does not come back, so it is never told to. */
+static bool join(struct service_worker *sw)
 {
 	enum { LOOK_MS = 200, ABANDON_MS = 5000 };
 	const char *script;
@@ -469,14 +466,18 @@ static void join(struct service_worker *sw)
 
 	while (!worker_join_within(sw->worker, LOOK_MS)) {
 		uint64_t ms = sw->lua ? lua_worker_busy_ms(sw->lua, &since, &script) : 0;
-		if (ms > ABANDON_MS)
-			abandon(sw, script, ms);
+		if (ms > ABANDON_MS) {
+			tell_abandoned(sw, script, ms);
+			return false;
+		}
 	}
+	sw->is_running = false;
+	return true;
 }
 
 void service_stop(struct service *s)
 {
-	bool is_whole = true;
+	bool is_whole = true, is_one_stuck = false;
 
 	for (unsigned i = 0; i < s->worker_n; i++)
 		if (s->workers[i].is_running)
@@ -484,10 +485,13 @@ void service_stop(struct service *s)
 	for (unsigned i = 0; i < s->worker_n; i++) {
 		struct service_worker *sw = &s->workers[i];
 
-		if (sw->is_running)
-			join(sw);
-		sw->is_running = false;
+		if (sw->is_running && !join(sw))
+			is_one_stuck = true;
 		is_whole = is_whole && sw->worker && sw->proxy;
+	}
+	if (is_one_stuck) { /* nothing that its worker uses can be freed: the process ends here */
+		log_stop();
+		_exit(EXIT_FAILED);
 	}
 	if (is_whole)
 		log_totals(s);
