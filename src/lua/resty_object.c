@@ -268,10 +268,10 @@ static int close_client(lua_State *L, struct object *o, struct slice code, struc
 	return send_payload(L, o, true, WS_CLOSE, code, text);
 }
 
-/* As LuaJIT's bit operations have it: what no 64 bits can hold, NaN too, is 0. */
+/* As LuaJIT's bit operations have it: what no 64 bits can hold, NaN too, is 0. At most CODE_MAX. */
 static uint16_t low_bits(double number)
 {
-	return number >= -0x1p63 && number < 0x1p63 ? (uint16_t)(int64_t)number : 0;
+	return number > (double)INT64_MIN ? (uint16_t)(int64_t)number : 0;
 }
 
 static int l_send_close(lua_State *L)
