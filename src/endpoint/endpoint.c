@@ -211,9 +211,21 @@ static void read_behind_rest(struct endpoint *ep, uint8_t *buf, size_t len)
 	rest_drop(ep, used);
 }
 
+/* A script's bytes, of which it takes all, nearly always. Returns those used, as read_all(). */
+static size_t read_raw(struct endpoint *ep, uint8_t *buf, size_t len)
+{
+	const struct stream *stream = ep->stream;
+	size_t used = events_of(ep)->on_raw(ep, buf, len);
+	if (used == len || ep->stream != stream)
+		return len;
+	if (used == 0 && ep->phase == ENDPOINT_RAW)
+		return 0;
+	return used + read_all(ep, buf + used, len - used);
+}
+
 static void read_fresh(struct endpoint *ep, uint8_t *buf, size_t len)
 {
-	size_t used = read_all(ep, buf, len);
+	size_t used = ep->phase == ENDPOINT_RAW ? read_raw(ep, buf, len) : read_all(ep, buf, len);
 	if (used < len && !rest_append(ep, buf + used, len - used))
 		out_of_memory(ep);
 }

@@ -10,14 +10,14 @@
 
 #include <lauxlib.h>
 
-static const char magic; /* its address says what a userdata is */
+const char lua_frames_magic;
 
 /* ---- life ---- */
 
 struct lua_frames *lua_frames_new(lua_State *L)
 {
 	struct lua_frames *f = lua_newuserdata(L, sizeof *f);
-	*f = (struct lua_frames){.magic = &magic};
+	*f = (struct lua_frames){.magic = &lua_frames_magic};
 	return f;
 }
 
@@ -35,15 +35,10 @@ void lua_frames_renew(struct lua_frames *f)
 	f->is_answered = false;
 }
 
-bool lua_frames_is(const struct lua_frames *f)
-{
-	return f && f->magic == &magic;
-}
-
 struct lua_frames *lua_frames_at(lua_State *L, int at)
 {
 	struct lua_frames *f = lua_type(L, at) == LUA_TUSERDATA ? lua_touserdata(L, at) : NULL;
-	return f && lua_objlen(L, at) == sizeof *f && f->magic == &magic ? f : NULL;
+	return f && lua_objlen(L, at) == sizeof *f && lua_frames_is(f) ? f : NULL;
 }
 
 struct lua_frames *lua_frames_of(lua_State *L, int at)
@@ -275,6 +270,33 @@ static int push_frame(lua_State *L, struct lua_frames *f, const struct look *k, 
 	return n;
 }
 
+/* What traffic consists of, where nothing was kept of what came before: a whole frame of text or
+ * binary, in the short form, that asks for nothing else. 0: it is not that, or not yet. */
+static int take_common(lua_State *L, struct lua_frames *f, struct lua_input *in)
+{
+	uint8_t *at = in->fresh;
+	if (in->start != in->end || in->fresh_len < 2 || has_additions(f))
+		return 0;
+	uint8_t type = at[0] ^ WS_FIN;
+	bool masked = at[1] & WS_MASKED;
+	size_t len = at[1] & 0x7f, header = masked ? 6 : 2;
+	const struct lua_socket *s = f->socket;
+	if ((type != WS_TEXT && type != WS_BINARY) || masked < f->needs_mask ||
+	        len > WS_CONTROL_MAX || (double)len > f->max_len || in->fresh_len < header + len ||
+	        lua_vm_is_tight(s->request->vm))
+		return 0;
+	if (masked)
+		ws_mask(at + header, len, at + 2, 0);
+	if (s->client && s->client->session)
+		handler_messages(s->client->session, 1, 0);
+	lua_pushlstring(L, (const char *)at + header, len);
+	lua_frames_push_type(L, f, type);
+	lua_pushnil(L);
+	in->fresh += header + len;
+	in->fresh_len -= header + len;
+	return 3;
+}
+
 /* Nothing more will come. */
 static int fail_at_end(lua_State *L, struct lua_frames *f, enum step step)
 {
@@ -324,7 +346,9 @@ static void on_more(struct lua_input *in)
 {
 	struct lua_wait *w = in->reader;
 	struct lua_frames *f = w->owner;
-	int n = take_frame(w->L, f);
+	int n = take_common(w->L, f, in);
+	if (n == 0)
+		n = take_frame(w->L, f);
 	if (n == 0) {
 		/* A timeout is of one read, not of a frame. */
 		if (w->deadline_ms > 0)

@@ -56,8 +56,12 @@ void lua_frames_renew(struct lua_frames *f);
  * `at`; and nothing above. */
 void lua_frames_hold(lua_State *L, int at);
 bool lua_frames_is_strict(const struct lua_frames *f);
+extern const char lua_frames_magic; /* its address says what a userdata is */
 /* Whether that is one, whatever memory it is. */
-bool lua_frames_is(const struct lua_frames *f);
+static inline bool lua_frames_is(const struct lua_frames *f)
+{
+	return f && f->magic == &lua_frames_magic;
+}
 /* Once for each VM. */
 void lua_frames_open(lua_State *L);
 /* Raises `bad request` when the running request is another than the socket's. */

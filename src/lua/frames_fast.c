@@ -51,11 +51,11 @@ int lua_frames_fast_take(struct lua_frames *f, double max)
 	struct lua_socket *s = socket_of(f);
 	uint8_t *at;
 	size_t n, header = HEADER_SHORT;
-	if (!s || s->is_read_closed || s->in->reader || !lua_input_view(s->in, &at, &n))
+	if (!s || s->is_read_closed || s->in->reader)
 		return LUA_FAST_OTHER;
-	if (n == 0 && !s->in->is_eof)
+	if (lua_input_is_empty(s->in))
 		return ask(f, max);
-	if (n < 2 || !is_data(at[0]))
+	if (!lua_input_view(s->in, &at, &n) || n < 2 || !is_data(at[0]))
 		return LUA_FAST_OTHER;
 	struct lua_vm *vm = s->request->vm;
 	size_t len = at[1] & 0x7f;
@@ -81,10 +81,9 @@ int lua_frames_fast_take(struct lua_frames *f, double max)
 	return (int)(len << 8 | (first & (WS_FIN | WS_OPCODE)));
 }
 
-/* As it goes out, unmasked, in one piece. Returns its bytes, or 0: it cannot be sent. */
-static size_t put_plain(struct lua_frames *f, uint8_t first, const char *at, size_t len)
+/* As it goes out, unmasked, in one piece. Returns as lua_frames_fast_put(). */
+static int put_plain(struct lua_socket *s, uint8_t first, const char *at, size_t len)
 {
-	struct lua_socket *s = f->socket;
 	size_t header = len > SHORT_MAX ? HEADER_16 : HEADER_SHORT;
 	uint8_t *to = lua_output_room(s->out, HEADER_16 + len);
 	if (!to) {
@@ -98,20 +97,21 @@ static size_t put_plain(struct lua_frames *f, uint8_t first, const char *at, siz
 		to[3] = (uint8_t)len;
 	}
 	memcpy(to + header, at, len);
-	lua_output_put_written(s->out, header + len);
 	if (s->client)
 		handler_messages(s->client->session, 0, 1);
-	return header + len;
+	int bytes = (int)(header + len);
+	return lua_output_put_written(s->out, header + len) ? -bytes : bytes;
 }
 
-static size_t put_masked(struct lua_frames *f, uint8_t first, const char *at, size_t len)
+static int put_masked(struct lua_frames *f, uint8_t first, const char *at, size_t len)
 {
 	struct lua_frame_out o = {.fin = true,
 	        .masked = true,
 	        .opcode = first & WS_OPCODE,
 	        .first = first,
 	        .a = slice_of(at, len)};
-	return lua_frames_put(f, &o);
+	int bytes = (int)lua_frames_put(f, &o);
+	return bytes > 0 && lua_output_is_over(f->socket->out) ? -bytes : bytes;
 }
 
 int lua_frames_fast_put(struct lua_frames *f, int first, const char *at, double len)
@@ -120,7 +120,6 @@ int lua_frames_fast_put(struct lua_frames *f, int first, const char *at, double 
 	if (!s || s->is_write_closed || !s->out || s->out->writer || len > LUA_FAST_MAX ||
 	        (s->client && (s->client->is_close_sent || !s->client->session)))
 		return 0;
-	int bytes = (int)(first & LUA_FAST_MASKED ? put_masked(f, (uint8_t)first, at, (size_t)len)
-	                                          : put_plain(f, (uint8_t)first, at, (size_t)len));
-	return bytes > 0 && lua_output_is_over(s->out) ? -bytes : bytes;
+	return first & LUA_FAST_MASKED ? put_masked(f, (uint8_t)first, at, (size_t)len)
+	                               : put_plain(s, (uint8_t)first, at, (size_t)len);
 }

@@ -45,6 +45,11 @@ static inline size_t lua_input_len(const struct lua_input *in)
 {
 	return in->fresh_len + in->end - in->start;
 }
+/* Nothing is there, and more may come. */
+static inline bool lua_input_is_empty(const struct lua_input *in)
+{
+	return in->fresh_len == 0 && in->start == in->end && !in->is_eof;
+}
 /* lua_socket_buffer_size: 64 bytes to 1 MiB. */
 static inline void lua_input_set_max(struct lua_input *in, uint32_t bytes)
 {

@@ -84,9 +84,11 @@ uint8_t *lua_output_room(struct lua_output *out, size_t n)
 	return lw->out.bytes + lw->out.len;
 }
 
-void lua_output_put_written(struct lua_output *out, size_t n)
+bool lua_output_put_written(struct lua_output *out, size_t n)
 {
-	out->worker->out.len += n;
+	size_t own = out->worker->out.len += n;
+	bool is_less = out->stream->out.bytes + own < out->stream->high_mark && !budget_is_short();
+	return !is_less && lua_output_is_over(out);
 }
 
 bool lua_output_is_over(struct lua_output *out)

@@ -31,9 +31,10 @@ struct lua_output {
  * connection is gone or has failed. */
 bool lua_output_put(struct lua_output *out, const struct slice *v, size_t n);
 /* The same for n bytes that are still to be written, at most LUA_OUT_SIZE / 2: where, and
- * lua_output_put_written() says how many it were. Nothing in between. NULL: as above. */
+ * lua_output_put_written() says how many it were, and returns what lua_output_is_over() would.
+ * Nothing in between. NULL: as above. */
 uint8_t *lua_output_room(struct lua_output *out, size_t n);
-void lua_output_put_written(struct lua_output *out, size_t n);
+bool lua_output_put_written(struct lua_output *out, size_t n);
 /* Sends what is collected now. */
 void lua_output_flush(struct lua_output *out);
 /* So much waits that the sender should too. Flushes first when it seems so. */

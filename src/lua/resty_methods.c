@@ -111,7 +111,8 @@ static const char foreign_source[] =
  * common is left to the method as it was before. Until it is compiled, calls by the FFI are calls
  * of C functions, which want 20 slots of the coroutine's stack; so they have few arguments and
  * stand below few locals, that a handler which does little else gets by with the stack it began
- * with. */
+ * with. Only for objects that new() made, so fields that are mostly absent are looked for in the
+ * object alone, as resty_object.c does it. */
 static const char fast_source[] =
         "local methods, helpers, is_client, receive, small, take, put = ...\n"
         "local ffi, bit = require 'ffi', require 'bit'\n"
@@ -119,17 +120,21 @@ static const char fast_source[] =
         "take = ffi.cast('int (*)(void *, double)', take)\n"
         "put = ffi.cast('int (*)(void *, int, const char *, double)', put)\n"
         "local text, type, rshift, band = ffi.string, type, bit.rshift, bit.band\n"
+        "local rawget = rawget\n"
         "local types = { [0] = 'continuation', 'text', 'binary' }\n"
         "local mask_field = is_client and 'send_unmasked' or 'send_masked'\n"
         "local await, wait = helpers.await, helpers.wait\n"
         "\n"
         "local receive_other = methods.recv_frame\n"
         "function methods.recv_frame(self)\n"
-        "    local f, sock, max = self[1], self.sock, self.max_recv_len\n"
+        "    if type(self) ~= 'table' then\n"
+        "        return receive_other(self)\n"
+        "    end\n"
+        "    local f, sock, max = rawget(self, 1), self.sock, self.max_recv_len\n"
         "    if type(f) ~= 'userdata' or type(sock) ~= 'table' or sock[1] ~= f then\n"
         "        return receive_other(self)\n"
         "    end\n"
-        "    if type(max) == 'number' and not self.fatal then\n"
+        "    if type(max) == 'number' and not rawget(self, 'fatal') then\n"
         "        local n = take(f, max)\n"
         "        if n >= 0 then\n"
         "            local data = text(small, rshift(n, 8))\n"
@@ -149,11 +154,14 @@ static const char fast_source[] =
         "    local masked = first + 256\n"
         "    local if_set, if_not = is_client and first or masked, is_client and masked or first\n"
         "    return function (self, data)\n"
-        "        if type(data) == 'string' and type(self[1]) == 'userdata'\n"
-        "            and type(self.sock) == 'table' and self.sock[1] == self[1]\n"
+        "        if type(data) == 'string' and type(self) == 'table'\n"
+        "            and type(rawget(self, 1)) == 'userdata' and type(self.sock) == 'table'\n"
+        "            and self.sock[1] == self[1]\n"
         "            and type(self.max_send_len) == 'number' and #data <= self.max_send_len\n"
-        "            and not self.fatal and not (is_client and self.closed) then\n"
-        "            local n = put(self[1], self[mask_field] and if_set or if_not, data, #data)\n"
+        "            and not rawget(self, 'fatal') and not (is_client and rawget(self, 'closed')) "
+        "then\n"
+        "            local first = rawget(self, mask_field) and if_set or if_not\n"
+        "            local n = put(self[1], first, data, #data)\n"
         "            if n > 0 then\n"
         "                return n, nil\n"
         "            elseif n < 0 then\n"

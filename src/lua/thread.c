@@ -393,9 +393,11 @@ static void tell_stall(const struct lua_thread *t, uint64_t ms)
 static void look_for_stall(const struct lua_thread *t)
 {
 	struct lua_worker *lw = lua_thread_worker(t);
-	uint32_t limit = lua_handlers_settings(t->request->vm->set)->stall_ms;
 	uint64_t now_ms = coarse_ms(), ms = now_ms - lw->run_since_ms;
 	lw->looked_ms = now_ms;
+	if (ms == 0)
+		return;
+	uint32_t limit = lua_handlers_settings(t->request->vm->set)->stall_ms;
 	if (!limit || ms < limit)
 		return;
 	tell_stall(t, ms);
@@ -435,32 +437,49 @@ static bool leave_rest(struct lua_worker *lw, unsigned n)
 	return true;
 }
 
-void lua_run_ready(struct lua_worker *lw)
+static inline void run_one(struct lua_worker *lw, struct lua_thread *t, int n)
+{
+	t->is_granted = false;
+	lw->run_since_ms = lw->looked_ms;
+	atomic_store_explicit(&lw->busy_with, t->request->script ? t->request->script->path : "",
+	        memory_order_relaxed);
+	atomic_store_explicit(&lw->busy_since_ms, lw->run_since_ms, memory_order_relaxed);
+	run(t, n, NULL);
+}
+
+/* `first` with n results, if it is not NULL; then whatever is ready. */
+static void run_all(struct lua_worker *lw, struct lua_thread *first, int n)
 {
 	lw->is_running = true;
 	lw->stack_top = __builtin_frame_address(0);
 	lw->looked_ms = coarse_ms();
-	for (unsigned n = 0; !list_is_empty(&lw->ready) && !leave_rest(lw, n); n++) {
+	if (first)
+		run_one(lw, first, n);
+	for (unsigned i = 0; !list_is_empty(&lw->ready) && !leave_rest(lw, i); i++) {
 		struct lua_thread *t = list_entry(lw->ready.next, struct lua_thread, wait.node);
 		list_remove(&t->wait.node);
-		t->is_granted = false;
-		lw->run_since_ms = lw->looked_ms;
-		atomic_store_explicit(&lw->busy_with,
-		        t->request->script ? t->request->script->path : "", memory_order_relaxed);
-		atomic_store_explicit(&lw->busy_since_ms, lw->run_since_ms, memory_order_relaxed);
-		run(t, t->results, NULL);
+		run_one(lw, t, t->results);
 	}
 	atomic_store_explicit(&lw->busy_since_ms, 0, memory_order_relaxed);
 	lw->is_running = false;
 	lua_worker_turn_end(lw);
 }
 
+void lua_run_ready(struct lua_worker *lw)
+{
+	run_all(lw, NULL, 0);
+}
+
 void lua_thread_start(struct lua_thread *t, int args)
 {
 	struct lua_worker *lw = lua_thread_worker(t);
-	lua_thread_make_ready(&lw->ready, t, args);
-	if (!lw->is_running)
-		lua_run_ready(lw);
+	if (lw->is_running || !list_is_empty(&lw->ready)) {
+		lua_thread_make_ready(&lw->ready, t, args);
+		if (!lw->is_running)
+			lua_run_ready(lw);
+		return;
+	}
+	run_all(lw, t, args);
 }
 
 void lua_thread_run_now(struct lua_thread *t, int args)

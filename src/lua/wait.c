@@ -59,9 +59,11 @@ struct lua_wait *lua_wait_begin(lua_State *L, const struct lua_wait_ops *ops, vo
 
 static int yield_waiting(lua_State *L, int keep)
 {
-	int kept = lua_gettop(L) < keep ? lua_gettop(L) : keep;
-	lua_settop(L, kept);
-	return lua_yield(L, kept);
+	int top = lua_gettop(L);
+	if (top <= keep)
+		return lua_yield(L, top);
+	lua_settop(L, keep);
+	return lua_yield(L, keep);
 }
 
 int lua_wait_keeping(lua_State *L, struct lua_wait *w, uint64_t timeout_ms, int keep)
@@ -93,11 +95,8 @@ void lua_wait_hurry(struct lua_wait *w)
 void lua_wake(struct lua_wait *w, int n)
 {
 	struct lua_thread *t = waiting(w);
-	struct lua_worker *lw = lua_thread_worker(t);
 	w->ops = NULL;
-	lua_thread_make_ready(&lw->ready, t, n);
-	if (!lw->is_running)
-		lua_run_ready(lw);
+	lua_thread_start(t, n);
 }
 
 void lua_wake_granting(struct lua_wait *w, void (*lost)(struct lua_wait *w))

@@ -196,6 +196,14 @@ static inline ssize_t after_send(struct stream *s, ssize_t done, size_t all)
 	return done;
 }
 
+/* One piece, with nothing queued before it. */
+static inline bool send_piece(struct stream *s, const struct slice *v)
+{
+	ssize_t done = after_send(s, sys_send(fd_of(s), v->at, v->len), v->len);
+
+	return done >= 0 && ((size_t)done == v->len || stream_keep(s, v, 1, (size_t)done));
+}
+
 /* Sends `all` bytes as far as they go. Returns as after_send(). */
 static ssize_t transmit(struct stream *s, const struct iovec *v, int n, size_t all)
 {
@@ -205,15 +213,13 @@ static ssize_t transmit(struct stream *s, const struct iovec *v, int n, size_t a
 	return after_send(s, done, all);
 }
 
-static bool plain_send(struct stream *s, const struct slice *v, size_t n)
+static bool send_pieces(struct stream *s, const struct slice *v, size_t n)
 {
 	struct iovec iov[IOV_MAX_OUT];
 	size_t all = 0;
 	ssize_t done = 0;
 
 	assert(n <= IOV_MAX_OUT);
-	if (s->flags & (STREAM_FAILED | STREAM_SHUTDOWN | STREAM_RELEASED))
-		return false;
 	if (queue_is_empty(&s->out)) {
 		for (size_t i = 0; i < n; i++) {
 			/* Sending does not write through the pointer. */
@@ -229,6 +235,15 @@ static bool plain_send(struct stream *s, const struct slice *v, size_t n)
 			return true;
 	}
 	return stream_keep(s, v, n, (size_t)done);
+}
+
+static bool plain_send(struct stream *s, const struct slice *v, size_t n)
+{
+	if (s->flags & (STREAM_FAILED | STREAM_SHUTDOWN | STREAM_RELEASED))
+		return false;
+	if (n == 1 && v->len > 0 && queue_is_empty(&s->out))
+		return send_piece(s, v);
+	return send_pieces(s, v, n);
 }
 
 static void send_fin(struct stream *s)
