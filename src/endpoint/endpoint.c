@@ -374,6 +374,13 @@ void endpoint_raw(struct endpoint *ep)
 	ep->phase = ENDPOINT_RAW;
 }
 
+bool endpoint_is_raw(const struct stream *s)
+{
+	enum { NOT_READ = STREAM_PAUSED | STREAM_EOF_SEEN | STREAM_FAILED | STREAM_RELEASED };
+	return !(s->flags & NOT_READ) && s->events == &stream_events &&
+	       ((const struct endpoint *)s->owner)->phase == ENDPOINT_RAW;
+}
+
 void endpoint_await(struct endpoint *ep)
 {
 	ep->phase = ENDPOINT_HEAD;

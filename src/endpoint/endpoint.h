@@ -114,6 +114,8 @@ enum { ENDPOINT_HELD_MAX = 16 * 1024 };
 void endpoint_hold(struct endpoint *ep);
 /* From here on the bytes are given to on_raw. */
 void endpoint_raw(struct endpoint *ep);
+/* Whether what comes next on a stream, of whomever, is for on_raw. */
+bool endpoint_is_raw(const struct stream *s);
 /* From here on a head is awaited. */
 void endpoint_await(struct endpoint *ep);
 /* In front of all that is still to be read stand these bytes, which on_raw had used. False

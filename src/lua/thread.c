@@ -452,7 +452,7 @@ static void run_all(struct lua_worker *lw, struct lua_thread *first, int n)
 {
 	lw->is_running = true;
 	lw->stack_top = __builtin_frame_address(0);
-	lw->looked_ms = coarse_ms();
+	lw->began_ms = lw->looked_ms = coarse_ms();
 	if (first)
 		run_one(lw, first, n);
 	for (unsigned i = 0; !list_is_empty(&lw->ready) && !leave_rest(lw, i); i++) {

@@ -12,6 +12,7 @@
 #include "lua/request.h"
 #include "lua/vm.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,7 +43,9 @@ void lua_worker_fini(struct lua_worker *lw)
 {
 	if (lw->worker)
 		timer_clear(&lw->worker->wheel, &lw->next_turn);
+	assert(lw->late.n == 0);
 	mem_free(lw->out.bytes);
+	mem_free(lw->late.bytes);
 	mem_free(lw->small);
 	mem_free(lw->scratch.at);
 	mem_free(lw->datagram);
@@ -56,6 +59,7 @@ struct lua_worker *lua_worker_new(struct worker *w, unsigned workers)
 	if (w->index < LUA_WORKERS_MAX)
 		atomic_store(&lua_worker_tid[w->index], gettid());
 	lw->out.bytes = mem_new(LUA_OUT_SIZE);
+	lw->late.bytes = mem_new(LUA_LATE_SIZE);
 	lw->small = mem_new(LUA_FAST_MAX);
 	lw->pools = keepalive_new(w);
 	w->layer[WORKER_LUA] = lw;
@@ -97,8 +101,9 @@ uint64_t lua_worker_wall_ms(void *owner, bool renew)
 
 void lua_worker_turn_end(struct lua_worker *lw)
 {
-	if (lw->out.owner)
-		lua_output_flush(lw->out.owner);
+	bool was_short = lw->looked_ms == lw->began_ms;
+	if (lw->out.owner || lw->late.n > 0)
+		lua_output_turn_end(lw, was_short);
 }
 
 /* ---- the VM for what begins from now on ---- */

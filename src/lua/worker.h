@@ -34,7 +34,7 @@ struct lua_counters {
 extern const struct counter_info lua_counter_info[];
 extern const unsigned lua_counter_n;
 
-enum { LUA_OUT_SIZE = 64 * 1024 };
+enum { LUA_OUT_SIZE = 64 * 1024, LUA_LATE_SIZE = 8 * 1024, LUA_LATE_MAX = 64 };
 
 struct lua_worker {
 	struct worker *worker;
@@ -63,14 +63,26 @@ struct lua_worker {
 		size_t len;
 		uint8_t *bytes; /* LUA_OUT_SIZE */
 	} out;
+	/* What of several clients leaves together, behind the events of this turn at the latest
+	 * (output.c). */
+	struct {
+		struct {
+			struct lua_output *out; /* NULL: it is gone */
+			uint32_t len;
+		} part[LUA_LATE_MAX];
+		unsigned n;
+		size_t len;     /* of all parts */
+		uint8_t *bytes; /* LUA_LATE_SIZE, one part behind the other; NULL: none is late */
+	} late;
 	uint8_t *small; /* LUA_FAST_MAX bytes: a payload, for compiled Lua (frames_fast.h) */
 	struct keepalive *pools; /* of connections that scripts have given back */
 	uint8_t *datagram;       /* room for one, once it was needed */
 	struct list lingering;   /* of those they have closed (ngx_socket_linger.c) */
 	struct lua_counters counters;
 	unsigned workers; /* of the process */
-	/* When Lua was last given the worker, and was last looked at, on the clock below. */
-	uint64_t run_since_ms, looked_ms;
+	/* When Lua was last given the worker, when one coroutine was, and when it was last looked
+	 * at, on the clock below. */
+	uint64_t began_ms, run_since_ms, looked_ms;
 	/* For the control thread: since when (monotonic ms; 0 = no Lua runs), and in what. */
 	_Atomic uint64_t busy_since_ms;
 	_Atomic(const char *) busy_with;

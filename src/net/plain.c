@@ -372,10 +372,12 @@ static bool are_many(const struct worker *w)
 static void look_ahead(struct stream *s)
 {
 	struct event_callback *next = plain_of(s)->event.ev_evcallback.evcb_active_next.tqe_next;
+	bool is_stream = next && next->evcb_cb_union.evcb_callback == on_event;
 
+	s->worker->next = is_stream ? next->evcb_arg : NULL;
 	if (!are_many(s->worker))
 		return;
-	if (next && next->evcb_cb_union.evcb_callback == on_event) {
+	if (is_stream) {
 		fetch_behind(next);
 		soon(next->evcb_arg, true);
 	}

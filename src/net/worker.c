@@ -297,6 +297,16 @@ static void fail_turn(void)
 		pause();
 }
 
+static void settle(struct worker *w)
+{
+	void (*fn)(struct worker * w) = w->settle;
+
+	w->next = NULL;
+	w->settle = NULL;
+	if (fn)
+		fn(w);
+}
+
 void worker_turn(struct worker *w, int wait_ms)
 {
 	struct worker_private *p = w->priv;
@@ -306,6 +316,7 @@ void worker_turn(struct worker *w, int wait_ms)
 	p->has_clock = false;
 	fail_turn();
 	event_base_loop(w->base, flags);
+	settle(w);
 	bool is_quiet = !p->has_clock && list_is_empty(&w->ready);
 	worker_read_clock(w);
 	if (p->rung)

@@ -5,7 +5,7 @@
  * worker_post() and worker_stop() is called on the worker's own thread (or before
  * it starts and after it was joined).
  *
- * A turn: wait, read the clock, run the events, run what was posted, serve the
+ * A turn: wait, read the clock, run the events, settle, run what was posted, serve the
  * streams that are ready, fire the timers, free what was retired. The timers come
  * last, so that after a long stop of the whole process they see what has arrived. */
 
@@ -21,6 +21,7 @@
 
 struct event;
 struct event_base;
+struct stream;
 
 #define NET_COUNTERS(X)                                                   \
 	X(accepted, "connections accepted")                               \
@@ -67,6 +68,10 @@ struct worker {
 	struct wheel wheel;
 	struct pool chunks;
 	struct list ready; /* streams with something to do that no event will announce */
+	/* While a stream is told of its event: the one that is told of its own right behind it;
+	 * NULL: none, or something else is next, or no events are told. It may have been freed. */
+	const struct stream *next;
+	void (*settle)(struct worker *w); /* once, behind all events of this turn; NULL = nothing */
 	struct retired *retired;
 	void *layer[WORKER_LAYERS];
 	struct net_counters counters;

@@ -745,3 +745,100 @@ def test_frames_when_the_vm_is_full(lua):
     f = client.read_frame()
     assert f.opcode == CLOSE or f.payload == b"sound"
     still_works(d)
+
+
+CROWD = NEW + """
+local semaphore = require "ngx.semaphore"
+local shared = require "crowd"
+shared.sema = shared.sema or semaphore.new()
+local wb = assert(server:new { max_payload_len = 1048576 })
+if ngx.var.uri == "/h/sleeper" then
+    for _ = 1, 12 do
+        assert(shared.sema:wait(60))
+        wb:send_text("woken")
+    end
+    return
+end
+while true do
+    local data, typ, err = wb:recv_frame()
+    local what = data and data:match("^%a+")
+    if what == "twice" then
+        wb:send_text(data)
+    elseif what == "large" then
+        wb:send_text(("z"):rep(100000))
+    elseif what == "post" then
+        shared.sema:post(1)
+    elseif what == "close" then
+        wb:send_text(data)
+        return wb:send_close(1000, "as asked")
+    elseif what == "error" then
+        wb:send_text(data)
+        error("as asked")
+    elseif what == "exit" then
+        wb:send_text(data)
+        return ngx.exit(444)
+    elseif not data or typ == "close" then
+        return
+    end
+    wb:send_text(data)
+end
+"""
+# What a client sends, and how often that comes back.
+ASKED = {"echo": 1, "twice": 2, "large": 1, "post": 1, "close": 1, "error": 1, "exit": 1, "reset": 0, "end": 0}
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_clients_of_one_moment(lua, rounds):
+    """Answers that wait for each other: every client gets its own, whole and in order, whatever becomes of the
+    others."""
+    d = lua(CROWD, files={"crowd.lua": "return {}"}, process={"workers": "1"})
+    sleeper = opened(d, "/h/sleeper")
+    clients = [(what, f"{what} {n}", opened(d)) for n in range(12) for what in ASKED]
+    for _ in range(rounds - 1):
+        with d.frozen():
+            for _, text, client in clients:
+                client.text("echo " + text)
+        for _, text, client in clients:
+            client.expect_text("echo " + text)
+    with d.frozen():
+        for what, text, client in clients:
+            client.text(text)
+            if what == "reset":
+                client.reset()
+            elif what == "end":
+                client.shutdown()
+    for what, text, client in clients:
+        if what == "large":
+            client.expect_text("z" * 100000)
+        for _ in range(ASKED[what]):
+            client.expect_text(text)
+        if what == "close":
+            client.expect_close(1000, "as asked")
+        elif what == "error":
+            client.expect_close(1011)
+        elif what == "end":
+            client.expect_text(text)
+    for _ in range(12):
+        sleeper.expect_text("woken")
+    for what, text, client in clients:
+        if what in ("echo", "twice", "large", "post"):
+            client.text("echo at last")
+            client.expect_text("echo at last")
+    still_works(d)
+
+
+def test_clients_of_one_moment_one_of_whom_reads_nothing(lua):
+    """What waits behind a full socket is not what waits for the others."""
+    d = lua(CROWD, files={"crowd.lua": "return {}"}, process={"workers": "1"})
+    clients = [opened(d) for _ in range(20)]
+    for round_ in range(60):
+        with d.frozen():
+            for client in clients:
+                client.text(f"large {round_}" if client is clients[7] else f"echo {round_}")
+        for client in clients:
+            if client is not clients[7]:
+                client.expect_text(f"echo {round_}")
+    for round_ in range(60):
+        clients[7].expect_text("z" * 100000)
+        clients[7].expect_text(f"large {round_}")
+    still_works(d)

@@ -361,6 +361,58 @@ START_TEST(a_busy_stream_does_not_starve_another)
 }
 END_TEST
 
+static struct {
+	const struct stream *self, *next;
+} heard[2];
+static unsigned heard_n, settled;
+
+static void on_next(struct stream *s, uint8_t *buf, size_t len)
+{
+	(void)buf, (void)len;
+	ck_assert_uint_lt(heard_n, 2);
+	heard[heard_n].self = s;
+	heard[heard_n++].next = w->next;
+}
+
+static void on_settled(struct worker *worker)
+{
+	ck_assert_ptr_null(worker->next);
+	ck_assert_uint_eq(heard_n, 2);
+	settled++;
+}
+
+/* Of two that are told in one turn the first knows the second; settled is behind both, once. */
+START_TEST(who_is_served_next)
+{
+	static const struct stream_events events = {.on_data = on_next};
+	int fd[2], far[2];
+	struct stream *s[2];
+	for (int i = 0; i < 2; i++) {
+		fd[i] = make_pair(_i);
+		far[i] = peer;
+		s[i] = plain_accepted(w, fd[i]);
+		s[i]->events = &events;
+	}
+	turns(1);
+	for (int i = 0; i < 2; i++) {
+		struct pollfd p = {.fd = fd[i], .events = POLLIN};
+		ck_assert_int_eq(send(far[i], "a", 1, MSG_NOSIGNAL), 1);
+		ck_assert_int_eq(poll(&p, 1, 20000), 1);
+	}
+	heard_n = settled = 0;
+	w->settle = on_settled;
+	turns(2);
+	ck_assert_uint_eq(heard_n, 2);
+	ck_assert_uint_eq(settled, 1);
+	ck_assert_ptr_eq(heard[0].next, heard[1].self);
+	ck_assert_ptr_ne(heard[0].self, heard[1].self);
+	ck_assert_ptr_null(heard[1].next);
+	for (int i = 0; i < 2; i++)
+		stream_free(s[i], false);
+	close(far[0]);
+}
+END_TEST
+
 START_TEST(paused_bytes_wait)
 {
 	open_pair(_i);
@@ -1218,6 +1270,7 @@ int main(void)
 	tcase_add_loop_test(t, receives_while_memory_is_short, 0, 2);
 	tcase_add_loop_test(t, a_stream_of_bytes_whatever_the_receives_do, 0, 10);
 	tcase_add_loop_test(t, a_busy_stream_does_not_starve_another, 0, 2);
+	tcase_add_loop_test(t, who_is_served_next, 0, 2);
 	tcase_add_loop_test(t, paused_bytes_wait, 0, 2);
 	tcase_add_loop_test(t, pause_end_resume, 0, 4);
 	tcase_add_loop_test(t, pause_between_bytes_and_end, 0, 2);
