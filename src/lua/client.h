@@ -105,6 +105,13 @@ void lua_answer_clear(struct lua_client *c);
  * Returns 1 or 3, the bytes written. */
 size_t lua_header_escape(char out[3], uint8_t byte);
 
+/* Fields of the head that was sent which the script has not set; before that only `Connection`, as
+ * it would be. Returns how many. */
+enum { LUA_ANSWER_OWN_MAX = 3 };
+struct lua_answer_field {
+	struct slice name, value;
+};
+size_t lua_answer_own(const struct lua_client *c, struct lua_answer_field own[LUA_ANSWER_OWN_MAX]);
 /* A head was sent, with the Content-Type that is there without one of the script's. */
 bool lua_client_has_default_type(const struct lua_client *c);
 /* Sends the answer's head unless it went out before. False: the connection is gone. */

@@ -102,8 +102,11 @@ static bool print_remain(BIO *out, X509 *x)
 	return BIO_printf(out, "%d", days > 0 ? days : 0) > 0;
 }
 
+/* Of no name there is none. */
 static bool print_oneline(BIO *out, X509_NAME *name)
 {
+	if (X509_NAME_entry_count(name) == 0)
+		return false;
 	char *text = X509_NAME_oneline(name, NULL, 0);
 	bool is_ok = text && BIO_puts(out, text) >= 0;
 	OPENSSL_free(text);

@@ -143,7 +143,7 @@ static void push_ssl_client_verify(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
 	if (find_tls(c, &tls))
-		lua_pushstring(L, tls.subject.len > 0 ? "SUCCESS" : "NONE");
+		lua_pushstring(L, tls.certificate.len > 0 ? "SUCCESS" : "NONE");
 }
 
 static void push_connection(lua_State *L, struct lua_client *c)
