@@ -59,6 +59,7 @@ struct lua_client {
 	bool has_body_begun : 1; /* bytes of the request's body were taken */
 	bool is_body_done : 1;   /* all of them were */
 	bool is_body_timed_out : 1;
+	bool is_body_discarded : 1; /* no script sees its bytes */
 	bool has_body_socket : 1; /* ngx.req.socket() reads the body */
 	bool is_failed : 1;       /* its answer cannot become whole */
 	bool is_length_known : 1; /* the answer's Content-Length is the script's */

@@ -320,6 +320,8 @@ static int l_flush(lua_State *L)
 		return lua_fail(L, "raw request socket acquired");
 	if (c->answer_state == LUA_ANSWER_NONE)
 		return lua_fail(L, "nothing to flush");
+	if (c->answer_state == LUA_ANSWER_ENDED)
+		return lua_fail(L, "seen eof");
 	if (wait && !lua_output_is_empty(&c->out) && !c->out.writer)
 		return wait_for_output(L, c, on_empty);
 	lua_output_flush(&c->out);

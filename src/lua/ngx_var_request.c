@@ -39,12 +39,23 @@ static struct slice first_head(const struct lua_client *c)
 	                   : slice_of(c->head, c->head_len);
 }
 
+/* Of `http://host/path` the path, as the oracle has it. */
+static struct slice without_host(struct slice target)
+{
+	const uint8_t *colon = memmem(target.at, target.len, "://", 3);
+	if (!colon || target.at[0] == '/')
+		return target;
+	const uint8_t *host = colon + 3, *end = target.at + target.len;
+	const uint8_t *path = memchr(host, '/', (size_t)(end - host));
+	return path ? slice_of(path, (size_t)(end - path)) : SLICE("/");
+}
+
 static void push_request_uri(lua_State *L, struct lua_client *c)
 {
 	struct slice head = first_head(c);
 	const uint8_t *at = memchr(head.at, ' ', head.len);
 	const uint8_t *end = memchr(at + 1, ' ', head.len - (size_t)(at + 1 - head.at));
-	lua_push_slice(L, slice_of(at + 1, (size_t)(end - at - 1)));
+	lua_push_slice(L, without_host(slice_of(at + 1, (size_t)(end - at - 1))));
 }
 
 static void push_args(lua_State *L, struct lua_client *c)
