@@ -146,6 +146,63 @@ def test_compat_of_the_process_is_that_of_timers(lua, upstreams):
         d.stop()
 
 
+# ---- beyond ngx_lua 0.10.23 ----
+
+def test_bind_of_a_tcp_socket(lua, upstreams):
+    up = upstreams()
+    d = lua(PORT + """
+        local sock = ngx.socket.tcp()
+        ngx.say(tostring(select(2, sock:bind("no address"))))
+        ngx.say(sock:bind("127.0.0.77"))
+        ngx.say(sock:connect("127.0.0.1", port))
+        ngx.say(sock:send("x"))
+        local other = ngx.socket.tcp()
+        other:bind("192.0.2.1")
+        ngx.say(tostring(other:connect("127.0.0.1", port)))
+    """)
+    assert ask(d, port=up.address[1]) == ["bad address", "1", "1", "1", "nil"]
+    assert up.accept().sock.getpeername()[0] == "127.0.0.77"
+
+
+def test_bind_of_a_udp_socket(lua):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        d = lua(PORT + """
+            local sock = ngx.socket.udp()
+            ngx.say(tostring(select(2, sock:bind("no address"))))
+            ngx.say(sock:bind("127.0.0.78"))
+            ngx.say(sock:setpeername("127.0.0.1", port))
+            ngx.say(sock:send("x"))
+        """)
+        assert ask(d, port=peer.getsockname()[1]) == ["bad address", "1", "1", "1"]
+        peer.settimeout(20)
+        data, sender = peer.recvfrom(10)
+        assert (data, sender[0]) == (b"x", "127.0.0.78")
+
+
+def test_shutdown_of_the_sending_half(lua, upstreams):
+    """All that was sent arrives before the end, and what the peer answers then is read."""
+    up = upstreams()
+    d = lua(PORT + """
+        local sock = ngx.socket.tcp()
+        assert(sock:connect("127.0.0.1", port))
+        sock:send(("x"):rep(1000000))
+        ngx.say(pcall(sock.shutdown, sock, "receive"))
+        ngx.say(sock:shutdown("send"))
+        ngx.say(tostring(select(2, sock:shutdown("send"))))
+        ngx.say(tostring(select(2, sock:send("more"))))
+        ngx.say(sock:receive("*a"))
+    """)
+    client = d.client()
+    client.send(client.get(f"/h?port={up.address[1]}", add=["Connection: close"]))
+    peer = up.accept()
+    assert len(peer.read_all()) == 1000000
+    peer.send(b"an answer")
+    peer.close()
+    said = client.read_body(client.expect_answer(200)).decode().splitlines()
+    assert said[0].startswith("false") and said[1:] == ["1", "closed", "closed", "an answer"]
+
+
 # ---- the client leaves ----
 
 @pytest.mark.parametrize("code", [408, 444, 499])
