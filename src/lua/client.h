@@ -60,15 +60,15 @@ struct lua_client {
 	bool is_body_done : 1;   /* all of them were */
 	bool is_body_timed_out : 1;
 	bool is_body_discarded : 1; /* no script sees its bytes */
-	bool has_body_socket : 1; /* ngx.req.socket() reads the body */
-	bool is_failed : 1;       /* its answer cannot become whole */
-	bool is_length_known : 1; /* the answer's Content-Length is the script's */
-	bool is_untyped : 1;      /* the script wants no Content-Type */
-	bool is_args_written : 1; /* an empty query is one, not none */
-	uint32_t unread;          /* after the end: bytes of the present read that were not used */
-	uint64_t length_left;     /* of that Content-Length */
-	size_t sending;           /* bytes whose sender waits for room */
-	uint64_t start_ms;        /* wall clock */
+	bool has_body_socket : 1;   /* ngx.req.socket() reads the body */
+	bool is_failed : 1;         /* its answer cannot become whole */
+	bool is_length_known : 1;   /* the answer's Content-Length is the script's */
+	bool is_untyped : 1;        /* the script wants no Content-Type */
+	bool is_args_written : 1;   /* an empty query is one, not none */
+	uint32_t unread;      /* after the end: bytes of the present read that were not used */
+	uint64_t length_left; /* of that Content-Length */
+	size_t sending;       /* bytes whose sender waits for room */
+	uint64_t start_ms;    /* wall clock */
 	union {
 		struct {
 			struct upstream_group *group; /* access: chosen by ngx.var.upstream; not
