@@ -249,7 +249,8 @@ static size_t own_fields(const struct lua_client *c, unsigned status,
 size_t lua_answer_own(const struct lua_client *c, struct lua_answer_field own[LUA_ANSWER_OWN_MAX])
 {
 	struct slice v;
-	bool has_no_head = c->is_raw && c->answered == 0;
+	bool is_over = c->is_raw || !c->request || c->request->phase == LUA_PHASE_LOG;
+	bool has_no_head = is_over && c->answered == 0;
 	size_t n = has_no_head ? 0 : own_fields(c, c->answered, own), kept = 0;
 	for (size_t i = 0; i < n; i++)
 		if (!has(c, own[i].name, &v))

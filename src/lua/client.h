@@ -107,7 +107,7 @@ void lua_answer_clear(struct lua_client *c);
 size_t lua_header_escape(char out[3], uint8_t byte);
 
 /* Fields of the head that was sent which the script has not set; before that only `Connection`, as
- * it would be. Returns how many. */
+ * it would be; none where the answer was no script's. Returns how many. */
 enum { LUA_ANSWER_OWN_MAX = 3 };
 struct lua_answer_field {
 	struct slice name, value;

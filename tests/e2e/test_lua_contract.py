@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.names import NameServer
 from helpers.reloads import reload
 
 PORT = "local port = tonumber(ngx.var.arg_port)\n"
@@ -146,6 +147,30 @@ def test_compat_of_the_process_is_that_of_timers(lua, upstreams):
         d.stop()
 
 
+def test_of_several_addresses_a_random_one_is_tried_first(lua, upstreams):
+    """And the others behind it: with one that is dead, every attempt ends at the other."""
+    one, names = upstreams(("127.0.0.81", 0)), NameServer()
+    other = upstreams(("127.0.0.82", one.address[1]))
+    try:
+        names.a("two.test", "127.0.0.81", "127.0.0.82")
+        names.a("half.test", "127.0.0.83", "127.0.0.82")
+        d = lua(PORT + """
+            for i = 1, 64 do
+                local sock = ngx.socket.tcp()
+                assert(sock:connect(ngx.var.arg_name, port))
+                sock:close()
+            end
+            ngx.say("ok")
+        """, process={"resolver": names.text})
+        assert ask(d, port=one.address[1], name="two.test") == ["ok"]
+        ones, others = len(one.drain()), len(other.drain())
+        assert ones + others == 64 and ones > 0 and others > 0
+        assert ask(d, port=one.address[1], name="half.test") == ["ok"]
+        assert len(other.drain()) == 64 and one.nobody_came()
+    finally:
+        names.stop()
+
+
 # ---- beyond ngx_lua 0.10.23 ----
 
 def test_bind_of_a_tcp_socket(lua, upstreams):
@@ -201,6 +226,17 @@ def test_shutdown_of_the_sending_half(lua, upstreams):
     peer.close()
     said = client.read_body(client.expect_answer(200)).decode().splitlines()
     assert said[0].startswith("false") and said[1:] == ["1", "closed", "closed", "an answer"]
+
+
+def test_the_head_of_an_answer_that_was_no_scripts(lua):
+    """A log script of a route without a handler is told nothing of it, rather than something untrue."""
+    d = lua(log="ngx.log(ngx.WARN, 'head ', next(ngx.resp.get_headers()) or 'none', ' ', ngx.var.sent_http_connection or 'none', ' ', ngx.status)",
+            does={"echo": "on"})
+    client = d.client()
+    client.open("/h")
+    client.echoes()
+    client.end()
+    d.wait_text("head none none 101")
 
 
 # ---- the client leaves ----
