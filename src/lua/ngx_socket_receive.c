@@ -281,7 +281,7 @@ static int receive_counted(lua_State *L, enum lua_read_kind kind, const char *ba
 		return lua_fail(L, why);
 	if (!lua_isnumber(L, 2) || lua_tointeger(L, 2) <= 0)
 		return luaL_argerror(L, 2, bad);
-	struct lua_read what = {.kind = kind, .size = (size_t)lua_tointeger(L, 2)};
+	struct lua_read what = {.kind = (uint8_t)kind, .size = (size_t)lua_tointeger(L, 2)};
 	return lua_socket_receive(L, s, &what);
 }
 
