@@ -200,6 +200,11 @@ ERRORS = {
     "shutdown": ["ENOTCONN"],
     "setsockopt": ["ENOBUFS"],
     "socket_error": ["ETIMEDOUT"],
+    "event_base": ["EMFILE"],
+    "event_add": ["ENOMEM", "ENOSPC"],
+    "getsockname": ["ENOBUFS"],
+    "unsent": ["ENOTTY"],
+    "linger": ["ENOBUFS"],
     "alloc": ["ENOMEM"],
 }
 HARMLESS = ("EINTR", "EAGAIN", "SHORT")
@@ -225,7 +230,7 @@ def short_session(daemon):
         client.open("/still").echoes(1)
 
 
-CALLS = {"connect": 6, "socket_error": 6, "socket": 10, "recv": 20, "send": 20, "alloc": 30}  # that a start and three sessions make
+CALLS = {"connect": 6, "socket_error": 6, "socket": 10, "recv": 20, "send": 20, "alloc": 30, "event_add": 20}  # that a start and three sessions make
 
 
 def survives(daemon, allowed):
