@@ -292,7 +292,7 @@ void sys_close_reset(int fd)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 	int error = errno;
-	if (!is_failed("linger"))
+	if (!is_failed("close_reset"))
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fd);
 	errno = error;
