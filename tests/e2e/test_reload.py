@@ -1165,3 +1165,17 @@ def test_S_01_many_reloads(moongate, upstreams, closing, many, port):
     assert (totals["reloads_failed"], totals["refused_404"]) == (rounds // 3, 1)
     for name in ("refused_502", "refused_503", "refused_504", "broken_by_client", "broken_by_upstream"):
         assert totals[name] == 0, (name, totals[name])
+
+
+@pytest.mark.parametrize("size", [100, 1 << 20, 3 << 20])
+def test_a_script_changes_at_its_end(lua, tmp_path, size):
+    """However long a file is, all of it counts."""
+    script = tmp_path / "handler.lua"
+    filler = "-- filler filler filler filler fil\n" * (size // 36)
+    daemon = lua(filler + "ngx.say('one')")
+    for word in ("two", "six"):
+        script.write_text(filler + f"ngx.say('{word}')")
+        reload(daemon)
+        assert came(daemon, "/h")[1] == f"{word}\n".encode()
+    line = reload(daemon)
+    assert counts(line, "routes")[2] == 0
