@@ -608,7 +608,8 @@ struct stream *plain_connect(
 		else
 			sys_close(fd);
 	}
-	if (!s)
+	/* A unix socket's full queue is none yet: whoever connects tries again. */
+	if (!s && (errno != EAGAIN || to->sa.sa_family != AF_UNIX))
 		counter_inc(&w->counters.connect_errors);
 	return s;
 }
