@@ -2,6 +2,7 @@
 #include "net/channel.h"
 
 #include "base/mem.h"
+#include "net/sys.h"
 #include "net/worker_private.h"
 
 #include <ares.h>
