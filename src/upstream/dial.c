@@ -310,10 +310,11 @@ static bool is_full(const struct dial *d)
 
 static void knock_again(struct dial *d)
 {
-	unsigned doubled = d->knocks < KNOCK_DOUBLES ? d->knocks : KNOCK_DOUBLES;
+	uint64_t wait_ms = KNOCK_MS;
+	wait_ms <<= d->knocks < KNOCK_DOUBLES ? d->knocks : KNOCK_DOUBLES;
 	d->knocks++;
 	d->next = d->address;
-	worker_timer(d->worker, &d->stagger, d->worker->now_ms + (KNOCK_MS << doubled));
+	worker_timer(d->worker, &d->stagger, d->worker->now_ms + wait_ms);
 }
 
 bool dial_is_waiting(const struct dial *d)
