@@ -18,11 +18,6 @@ CONNECT = PORT + """
 
 
 @pytest.fixture(scope="module")
-def ca(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
 def good(ca):
     return ca.make("app", "DNS:app.test")
 
