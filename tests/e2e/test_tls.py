@@ -345,11 +345,11 @@ def test_T_10_no_early_data(moongate, site, ca, tmp_path):
     assert b"Reused, TLSv1.3" in out and b"Early data was not sent" in out
 
 
-def test_T_11_broken_handshakes_beside_good_connections(moongate, site, ca, many):
+def test_T_11_broken_handshakes_beside_good_connections(moongate, site, ca, secure, many):
     daemon = moongate(listener=site.keys)
-    good = [SecureClient(daemon.address, ca.client_context()).open("/still") for _ in range(10)]
+    good = [secure(daemon).open("/still") for _ in range(100)]
     stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # believes nobody
-    for i in range(many(10000)):
+    for i in range(many(30000)):
         with socket.create_connection(daemon.address, LIMIT) as sock:
             if i % 2:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -357,9 +357,9 @@ def test_T_11_broken_handshakes_beside_good_connections(moongate, site, ca, many
             else:
                 with pytest.raises(ssl.SSLError):
                     stranger.wrap_socket(sock, server_hostname="localhost")
-        good[i % 10].echoes(1)
+        good[i % 100].echoes(1)
     for client in good:
-        client.echoes(10)
+        client.echoes(5)
         client.end()
     works(daemon, ca)
 
@@ -777,6 +777,7 @@ def test_client_certificates(both, secure, ca, tmp_path):
     daemon.stop()
     first, second = (json.loads(line) for line in log.read_text().splitlines())
     assert first["tls_client_subject"] == "CN=alice" and first["tls_client_digest"] == digest
+    assert first["tls_client_issuer"] == "CN=Test ca"
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
 
