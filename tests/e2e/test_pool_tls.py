@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Upstreams by wss: what is known of servers, spare connections, the queue, and ends in the middle (FAULTS.md U-05, U-07
-to U-09, U-14, U-15, U-22)."""
+"""Upstreams by wss: what is known of servers, spare connections, the queue, and ends (FAULTS.md C-09, U-05, U-07 to U-09,
+U-14, U-15, U-22)."""
 
 import socket
 import ssl
@@ -11,7 +11,7 @@ from helpers.daemon import refused, wait_until
 from helpers.frames import CONT, TEXT
 from helpers.hall import Hall
 from helpers.reloads import reload
-from helpers.secure import works
+from helpers.secure import V12, V13, works
 from helpers.tls import Authority, server_context
 
 
@@ -147,6 +147,33 @@ def test_U_07_the_server_dies_while_all_wait(moongate, ca, secure_apps):
 
 
 # ---- ends in the middle ----
+
+
+def test_C_09_the_upstreams_end_in_one_segment(both, secure, ca, many):
+    """Its last message, its Close, close_notify and FIN all at once: nothing is lost, and nothing cut off."""
+    daemon, app = both()
+    contexts = [ca.client_context(version=version) for version in (V12, V13)]
+    for i in range(many(10000)):
+        app.context.maximum_version = (V13, V12, V13)[i % 3]
+        client = secure(daemon, contexts[i % 2])
+        client.send(client.request("/app"))
+        peer = app.accept_open()
+        client.expect_101()
+        peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        peer.text(f"last {i}")
+        peer.close_frame(1000)
+        peer.sock.settimeout(0)
+        with pytest.raises(ssl.SSLWantReadError):
+            peer.sock.unwrap()  # says its part
+        peer.sock.shutdown(socket.SHUT_WR)
+        client.expect_text(f"last {i}")
+        client.expect_close(1000)
+        client.close_frame(1000)
+        client.finish()
+        client.close()
+        peer.close()
+        end = daemon.end_of(client)
+        assert end["cause"] == "close" and end["closed_by"] == "upstream" and "truncated" not in end
 
 
 @pytest.mark.parametrize("end", ["reset", "close"])

@@ -270,6 +270,25 @@ def test_T_05_many_handshakes(moongate, site, ca, many, version, how):
     assert totals["tls_resumed"] == (n + 100 if known else 0) and totals["tls_accepted"] >= n + 100
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_idle_session_holds_no_buffer(moongate, site, ca, secure, version):
+    """Whatever has gone through it."""
+    n, limit = 150, 16 << 10
+    daemon = moongate(listener=site.keys, process={"core_dumps": "on"})
+    context = ca.client_context(version=version)
+
+    def crowd(n):
+        for _ in range(n):
+            client = secure(daemon, context).open("/echo")
+            client.binary(polite.pattern(20000))
+            client.expect_binary(polite.pattern(20000))
+
+    crowd(30)
+    before = daemon.memory()
+    crowd(n)
+    assert SANITIZED or daemon.memory() - before < n * limit
+
+
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "other.example.com", "unknown.test"])
 def test_T_07_names(moongate, site, ca, secure, name):
     """Whatever the name of TLS is, the Host decides on the route."""

@@ -349,3 +349,21 @@ def test_U_05_a_spare_is_flooded(moongate, ca, forging_upstream, what, version, 
     client.expect_101()
     totals = daemon.stop()
     assert totals["spares_died"] == 1 and totals["spares_used"] == 1
+
+
+def test_U_05_a_spare_within_a_ticket(moongate, ca, forging_upstream):
+    """OpenSSL sends nothing before that has its end; so the session gets another."""
+    app = forging_upstream("1.3", 0)
+    group = {"server": app.server, "tls_ca": ca.certificate, "spare": 1, "spare_idle": "1h"}
+    daemon = moongate(app, group=group, route=QUICK)
+    spare = app.accept()
+    spare.sock.say(HANDSHAKE, ticket()[:10])
+    client = daemon.client()
+    client.send(client.request("/app"))
+    peer = app.accept_open()
+    client.expect_101()
+    assert spare.read_all() == b""
+    peer.text("to it")
+    client.expect_text("to it")
+    totals = daemon.stop()
+    assert totals["spares_died"] == 1 and totals["spares_used"] == totals["tries"] == 0
