@@ -125,7 +125,10 @@ static bool push_builtin(lua_State *L, struct lua_client *c, struct slice name)
 {
 	const struct ngx_var *var = find_variable(name);
 	if (var) {
-		var->push(L, c);
+		if (var->print)
+			ngx_var_push_printed(L, c, var->print);
+		else
+			var->push(L, c);
 		return true;
 	}
 	for (size_t i = 0; i < FAMILIES; i++) {
