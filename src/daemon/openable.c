@@ -115,6 +115,7 @@ static bool check_bind(const struct config_bind *b)
 {
 	const struct address *a = &b->settings.address;
 	char words[LOG_ERRNO_MAX];
+	struct stat st;
 	int error;
 
 	if (b->settings.passed || a->sa.sa_family != AF_UNIX)
@@ -122,6 +123,8 @@ static bool check_bind(const struct config_bind *b)
 	error = folder_refuses(a->un.sun_path);
 	if (error != 0)
 		return refuse(b, log_errno_words(error, words));
+	if (lstat(a->un.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return refuse(b, "the file exists and is no socket");
 	return check_owner(b);
 }
 

@@ -522,7 +522,7 @@ def test_T_09_files(tmp_path, ca, site):
             ("tls_timeout = 3s", "does nothing: want tls_certificate"),
             (pair(site.certificate, site.key) + f"\ntls_key = {site.key}", "2 keys and 1 certificates"),
             (pair(site.certificate, site.key) + "\ntls_verify_client = on", "want tls_client_ca = PATH too"),
-            (pair(site.certificate, site.key) + "\ntls_ciphers = RC4", "TLS: OpenSSL knows no such ciphers"),
+            (pair(site.certificate, site.key) + "\ntls_ciphers = RC4", "check.conf:8: .*tls_ciphers = RC4: OpenSSL knows no such ciphers"),
             (pair(site.certificate, site.key) + "\ntls_ciphers = ECDHE-ECDSA-AES128-GCM-SHA256:!MD5:ECDHE-ECDSA-AES129",
              "OpenSSL knows no such ciphers: .*: ECDHE-ECDSA-AES129$"),
             (pair(site.certificate, site.key) + "\ntls_ciphersuites = TLS_AES_128_GCM_SHA256:TLS_NONE",
