@@ -322,6 +322,7 @@ static void take_key(struct reading *r, const char *key, const char *value)
 	} else if (!is_name(slice_str(key))) {
 		problem_error(
 		        r->problems, here(r), "want 'key = value', the key of letters and '_'");
+		r->section->has_refused_line = true;
 	} else {
 		add_entry(r->section, r->line, key, value);
 		r->has_entry = true;

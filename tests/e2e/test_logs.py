@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from helpers.bare import Bare
-from helpers.daemon import LINE, ROOT, SANITIZED, Line, section, still_works, wait_until
+from helpers.daemon import LINE, ROOT, SANITIZED, Line, check_config, section, still_works, wait_until
 from helpers.frames import BINARY, CONT, TEXT, frame
 from helpers.kernel import wait_stuck
 from helpers.peer import LIMIT, RawClient
@@ -627,6 +627,8 @@ def test_no_syslog_no_start(daemons, tmp_path, port):
     daemon = daemons(config)
     daemon.wait_end(78)
     assert "none: no such file or directory" in daemon.log
+    status, said = check_config(config)
+    assert status == 78 and f"m.conf:2: [moongate] log = syslog:{tmp_path}/none: no such file or directory" in said
 
 
 # The clock.

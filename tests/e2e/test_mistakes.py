@@ -164,6 +164,7 @@ def test_no_key_does_nothing_for_one_that_is_wrong(refuses, tmp_path):
                         ("max_fails = x\nfail_timeout = 3s\n", 5),
                         ("balance = hsh\nhash_key = uri\n", 5)):
         refuses(LISTENER + upstream + keys + route, {wrong: "want "})
+    refuses(LISTENER + upstream + "stick y = a\nsticky_secret = s\n" + route, {5: "the key of letters and '_'"})
     refuses(LISTENER + "tls_certificate =\ntls_key = k\n" + ROUTE, {3: "want PATH"})
     refuses(LISTENER + "max_connections_per_address = x\nlimit_exempt = 10.0.0.1\n" + ROUTE, {3: "want off"})
     refuses(LISTENER + ROUTE + "handshake_rate = 5\nhandshake_burst = 5\n", {6: "want a rate with its unit"})
