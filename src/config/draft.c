@@ -45,18 +45,21 @@ void draft_section_error(struct draft *d, const struct reader_section *s, const 
 	        &d->problems, reader_place(s->file, s->line), "%s: %s", draft_title(s, title), why);
 }
 
-/* ` #` is the value's own. */
-static bool has_hash(const char *value)
+/* Habits of other programs: a hash and quotes are the value's own. */
+static const char *hint_at(const char *value)
 {
-	return strstr(value, " #") || strstr(value, "\t#");
+	size_t len = strlen(value);
+	if (strstr(value, " #") || strstr(value, "\t#"))
+		return "; a comment behind a value begins with ' ;', not with '#'";
+	if (len > 1 && strchr("\"'", value[0]) && value[len - 1] == value[0])
+		return "; values stand without quotes";
+	return "";
 }
-
-#define NO_COMMENT "a comment behind a value begins with ' ;', not with '#'"
 
 static void refuse_value(struct draft *d, const struct reader_section *s, const struct parse *p)
 {
 	char form[SCHEMA_FORM_MAX];
-	const char *hint = has_hash(p->value) ? "; " NO_COMMENT : "";
+	const char *hint = hint_at(p->value);
 	if (p->why[0])
 		draft_error(d, s, p->entry, "%s%s", p->why, hint);
 	else

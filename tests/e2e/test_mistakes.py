@@ -189,6 +189,12 @@ def test_a_hash_behind_a_value_begins_no_comment(refuses, told):
     assert status == 0 and not said
 
 
+def test_quotes_are_the_values_own(refuses):
+    text = '[listener l]\nbind = "127.0.0.1:18080"\n[route r]\npath = "/x"\necho = \'on\'\nmax_message = "'
+    refuses(text, {2: "values stand without quotes", 4: "values stand without quotes", 5: "values stand without quotes",
+                   6: "want off"})
+
+
 def test_line_ends_of_long_ago(refuses):
     refuses((LISTENER + ROUTE).replace("\n", "\r"), {1: "a CR within a line"})
     refuses(LISTENER + ROUTE.replace("/x\n", "/x\r"), {4: "a CR within a line"})
