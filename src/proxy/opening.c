@@ -231,7 +231,8 @@ static void handshake_over(struct session *s)
 		request_refuse(s, 503, "no server of the upstream had a place free in time");
 		return;
 	}
-	if (s->opening->answer.bytes == 0 && had_its_time(s))
+	/* While the servers of a service are asked for, there is none to blame. */
+	if (s->server && s->opening->answer.bytes == 0 && had_its_time(s))
 		tries_blame(s, reason);
 	request_refuse(s, 504, reason);
 }
