@@ -123,6 +123,7 @@ void opening_start(struct session *s, struct http_head *head, struct slice key,
 	}
 	s->opening = o;
 	session_move(s, SESSION_OPENING);
+	s->status = 0;
 	ws_accept_value(o->accept, key);
 	o->group = upstream_group_ref(group);
 	o->members = upstream_group_members(group);

@@ -332,6 +332,7 @@ void tries_connect_next(struct session *s, int error)
 		tries_cannot_connect(s, error ? error : now);
 		return;
 	}
+	up->flags = 0; /* they were of a server before it */
 	endpoint_init(&up->ep, ENDPOINT_UPSTREAM);
 	endpoint_attach(&up->ep, stream);
 	stream_set_marks(stream, s->route->settings.max_queue, s->route->settings.max_queue / 2);
