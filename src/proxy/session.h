@@ -172,6 +172,8 @@ struct proxy {
 		uint64_t start_ms;
 		uint32_t spread_ms;
 		size_t total, told;
+		const struct list *first_told; /* behind it none is left to be told; NULL =
+		                                  none was */
 		void (*done)(void *arg);
 		void *arg;
 		bool on;
@@ -221,6 +223,8 @@ static inline bool side_is_gone(const struct side *side)
 
 extern const struct endpoint_events session_events;
 
+/* A session is about to leave the list: who is still to be told that the daemon stops. */
+void proxy_session_ends(struct proxy *p, const struct session *s);
 /* A session has ended: tells whoever waits for the last one (proxy_drain()). */
 void proxy_session_gone(struct proxy *p);
 
