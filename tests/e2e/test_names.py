@@ -545,7 +545,8 @@ def test_U_16_the_handshakes_time_is_over_while_a_service_is_found(named, ns):
     """No server was picked yet: none is to blame."""
     ns.scripts[SERVICE] = lambda q: None
     daemon = named(f"ws+srv://{SERVICE}", listener={"handshake_timeout": "700ms"})
-    client = ask(daemon)
+    with daemon.frozen():
+        client = ask(daemon)
     refused(daemon, client, 504)
     still_works(daemon)
     assert daemon.stop()["server_failures"] == 0
