@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "config/build_tls.h"
 #include "config/draft.h"
 #include "config/file.h"
 #include "lua/handlers.h"
@@ -139,6 +140,22 @@ static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
 	return c;
 }
 
+/* Where they are the route's own, or [moongate]'s: of what a route takes over it was said there. */
+static void judge(struct draft *d, const struct draft_route *r, const struct lua_tls_keys *k,
+        const struct files *f, const struct tls_client *c)
+{
+	const struct reader_section *s;
+	const struct reader_entry *e = find(d, r, "lua_ssl_certificate", &s);
+	long left;
+	bool has_begun;
+	if (!tls_client_left(c, &left, &has_begun) || !e || (r && s != r->section))
+		return;
+	build_judge_time(d, s, e, false, left, has_begun);
+	if (k->key)
+		e = find(d, r, "lua_ssl_certificate_key", &s);
+	build_warn_open(d, s, e, k->key ? &f->key : &f->certificate);
+}
+
 static void digest(const struct lua_tls_keys *k, const struct files *f, uint64_t out[7])
 {
 	static const uint8_t key[SIPHASH_KEY_LEN];
@@ -162,6 +179,8 @@ static struct tls_client *make(
 	if (read_files(d, r, k, &f) && is_store(d, r, &f.trusted) && are_crls(d, r, &f.crl)) {
 		digest(k, &f, out);
 		c = make_of(d, r, k, &f);
+		if (c)
+			judge(d, r, k, &f, c);
 	}
 	file_fini(&f.trusted);
 	file_fini(&f.certificate);

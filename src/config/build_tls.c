@@ -48,21 +48,18 @@ static void complain(struct draft *d, const struct reader_section *s, const stru
 		draft_section_error(d, s, "TLS: %s", why);
 }
 
-/* A secret that is none. */
-static void warn_open(struct draft *d, const struct reader_section *s,
-        const struct draft_file *from, const struct file *f)
+void build_warn_open(struct draft *d, const struct reader_section *s, const struct reader_entry *e,
+        const struct file *f)
 {
 	const char *may = file_is_open_to_all(f);
 	char text[64];
 	snprintf(text, sizeof text, "every user of this host may %s this file", may ? may : "");
 	if (may)
-		warn(d, s, from->entry, text);
+		warn(d, s, e, text);
 }
 
-/* When the daemon starts, a service with an expired certificate is better than none; when a reload
- * brings one (is_news), what serves is. */
-static void judge_time(struct draft *d, const struct reader_section *s,
-        const struct reader_entry *e, bool is_news, long left, bool has_begun)
+void build_judge_time(struct draft *d, const struct reader_section *s, const struct reader_entry *e,
+        bool is_news, long left, bool has_begun)
 {
 	char text[80];
 	if (left >= 0 && has_begun)
@@ -117,15 +114,15 @@ static bool add_pair(struct draft *d, const struct draft_listener *l, struct tls
 		const struct file *secret = key == chain ? &chain_file : &key_file;
 		is_good = tls_server_add(t, bytes_of(&chain_file), bytes_of(secret), why);
 		if (is_good)
-			warn_open(d, l->section, key, secret);
+			build_warn_open(d, l->section, key->entry, secret);
 		else
 			draft_error(d, l->section, tls_why_is_key(why) ? key->entry : chain->entry,
 			        "%s", why);
 	}
 	if (is_good) {
 		long left = tls_server_left(t, &has_begun);
-		judge_time(d, l->section, chain->entry, carry_is_news(d, PART_LISTENER, &l->part),
-		        left, has_begun);
+		build_judge_time(d, l->section, chain->entry,
+		        carry_is_news(d, PART_LISTENER, &l->part), left, has_begun);
 	}
 	file_fini(&chain_file);
 	file_fini(&key_file);
@@ -172,7 +169,7 @@ static bool add_ticket_keys(struct draft *d, const struct draft_listener *l, str
 		if (!read_file(d, l->section, from, KEY_MAX, &f))
 			return false;
 		bool is_good = f.len == TLS_TICKET_FILE;
-		warn_open(d, l->section, from, &f);
+		build_warn_open(d, l->section, from->entry, &f);
 		if (is_good)
 			tls_server_add_ticket_key(t, bytes_of(&f));
 		else
@@ -331,11 +328,12 @@ static void make_client(struct draft *d, struct draft_upstream *u)
 		u->group->tls = tls_client_new(&s, why);
 	if (u->group->tls) {
 		if (tls_client_left(u->group->tls, &left, &has_begun))
-			judge_time(d, u->section, u->tls.certificate.entry,
+			build_judge_time(d, u->section, u->tls.certificate.entry,
 			        carry_is_news(d, PART_UPSTREAM, &u->part), left, has_begun);
 		if (chain.at)
-			warn_open(d, u->section,
-			        u->tls.key.path ? &u->tls.key : &u->tls.certificate, &key);
+			build_warn_open(d, u->section,
+			        u->tls.key.path ? u->tls.key.entry : u->tls.certificate.entry,
+			        &key);
 	} else if (is_read) {
 		complain(d, u->section, entry_at_fault(u, &s, why), why);
 	}

@@ -104,6 +104,8 @@ enum lua_body_state lua_body_read(struct lua_client *c)
 		enum lua_body_state state = step(c, SIZE_MAX, &content);
 		if (state != LUA_BODY_DONE)
 			return state;
+		if (c->is_body_discarded)
+			continue;
 		if (max && c->body->len + content.len > max)
 			return LUA_BODY_TOO_LARGE;
 		if (!keep(c->body, content))

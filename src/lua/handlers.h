@@ -7,6 +7,7 @@
  * (lua/vm.h). Made on the control thread. */
 
 #include "base/slice.h"
+#include "lua/ngx_re.h"
 #include "proxy/handler.h"
 #include "proxy/script.h"
 
@@ -26,6 +27,7 @@ struct lua_settings {
 	uint64_t memory_max;                    /* of each VM; 0 = off */
 	uint32_t stall_ms;                      /* 0 = off */
 	uint32_t max_pending_timers, max_running_timers;
+	struct ngx_re_limits re;          /* lua_regex_... */
 	uint64_t tls_digest[7];           /* of what handlers.tls was made of */
 	bool is_cached;                   /* lua_code_cache; off: a VM for each request */
 	bool may_be_root;                 /* allow_root_handlers */

@@ -7,6 +7,7 @@
 #include "lua/client.h"
 #include "lua/finalizers.h"
 #include "lua/ngx_log.h"
+#include "lua/ngx_re.h"
 #include "lua/ngx_time.h"
 #include "lua/ngx_timer.h"
 #include "lua/request.h"
@@ -269,6 +270,7 @@ static int open_all(lua_State *L)
 	luaL_openlibs(L);
 	lua_libraries_open(L);
 	lua_handlers_open_dicts(vm->set, L);
+	ngx_re_set_limits(L, s->re);
 	ngx_time_set_clock(L, lua_worker_wall_ms, vm->worker);
 	set_path(L, "path", s->package_path);
 	set_path(L, "cpath", s->package_cpath);

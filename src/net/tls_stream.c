@@ -84,7 +84,7 @@ static void tls_shutdown(struct stream *s)
 	if (t->flags & TLS_SHUT)
 		return;
 	t->flags |= TLS_SHUT;
-	if (!is_secured(t))
+	if (!is_secured(t) || tls_openssl_must_wait(t))
 		return;
 	say_goodbye(t);
 	t->below->shutdown(s);

@@ -141,7 +141,8 @@ struct session {
 	struct address_brief client; /* as decided; see proxy/headers.h */
 	uint16_t status;             /* of the last answer; 0 = none; see session_status() */
 	uint16_t own_code;           /* close code that Moongate chose */
-	bool is_settled;             /* the upstream's connection was (deadline.c) */
+	bool is_settled : 1;         /* the upstream's connection was (deadline.c) */
+	bool has_left : 1;           /* the server: its place is free again */
 	bool is_asking;              /* HANDLING: its access script runs */
 	bool was_asked;              /* READING: its access script has let the request pass */
 	bool has_own_id;             /* the request's id is made when it is asked for (headers.h) */
@@ -232,7 +233,7 @@ void proxy_session_gone(struct proxy *p);
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
         struct proxy_listener *l);
 void session_move(struct session *s, enum session_state to);
-/* Gives back its place at the server. */
+/* Gives back its place at the server, if it has not done so before, and forgets it. */
 void session_leave_server(struct session *s);
 /* Both sides are gone, or given up here with `reset`: logs, counts, retires. */
 void session_end(struct session *s, bool reset);
