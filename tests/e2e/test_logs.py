@@ -291,6 +291,40 @@ def test_silent_and_vanished(access):
     assert (r["cause"], r["closed_by"], r["status"]) == ("vanished", "client", 101)
 
 
+@pytest.mark.parametrize("when", ["within its head", "while the upstream is asked"])
+def test_U_01_a_request_without_an_answer_has_no_status(access, upstream, when):
+    """Though the one before it, on the same connection, had one."""
+    daemon = access(upstream)
+    client = daemon.client()
+    client.send(client.get("/none"))
+    client.read_body(client.expect_answer(404))
+    if when == "within its head":
+        client.send("GET /app HTTP/1.1\r\n")
+        client.flushed()
+        client.shutdown()
+    else:
+        client.send(client.request("/app"))
+        upstream.accept_request()
+        client.reset()
+    assert daemon.wait_line("session_end", client=client.local)["status"] == "0"
+    first, second = daemon.records(2)
+    assert (first["status"], first["cause"]) == (404, "refused")
+    assert "status" not in second and second["closed_by"] == "client"
+
+
+def test_U_01_a_script_without_an_answer_has_no_status(lua, tmp_path):
+    daemon = lua("ngx.log(ngx.WARN, 'begun') ngx.sleep(3600)", process={"access_log": tmp_path / "access.log"}, route={"close_timeout": "100ms"})
+    client = daemon.client()
+    client.send(client.get("/none"))
+    client.read_body(client.expect_answer(404))
+    client.send(client.get("/h"))
+    daemon.wait_text("begun")
+    client.reset()
+    totals = daemon.stop()
+    assert totals["responses"] == 1
+    assert [r.get("status") for r in records(tmp_path / "access.log")] == [404, None]
+
+
 def test_A_10_what_peers_send_breaks_no_record(access, upstream):
     """Targets, hosts, origins and close reasons with every byte that gets through; payload never."""
     daemon = access(upstream, extra=section("route", "bytes", {"path": "/b/*", "respond": 204}))

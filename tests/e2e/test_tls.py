@@ -1080,6 +1080,25 @@ def test_U_15_the_next_server(moongate, secure_apps, ca):
     old.errors.clear()
 
 
+def test_H_20_only_the_server_that_served_can_be_truncated(moongate, secure_apps, ca):
+    """One before it has ended without an answer, and without a close_notify."""
+    first, second = secure_apps(), secure_apps()
+    daemon = moongate(second, group={"server": [first.server, second.server + " backup"], "tls_ca": ca.certificate})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    first.accept_request().close()
+    app = second.accept_open()
+    client.expect_101()
+    client.close_frame(1000)
+    app.expect_close(1000)
+    app.close_frame(1000)
+    app.sock.unwrap()
+    client.expect_close(1000)
+    client.expect_eof()
+    client.close()
+    assert "truncated" not in daemon.end_of(client)
+
+
 def test_verify_off(moongate, secure_apps, tmp_path):
     app = secure_apps(Authority(tmp_path / "other", "other").make("app", "DNS:x"))
     daemon = moongate(app, group={"server": app.server, "tls_verify": "off"})
