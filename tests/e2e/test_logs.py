@@ -754,6 +754,7 @@ def test_records_without_memory(access, upstream, closing):
         except (AssertionError, OSError):
             pass  # it was turned away
     daemon.settle()
+    daemon.stop()  # they are written a little later
     got = records(daemon.access_log)
     assert len(got) <= n and all(r["event"] == "end" and "cause" in r for r in got)
     assert any("target" in r for r in got) and any("target" not in r for r in got)
