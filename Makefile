@@ -251,7 +251,9 @@ install: build/moongate
 	test -e $(DESTDIR)$(SYSCONFDIR)/moongate/moongate.conf || \
 		install -D -m 644 conf/moongate.conf $(DESTDIR)$(SYSCONFDIR)/moongate/moongate.conf
 	install -D -m 644 conf/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/moongate
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/moongate/examples conf/moongate.conf conf/demo.conf conf/lua-demo.conf systemd/notify-reload.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/moongate/examples conf/moongate.conf conf/demo.conf conf/lua-demo.conf
+	$(place) systemd/notify-reload.conf > $(DESTDIR)$(PREFIX)/share/doc/moongate/examples/notify-reload.conf
+	chmod 644 $(DESTDIR)$(PREFIX)/share/doc/moongate/examples/notify-reload.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/moongate/examples/handlers $(wildcard conf/handlers/*.lua)
 	install -D -m 644 systemd/moongate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/moongate.conf
 	install -D -m 644 systemd/moongate.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/moongate.conf
@@ -272,7 +274,8 @@ deb: deps-deb
 	rm -rf $(DEB)
 	mkdir -p $(DEB)/moongate-$(VERSION)
 	tar -c --exclude=./build --exclude=./.git --exclude=__pycache__ --exclude=.pytest_cache . | tar -x -C $(DEB)/moongate-$(VERSION)
-	cd $(DEB)/moongate-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc -b
+	cd $(DEB)/moongate-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc -b \
+		$(if $(DEBEMAIL),"-m$${DEBFULLNAME:-$$DEBEMAIL} <$$DEBEMAIL>")
 	lintian --fail-on error,warning --display-info --allow-root $(DEB)/*.changes
 	@ls $(DEB)/*.deb
 

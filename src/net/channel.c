@@ -2,6 +2,7 @@
 #include "net/channel.h"
 
 #include "base/mem.h"
+#include "net/sys.h"
 #include "net/worker_private.h"
 
 #include <ares.h>
@@ -110,7 +111,7 @@ static void on_state(void *arg, ares_socket_t fd, int readable, int writable)
 		list_append(&c->sockets, &s->node);
 	}
 	event_assign(&s->event, c->worker->base, fd, (short)(what | EV_PERSIST), on_socket, s);
-	event_add(&s->event, NULL);
+	sys_event_add(&s->event);
 }
 
 static void free_domains(struct channel *c)

@@ -43,7 +43,7 @@ struct datagram *datagram_open(struct worker *w, const struct address *to,
 	if (fd >= 0 && name_it(fd, to, source) && sys_connect(fd, &to->sa, to->len) == 0) {
 		*d = (struct datagram){.worker = w, .fn = fn, .owner = owner, .fd = fd};
 		event_assign(&d->event, w->base, fd, EV_READ | EV_ET | EV_PERSIST, on_event, d);
-		if (event_add(&d->event, NULL) == 0)
+		if (sys_event_add(&d->event) == 0)
 			return d;
 		errno = ENOMEM;
 	}

@@ -473,7 +473,7 @@ static bool plain_is_quiet(struct stream *s)
 static bool plain_local(struct stream *s, struct address *out)
 {
 	*out = (struct address){.len = sizeof out->storage};
-	return getsockname(fd_of(s), &out->sa, &out->len) == 0;
+	return sys_getsockname(fd_of(s), &out->sa, &out->len) == 0;
 }
 
 /* The kernel counts in seconds. */
@@ -531,9 +531,8 @@ static void plain_settle(struct stream *s, const struct socket_options *o)
 static bool plain_option(struct stream *s, int level, int name, int *value, bool set)
 {
 	int fd = fd_of(s);
-	socklen_t len = sizeof *value;
-	return set ? setsockopt(fd, level, name, value, len) == 0
-	           : getsockopt(fd, level, name, value, &len) == 0;
+	return set ? sys_setsockopt(fd, level, name, *value) == 0
+	           : sys_getsockopt(fd, level, name, value) == 0;
 }
 
 static const struct stream_ops ops = {
@@ -562,7 +561,7 @@ static struct stream *adopt(struct worker *w, int fd, unsigned flags)
 	if (p) {
 		event_assign(&p->event, w->base, fd,
 		        EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on_event, &p->stream);
-		if (event_add(&p->event, NULL) == 0) {
+		if (sys_event_add(&p->event) == 0) {
 			stream_init(&p->stream, &ops, w);
 			set(&p->stream, flags);
 			budget_take(SOCKET_MEMORY);
@@ -609,7 +608,8 @@ struct stream *plain_connect(
 		else
 			sys_close(fd);
 	}
-	if (!s)
+	/* A unix socket's full queue is none yet: whoever connects tries again. */
+	if (!s && (errno != EAGAIN || to->sa.sa_family != AF_UNIX))
 		counter_inc(&w->counters.connect_errors);
 	return s;
 }

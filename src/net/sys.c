@@ -4,6 +4,7 @@
 #include "base/fault.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <stdatomic.h>
@@ -167,7 +168,9 @@ ssize_t sys_writev(int fd, const struct iovec *iov, int n)
 size_t sys_unsent(int fd)
 {
 	int n = 0;
-	return ioctl(fd, SIOCOUTQ, &n) < 0 || n < 0 ? 0 : (size_t)n;
+	if (is_failed("unsent") || ioctl(fd, SIOCOUTQ, &n) < 0 || n < 0)
+		return 0;
+	return (size_t)n;
 }
 
 bool sys_is_empty(int fd)
@@ -190,6 +193,12 @@ int sys_setsockopt(int fd, int level, int name, int value)
 	return is_failed("setsockopt") ? -1 : setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+int sys_getsockopt(int fd, int level, int name, int *value)
+{
+	socklen_t len = sizeof(*value);
+	return is_failed("getsockopt") ? -1 : getsockopt(fd, level, name, value, &len);
+}
+
 int sys_socket_error(int fd)
 {
 	int error = 0;
@@ -197,6 +206,11 @@ int sys_socket_error(int fd)
 	if (is_failed("socket_error") || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return errno;
 	return error;
+}
+
+int sys_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	return is_failed("getsockname") ? -1 : getsockname(fd, sa, len);
 }
 
 int sys_open(const char *path, int flags, mode_t mode)
@@ -256,6 +270,16 @@ int sys_eventfd(void)
 	return is_failed("eventfd") ? -1 : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }
 
+struct event_base *sys_event_base(const struct event_config *c)
+{
+	return is_failed("event_base") ? NULL : event_base_new_with_config(c);
+}
+
+int sys_event_add(struct event *e)
+{
+	return is_failed("event_add") ? -1 : event_add(e, NULL);
+}
+
 /* Linux releases the descriptor even when close() says EINTR: never try again. */
 void sys_close(int fd)
 {
@@ -268,7 +292,8 @@ void sys_close_reset(int fd)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 	int error = errno;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	if (!is_failed("close_reset"))
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fd);
 	errno = error;
 }

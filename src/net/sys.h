@@ -12,6 +12,10 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+struct event;
+struct event_base;
+struct event_config;
+
 int sys_socket(int family, int type);
 int sys_bind(int fd, const struct sockaddr *sa, socklen_t len);
 int sys_listen(int fd, int backlog);
@@ -26,9 +30,15 @@ size_t sys_unsent(int fd); /* bytes that the peer's kernel has not acknowledged;
 bool sys_is_empty(int fd); /* a receive would bring nothing now: no bytes, end or error */
 int sys_shutdown(int fd);  /* the sending side */
 int sys_setsockopt(int fd, int level, int name, int value);
+int sys_getsockopt(int fd, int level, int name, int *value);
 int sys_socket_error(int fd); /* SO_ERROR, which this clears */
+int sys_getsockname(int fd, struct sockaddr *sa, socklen_t *len);
 int sys_open(const char *path, int flags, mode_t mode);
 int sys_eventfd(void);
+/* event_base_new_with_config() and event_add(), in which libevent makes an epoll and adds a
+ * descriptor to it: there may be too many of either, or too little memory. */
+struct event_base *sys_event_base(const struct event_config *c);
+int sys_event_add(struct event *e);
 /* At most so many events come of one wait, of libevent's too (sys.c; under sanitizers as many
  * as it asks for). */
 enum { SYS_EVENTS_MAX = 128 };

@@ -123,7 +123,7 @@ static void on_rested(struct timer *t)
 		return;
 	}
 	keep_spare(x->worker);
-	if (event_add(&x->event, NULL) < 0)
+	if (sys_event_add(&x->event) < 0)
 		worker_timer(x->worker, &x->rest, x->worker->now_ms + REST_MS);
 }
 
@@ -237,7 +237,7 @@ struct watch *listener_watch(struct listener *l, struct worker *w, listener_fn f
 {
 	struct watch *x = watch_new(l, w, fn, arg);
 
-	if (event_add(&x->event, NULL) == 0)
+	if (sys_event_add(&x->event) == 0)
 		return x;
 	mem_free(x);
 	return NULL;
@@ -247,7 +247,7 @@ struct watch *listener_watch_soon(struct listener *l, struct worker *w, listener
 {
 	struct watch *x = watch_new(l, w, fn, arg);
 
-	if (event_add(&x->event, NULL) < 0)
+	if (sys_event_add(&x->event) < 0)
 		worker_timer(w, &x->rest, w->now_ms + REST_MS);
 	return x;
 }

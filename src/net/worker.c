@@ -111,7 +111,7 @@ static struct event_base *new_base(void)
 	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
 	event_config_set_flag(c, EVENT_BASE_FLAG_IGNORE_ENV);
 	event_config_require_features(c, EV_FEATURE_ET | EV_FEATURE_O1 | EV_FEATURE_EARLY_CLOSE);
-	struct event_base *base = event_base_new_with_config(c);
+	struct event_base *base = sys_event_base(c);
 	event_config_free(c);
 	return base;
 }
@@ -128,7 +128,7 @@ static bool init_events(struct worker *w)
 		return false;
 	event_assign(&p->alarm, w->base, -1, 0, on_alarm, w);
 	event_assign(&p->bell, w->base, p->bell_fd, EV_READ | EV_ET | EV_PERSIST, on_bell, w);
-	return event_add(&p->bell, NULL) == 0;
+	return sys_event_add(&p->bell) == 0;
 }
 
 static void free_events(struct worker *w)

@@ -327,6 +327,11 @@ void tries_connect_next(struct session *s, int error)
 	o->dial.in_clear = send_preface;
 	o->dial.speaks_first = true;
 	struct stream *stream = dial_next(&o->dial, &now);
+	if (!stream && dial_is_waiting(&o->dial)) {
+		if (!o->connect_ms)
+			arm_connect_timeout(s);
+		return;
+	}
 	if (!stream) {
 		tries_cannot_connect(s, error ? error : now);
 		return;

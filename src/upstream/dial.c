@@ -16,6 +16,8 @@
 enum {
 	ADDRESSES_MAX = 16, /* that one session tries of a name with more */
 	STAGGER_MS = 250,   /* RFC 8305 5 */
+	KNOCK_MS = 5,       /* from one look at a full queue to the next: the first time, */
+	KNOCK_DOUBLES = 5,  /* and so often twice as long */
 };
 
 /* One of several addresses that are being connected to. */
@@ -300,6 +302,26 @@ void dial_start_ready(struct dial *d, struct worker *w, const struct upstream_gr
 	d->found = address;
 }
 
+/* What connect(2) says of a unix socket with as many waiting as its backlog allows. */
+static bool is_full(const struct dial *d)
+{
+	return d->error == EAGAIN && dial_address(d)->sa.sa_family == AF_UNIX;
+}
+
+static void knock_again(struct dial *d)
+{
+	uint64_t wait_ms = KNOCK_MS;
+	wait_ms <<= d->knocks < KNOCK_DOUBLES ? d->knocks : KNOCK_DOUBLES;
+	d->knocks++;
+	d->next = d->address;
+	worker_timer(d->worker, &d->stagger, d->worker->now_ms + wait_ms);
+}
+
+bool dial_is_waiting(const struct dial *d)
+{
+	return timer_is_set(&d->stagger);
+}
+
 struct stream *dial_next(struct dial *d, int *error)
 {
 	struct stream *s = d->winner;
@@ -307,6 +329,8 @@ struct stream *dial_next(struct dial *d, int *error)
 	if (!s && d->next < d->found_n) {
 		d->address = d->next++;
 		s = connect_from_any(d, dial_address(d), d->speaks_first, &d->error);
+		if (!s && is_full(d))
+			knock_again(d);
 	}
 	s = secure(d, s);
 	*error = s ? 0 : d->error;

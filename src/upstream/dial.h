@@ -44,6 +44,7 @@ struct dial {
 	size_t found_n, next;
 	struct list attempts; /* to connect to several of them */
 	struct timer stagger;
+	unsigned knocks;       /* at a unix socket whose queue was full, one after the other */
 	struct stream *winner; /* connected; not taken yet */
 	size_t address;        /* place of the one that dial_next() gave */
 	bool is_spare;         /* the one that it gave had been made before */
@@ -66,8 +67,11 @@ void dial_start_ready(struct dial *d, struct worker *w, const struct upstream_gr
  * bytes already. If TLS is spoken with it, that has begun, and what is sent is kept until it is
  * settled: then on_connect is told. From the group's source addresses in turn; one without a free
  * port leaves it to the next. NULL when nothing is left to try, with *error the errno of what
- * failed last (0 = nothing did). */
+ * failed last (0 = nothing did); or when dial_is_waiting(). */
 struct stream *dial_next(struct dial *d, int *error);
+/* The server is a unix socket whose queue is full, where the kernel lets nobody wait as it does
+ * with TCP. fn is called when it is worth another dial_next(); until when is the embedder's. */
+bool dial_is_waiting(const struct dial *d);
 /* The address of the stream that dial_next() gave last. */
 const struct address *dial_address(const struct dial *d);
 void dial_end(struct dial *d);

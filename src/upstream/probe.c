@@ -358,6 +358,8 @@ static void try_next(struct probe *p, int error)
 	int now = 0;
 	p->dial.in_clear = send_preface;
 	p->stream = dial_next(&p->dial, &now);
+	if (!p->stream && dial_is_waiting(&p->dial))
+		return; /* as long as a probe may take */
 	if (!p->stream) {
 		fail_errno(p, error ? error : now);
 		return;

@@ -109,6 +109,8 @@ static void next_address(struct spare_make *m)
 {
 	int error = 0;
 	m->stream = dial_next(&m->dial, &error);
+	if (!m->stream && dial_is_waiting(&m->dial))
+		return;
 	if (!m->stream) {
 		char words[LOG_ERRNO_MAX];
 		error = m->error ? m->error : error;

@@ -199,7 +199,7 @@ def kinds(root, base, folder):
             ours[name] = program
             both(found, name, program, texts.MOONGATE, ("-c", "{path}"), texts.SECURE)
             if name == "moongate":
-                for other, text in (("access", texts.ACCESS), ("policies", texts.POLICIES),
+                for other, text in (("access", texts.ACCESS), ("patient", texts.PATIENT), ("policies", texts.POLICIES),
                                     ("spares", texts.SPARES), ("wss", texts.WSS), ("wss-spares", texts.WSS_SPARES)):
                     found.append(Kind(other, program, text, ("-c", "{path}"), tls=""))
                 both(found, "hall", program, texts.HALL, ("-c", "{path}"), texts.SECURE)

@@ -45,6 +45,9 @@ HALL = MOONGATE.replace("[upstream bench]\nserver = ws://127.0.0.1:{upstream}\n"
 # The same with an access log.
 ACCESS = MOONGATE.replace("log_level", "access_log = {folder}/{name}.access\nlog_level")
 
+# The same with time for heads that come slowly.
+PATIENT = MOONGATE.replace("{port}\n", "{port}\nhandshake_timeout = 5m\n")
+
 # The same with what stands between clients and applications in earnest: rules for headers, a list
 # of origins, limits, and four servers.
 POLICIES = MOONGATE_HEAD + MOONGATE_LISTENER + """\

@@ -154,7 +154,7 @@ def test_U_10_killed_under_sessions(moongate, apps):
     # Three could not connect, the others were not sent there any more.
     line = daemon.wait_line("server_down", server=victim.text)
     assert line["upstream"] == "app" and line["reason"] == "connection refused"
-    assert daemon.find("session_end", server=other.text)
+    daemon.wait_line("session_end", server=other.text)
     totals = daemon.stop()
     assert len(daemon.find("server_down")) == 1 and not daemon.find("server_up")
     assert totals["closed_by_upstream_end"] == 1000

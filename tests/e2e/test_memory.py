@@ -83,7 +83,7 @@ def stall(daemon, n):
     for client in served:
         client.text("go")
     wait_stalled(daemon)
-    assert daemon.find("memory_short")
+    daemon.wait_line("memory_short")
     late, turned_away = come(daemon, 50)
     assert not late and turned_away == 50
     # Nobody was ended, and nothing was lost: each gets whole messages, more than was queued.

@@ -265,6 +265,8 @@ def test_U_16_failures(named, ns, start, code):
     del ns.scripts[NAME]
     ns.a(NAME, "127.0.0.1")
     wait_until(lambda: comes_through(daemon), "the name to be found")
+    daemon.wait_line("name_found")
+    daemon.stop()
     assert len(daemon.find("name_failed")) == 1
     assert len(daemon.find("name_found")) == 1
 
@@ -505,6 +507,7 @@ def test_a_service_that_changes(named, ns, three):
     assert name == "one"
     ns.srv(SERVICE, listed(three[1], 1, 1), ttl=1)
     wait_until(lambda: greeting(daemon)[1] == "two", "the change")
+    daemon.wait_line("servers", n=2)
     assert len(daemon.find("servers")) == 2
     # Who was there stays there; and so it goes on when the name server dies.
     first.close_frame(1000)
@@ -549,6 +552,7 @@ def test_services_at_several_workers(named, ns, three):
     wait_until(lambda: greeting(daemon)[1] == "two", "the change")
     for _ in range(20):
         assert greeting(daemon)[1] == "two"
+    daemon.wait_line("servers", n=2)
     assert len(daemon.find("servers")) == 2
 
 

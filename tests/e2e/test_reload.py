@@ -1023,6 +1023,69 @@ def test_R_04_calls_that_fail_at_reload(moongate, port, tmp_path, plan):
     assert plan.startswith("setsockopt") or "reload_failed" in seen
 
 
+def test_R_04_no_descriptor_is_left_at_reload(lua, port, tmp_path):
+    """Files, scripts, logs and sockets cannot be opened: nothing changes, and the next one is done."""
+    daemon = lua("ngx.say('old')", extra=ROUTE, wrapper=("prlimit", "--nofile=64:64"))
+    script = tmp_path / "handler.lua"
+    text, seen = daemon.config.read_text(), []
+    for n in range(1, 15):
+        old, new = 200 + 2 * n, 201 + 2 * n
+        script.write_text(f"ngx.say('{old}')")
+        daemon.config.write_text(text.replace("respond = 204", f"respond = {old}"))
+        reload(daemon)
+        crowd = exhaust(daemon)
+        for client in crowd[:n]:  # so many are free again
+            client.end()
+        crowd = crowd[n:]
+        settled = daemon.count_descriptors()
+        wait_until(lambda s=settled: daemon.count_descriptors() <= s, "them to be free")
+        script.write_text(f"ngx.say('{new}')")
+        daemon.config.write_text(text.replace("respond = 204", f"respond = {new}")
+                                 .replace("log_rate = off", f"log_rate = off\naccess_log = {tmp_path}/a.log") +
+                                 section("listener", "more", {"bind": f"127.0.0.1:{port()}"}))
+        count = len(outcomes(daemon))
+        daemon.signal(signal.SIGHUP)
+        outcome = wait_outcome(daemon, count + 1)
+        seen.append(outcome.event)
+        if outcome.event == "reload_failed":
+            assert "oo many open files" in outcome["first"], outcome
+        for client in crowd:
+            client.echoes(1)
+            client.end()
+        wait_until(lambda: came(daemon, "/hello"), "the daemon to take connections again")
+        want = new if outcome.event == "reloaded" else old
+        assert came(daemon, "/hello")[0] == want
+        assert came(daemon, "/h")[1] == b"%d\n" % want
+    assert seen[0] == "reload_failed" and seen[-1] == "reloaded", seen
+    daemon.config.write_text(text)
+    reload(daemon)
+    still_works(daemon)
+
+
+def exhaust(daemon):
+    """Sessions on an echo, as many as it has descriptors for."""
+    crowd = []
+    while True:
+        client = daemon.client()
+        try:
+            crowd.append(client.open("/echo"))
+        except (AssertionError, OSError):
+            client.close()
+            return crowd
+        assert len(crowd) < 64
+
+
+def came(daemon, target):
+    """(status, body) of a plain request, None when it was turned away."""
+    try:
+        with RawClient(daemon.address) as client:
+            client.send(client.get(target))
+            head = client.read_head()
+            return head.status, client.read_body(head)
+    except (AssertionError, OSError):
+        return None
+
+
 def test_R_06_memory_fails_at_reload(moongate, port):
     """A third of all checked allocations fail: sessions may end by it, a reload needs none."""
     daemon = None
@@ -1102,3 +1165,17 @@ def test_S_01_many_reloads(moongate, upstreams, closing, many, port):
     assert (totals["reloads_failed"], totals["refused_404"]) == (rounds // 3, 1)
     for name in ("refused_502", "refused_503", "refused_504", "broken_by_client", "broken_by_upstream"):
         assert totals[name] == 0, (name, totals[name])
+
+
+@pytest.mark.parametrize("size", [100, 1 << 20, 3 << 20])
+def test_a_script_changes_at_its_end(lua, tmp_path, size):
+    """However long a file is, all of it counts."""
+    script = tmp_path / "handler.lua"
+    filler = "-- filler filler filler filler fil\n" * (size // 36)
+    daemon = lua(filler + "ngx.say('one')")
+    for word in ("two", "six"):
+        script.write_text(filler + f"ngx.say('{word}')")
+        reload(daemon)
+        assert came(daemon, "/h")[1] == f"{word}\n".encode()
+    line = reload(daemon)
+    assert counts(line, "routes")[2] == 0

@@ -12,10 +12,10 @@ import subprocess
 import pytest
 
 from helpers.bare import Bare
-from helpers.daemon import SANITIZED, still_works, wait_until
+from helpers.daemon import SANITIZED, Daemon, section, still_works, wait_until
 from helpers.frames import BINARY, CLOSE, PING, TEXT
 from helpers.kernel import Network, sockets_of, wait_stuck
-from helpers.peer import RawClient, RawUpstream
+from helpers.peer import LIMIT, RawClient, RawUpstream
 from helpers.traffic import Application, Doing, sending, sending_for_ever
 from helpers.ways import case, open_pair
 
@@ -111,6 +111,48 @@ def test_R_02_connect_and_silence(moongate):
 # Few descriptors.
 
 
+@pytest.mark.parametrize("soft, hard", [(50, 300), (300, 300)])
+def test_as_many_descriptors_as_are_allowed(moongate, soft, hard):
+    """And the log says for how many sessions they are enough: no fewer than that are served."""
+    daemon = moongate(wrapper=("prlimit", f"--nofile={soft}:{hard}"))
+    line = daemon.wait_line("limits")
+    assert line["descriptors"] == str(hard)
+    assert resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    sessions = int(line["sessions"])
+    assert hard // 2 - 30 < sessions <= hard // 2
+    clients = [daemon.client().open("/still") for _ in range(sessions // 2)]  # each comes in twice
+    for client in clients:
+        client.echoes(1)
+        client.end()
+    assert not daemon.find("descriptors_exhausted")
+
+
+def test_R_04_a_start_with_too_few_descriptors(tmp_path, port):
+    """Whatever cannot be opened, epoll and eventfd among it: it is told, with a status that has it tried again."""
+    (tmp_path / "h.lua").write_text("ngx.say('x')")
+    config = tmp_path / "c.conf"
+    config.write_text(section("moongate", "", {"workers": 2, "log": f"{tmp_path}/log", "access_log": f"{tmp_path}/access",
+                                               "allow_root_handlers": "yes"})
+                      + section("listener", "main", {"bind": [f"127.0.0.1:{port()}", f"unix:{tmp_path}/s"]})
+                      + section("route", "h", {"handler": "h.lua"}))
+    for n in range(6, 60):
+        with case(n):
+            daemon = Daemon(config, wrapper=("prlimit", f"--nofile={n}:{n}"))
+            try:
+                log = tmp_path / "log"
+                wait_until(lambda d=daemon, f=log: d.ended or (f.exists() and " ready " in f.read_text()), "a verdict")
+                if not daemon.ended:
+                    break
+                status = daemon.process.wait(LIMIT)
+                said = daemon.log + (log.read_text() if log.exists() else "")
+                # Without the libraries there is no daemon yet that could say anything.
+                assert (status == 1 and "oo many open files" in said) or "shared libraries" in said, (status, said)
+            finally:
+                daemon.kill()
+            log.unlink(missing_ok=True)
+    assert 10 < n < 59, n
+
+
 def exhaust(daemon, most=200):
     """Connects until the daemon takes no more. The clients that it took."""
     taken = []
@@ -200,6 +242,11 @@ ERRORS = {
     "shutdown": ["ENOTCONN"],
     "setsockopt": ["ENOBUFS"],
     "socket_error": ["ETIMEDOUT"],
+    "event_base": ["EMFILE"],
+    "event_add": ["ENOMEM", "ENOSPC"],
+    "getsockname": ["ENOBUFS"],
+    "unsent": ["ENOTTY"],
+    "close_reset": ["ENOBUFS"],
     "alloc": ["ENOMEM"],
 }
 HARMLESS = ("EINTR", "EAGAIN", "SHORT")
@@ -225,7 +272,7 @@ def short_session(daemon):
         client.open("/still").echoes(1)
 
 
-CALLS = {"connect": 6, "socket_error": 6, "socket": 10, "recv": 20, "send": 20, "alloc": 30}  # that a start and three sessions make
+CALLS = {"connect": 6, "socket_error": 6, "socket": 10, "recv": 20, "send": 20, "alloc": 30, "event_add": 20}  # that a start and three sessions make
 
 
 def survives(daemon, allowed):

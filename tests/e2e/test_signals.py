@@ -67,6 +67,25 @@ def test_S_10_many_sessions_are_told_over_the_drain_time(moongate, upstream, clo
     assert daemon.wait_end()["drained"] == 5000
 
 
+@pytest.mark.parametrize("number, spread", [(99, "0"), (100, "600000")])
+def test_S_10_from_100_sessions_on_it_takes_its_time(moongate, number, spread):
+    daemon = moongate(process={"drain_timeout": "10m"})
+    clients = [daemon.client().open("/echo") for _ in range(number)]
+    daemon.signal()
+    line = daemon.wait_line("stopping")
+    assert (line["sessions"], line["spread_ms"]) == (str(number), spread)
+    if spread != "0":
+        daemon.signal()
+        daemon.wait_line("stopping_now")
+    for client in clients:
+        if spread == "0":
+            client.expect_close(1001, "stopping")
+            client.close_frame(1001)
+            client.expect_eof()
+        client.close()
+    daemon.wait_end()
+
+
 def test_S_10_peers_that_do_not_answer(moongate, upstream):
     """They have close_timeout, then it ends all the same, with 0."""
     daemon = moongate(upstream, route={"close_timeout": "300ms"})

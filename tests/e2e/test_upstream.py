@@ -58,6 +58,68 @@ def test_U_01_connect_timeout(moongate, full):
     still_works(daemon)
 
 
+@pytest.fixture
+def full_unix(upstreams, closing, tmp_path):
+    """The same at a unix socket, where a connect fails at once; and those that wait there already."""
+    upstream = upstreams(f"{tmp_path}/full", backlog=1)
+    fillers = []
+    while True:
+        fillers.append(socket.socket(socket.AF_UNIX))
+        closing.insert(0, fillers[-1])
+        fillers[-1].setblocking(False)
+        try:
+            fillers[-1].connect(upstream.address)
+        except BlockingIOError:
+            return upstream, len(fillers) - 1
+
+
+def test_U_04_unix_socket_whose_queue_is_full(moongate, full_unix):
+    """As with TCP, it is waited for."""
+    upstream, waiting = full_unix
+    daemon = moongate(upstream, group={"max_fails": 1})
+    clients = [daemon.client() for _ in range(3)]
+    for client in clients:
+        client.send(client.request("/app"))
+    still_works(daemon)  # they have all been read
+    for _ in range(waiting):
+        upstream.accept().close()
+    for client in clients:
+        upstream.accept_open()
+    for client in clients:
+        client.expect_101()
+    assert not daemon.find("server_down") and not daemon.find("refused")
+    still_works(daemon)
+
+
+def test_U_04_unix_socket_whose_queue_stays_full(moongate, full_unix):
+    daemon = moongate(full_unix[0], group={"connect_timeout": "200ms"})
+    for leave in (False, True):
+        client = daemon.client()
+        client.send(client.request("/app"))
+        if leave:
+            still_works(daemon)
+            client.reset()
+        else:
+            client.expect_refusal(504)
+            assert daemon.refusal_of(client)["reason"] == "the upstream did not connect in time"
+    daemon.settle()
+    still_works(daemon)
+
+
+def test_U_04_spares_at_a_full_unix_socket(moongate, full_unix):
+    """They wait as well: none has failed by the time there is room."""
+    upstream, waiting = full_unix
+    daemon = moongate(upstream, group={"spare": 2})
+    still_works(daemon)
+    for _ in range(waiting):
+        upstream.accept().close()
+    for _ in range(2):
+        upstream.accept()
+    still_works(daemon)  # it knows as well
+    totals = daemon.stop()
+    assert (totals["spares_opened"], totals["spares_failed"]) == (2, 0)
+
+
 @pytest.mark.parametrize("leave", ["reset", "close"])
 def test_U_01_client_leaves_while_waiting(moongate, upstream, leave):
     daemon = moongate(upstream)

@@ -979,13 +979,17 @@ static void reply_to_all(void)
 	}
 }
 
-/* any one allocation fails; a later lookup is good again. */
+/* R-06: any one allocation fails, R-04: or a socket cannot be watched; a later lookup is good
+ * again. */
 START_TEST(no_memory_for_one_thing)
 {
-	char plan[32];
+	char plan[48];
 	unsigned begun = 0;
 	configure(40);
-	snprintf(plan, sizeof plan, "alloc:%d:ENOMEM", _i + 1);
+	if (_i < 10)
+		snprintf(plan, sizeof plan, "alloc:%d:ENOMEM", _i + 1);
+	else
+		snprintf(plan, sizeof plan, "event_add:%d:ENOSPC", _i - 9);
 	ck_assert(fault_plan(plan));
 	found_text[0] = '\0';
 	for (int i = 0; i < 1000000 && found_text[0] == '\0'; i++) {
@@ -1036,7 +1040,7 @@ int main(void)
 	tcase_add_test(t, configured_anew_after_a_failure);
 	tcase_add_test(t, configured_anew_without_memory);
 	tcase_add_test(t, no_memory);
-	tcase_add_loop_test(t, no_memory_for_one_thing, 0, 10);
+	tcase_add_loop_test(t, no_memory_for_one_thing, 0, 16);
 	suite_add_tcase(s, t);
 	SRunner *runner = srunner_create(s);
 	srunner_run_all(runner, CK_ENV);

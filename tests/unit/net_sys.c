@@ -98,6 +98,8 @@ START_TEST(every_call_can_be_made_to_fail)
 	char xy[] = "xy";
 	struct iovec v = {xy, 2};
 	char buf[4];
+	int value;
+	socklen_t len = sizeof(sa);
 	pair();
 #define FAILS(name, error, call)                          \
 	do {                                              \
@@ -118,6 +120,15 @@ START_TEST(every_call_can_be_made_to_fail)
 	FAILS("setsockopt", ENOMEM, sys_setsockopt(a, SOL_SOCKET, SO_SNDBUF, 4096));
 	FAILS("open", EMFILE, sys_open("/dev/null", O_RDONLY, 0));
 	FAILS("eventfd", EMFILE, sys_eventfd());
+	FAILS("getsockopt", ENOBUFS, sys_getsockopt(a, SOL_SOCKET, SO_SNDBUF, &value));
+	FAILS("getsockname", ENOBUFS, sys_getsockname(a, &sa, &len));
+	FAILS("event_add", ENOSPC, sys_event_add(NULL));
+	ck_assert(fault_plan("event_base:1:EMFILE,unsent:1:EBADF"));
+	ck_assert_ptr_null(sys_event_base(NULL));
+	ck_assert_int_eq(errno, EMFILE);
+	ck_assert_int_eq(sys_send(a, "xy", 2), 2);
+	ck_assert_uint_eq(sys_unsent(a), 0);
+	ck_assert_uint_gt(sys_unsent(a), 0);
 	ck_assert(fault_plan("socket_error:1:ETIMEDOUT"));
 	ck_assert_int_eq(sys_socket_error(a), ETIMEDOUT);
 	unpair();

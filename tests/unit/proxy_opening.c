@@ -705,6 +705,71 @@ START_TEST(nothing_left_to_connect_with)
 }
 END_TEST
 
+/* U-04: a unix socket whose queue is full is asked again, ever later, in its time to connect. */
+static void queue_is_full(unsigned times)
+{
+	pair_server(t.route->group, NULL, "unix:/run/app");
+	t.route->group->connect_timeout_ms = 1000;
+	for (unsigned i = 0; i < times; i++)
+		t.connect_errno[i] = EAGAIN;
+	pair_request();
+	got_nothing(t.client);
+	ck_assert_uint_eq(t.connects, 1);
+}
+
+START_TEST(U_04_full_queue)
+{
+	static const unsigned waits[] = {5, 10, 20, 40, 80, 160, 160, 160};
+	queue_is_full(8);
+	for (unsigned i = 0; i < 8; i++) {
+		pass(waits[i] - 1);
+		ck_assert_uint_eq(t.connects, i + 1);
+		pass(1);
+		ck_assert_uint_eq(t.connects, i + 2);
+	}
+	pair_answer();
+	got_status(101);
+	count_is(server_failures, 0);
+}
+END_TEST
+
+START_TEST(U_04_full_queue_for_ever)
+{
+	queue_is_full(PAIR_CONNECTS);
+	pass(999);
+	got_nothing(t.client);
+	pass(1);
+	refused(504, "did not connect in time");
+	unsigned n = t.connects;
+	pass(1000);
+	ck_assert_uint_eq(t.connects, n);
+}
+END_TEST
+
+START_TEST(U_01_client_leaves_a_full_queue)
+{
+	queue_is_full(PAIR_CONNECTS);
+	pass(100);
+	if (_i)
+		sim_push_error(t.client, ECONNRESET);
+	else
+		sim_push_eof(t.client);
+	unsigned n = t.connects;
+	pass(1000);
+	ck_assert_uint_eq(t.connects, n);
+	ck_assert_uint_eq(sessions(), 0);
+}
+END_TEST
+
+/* What TCP says so is no queue. */
+START_TEST(again_of_tcp_is_an_error)
+{
+	t.connect_errno[0] = EAGAIN;
+	pair_request();
+	refused(502, "cannot be reached");
+}
+END_TEST
+
 /* ---- what the request becomes ---- */
 
 START_TEST(request_to_the_upstream)
@@ -838,6 +903,10 @@ static void add(TCase *c)
 	tcase_add_test(c, name_is_never_known);
 	tcase_add_test(c, name_with_too_many_addresses);
 	tcase_add_loop_test(c, nothing_left_to_connect_with, 0, 5);
+	tcase_add_test(c, U_04_full_queue);
+	tcase_add_test(c, U_04_full_queue_for_ever);
+	tcase_add_loop_test(c, U_01_client_leaves_a_full_queue, 0, 2);
+	tcase_add_test(c, again_of_tcp_is_an_error);
 	tcase_add_test(c, request_to_the_upstream);
 	tcase_add_test(c, absolute_form_without_a_path);
 	tcase_add_loop_test(c, masks, 0, 3);

@@ -340,6 +340,32 @@ START_TEST(connect_alone)
 }
 END_TEST
 
+/* At a unix socket with a full queue a probe waits for a place, as long as it may take. */
+START_TEST(U_04_full_queue)
+{
+	t.group->health = HEALTH_CONNECT;
+	t.group->health_fall = 1;
+	ck_assert(address_parse(&server_at(t.group, 0)->address, "unix:/run/app"));
+	t.connect_error = EAGAIN;
+	start();
+	next_probe();
+	unsigned before = t.connects;
+	pass(5);
+	ck_assert_uint_eq(t.connects, before + 1);
+	t.connect_error = _i ? EAGAIN : 0;
+	t.is_connected = true;
+	pass(10);
+	ck_assert_uint_eq(t.connects, before + 2);
+	ck_assert(_i || is_over());
+	pass(185);
+	ck_assert(is_healthy() == !_i);
+	ck_assert_uint_eq(log_lines("it did not connect in time"), (unsigned)_i);
+	before = t.connects;
+	pass(10);
+	ck_assert_uint_eq(t.connects, before);
+}
+END_TEST
+
 /* At each step the server falls silent; the next probe comes after the timeout. */
 START_TEST(silence)
 {
@@ -621,6 +647,7 @@ int main(void)
 	tcase_add_test(c, answers_cut_anywhere);
 	tcase_add_test(c, what_follows_the_verdict);
 	tcase_add_test(c, connect_alone);
+	tcase_add_loop_test(c, U_04_full_queue, 0, 2);
 	tcase_add_loop_test(c, silence, 0, 4);
 	tcase_add_loop_test(c, own_shortage, 0, 6);
 	tcase_add_loop_test(c, no_memory_for_the_answer, 0, 2);
