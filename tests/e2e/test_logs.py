@@ -700,8 +700,8 @@ def test_A_13_the_clock_jumps(access, upstream, tmp_path):
         app.expect_text(f"jump {i}")
         [*_, last] = daemon.records(i + 1)
         assert (last["duration_ms"], last["cause"]) <= (LIMIT * 1000, "close")
-    hours = [r["time"][11:13] for r in daemon.records(4)]
-    assert hours[0] != hours[1]
+    times = [r["time"] for r in daemon.records(4)]
+    assert times[0] > times[1] < times[2] > times[3]  # those that came an hour ahead look later
     client.close_frame(1000)
     app.expect_close(1000)
     app.close_frame(1000)
