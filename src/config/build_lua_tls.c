@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "config/build_tls.h"
 #include "config/draft.h"
 #include "config/file.h"
 #include "lua/handlers.h"
@@ -75,10 +76,11 @@ static struct slice bytes_of(const struct file *f)
 static bool read_files(
         struct draft *d, const struct draft_route *r, const struct lua_tls_keys *k, struct files *f)
 {
-	return read_file(d, r, "lua_ssl_trusted_certificate", k->trusted, &f->trusted) &&
-	       read_file(d, r, "lua_ssl_certificate", k->certificate, &f->certificate) &&
-	       read_file(d, r, "lua_ssl_certificate_key", k->key, &f->key) &&
-	       read_file(d, r, "lua_ssl_crl", k->crl, &f->crl);
+	bool is_good = read_file(d, r, "lua_ssl_trusted_certificate", k->trusted, &f->trusted);
+	is_good &= read_file(d, r, "lua_ssl_certificate", k->certificate, &f->certificate);
+	is_good &= read_file(d, r, "lua_ssl_certificate_key", k->key, &f->key);
+	is_good &= read_file(d, r, "lua_ssl_crl", k->crl, &f->crl);
+	return is_good;
 }
 
 /* By which key the context could not be made; trusted certificates were looked at before. */
@@ -139,6 +141,22 @@ static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
 	return c;
 }
 
+/* Where they are the route's own, or [moongate]'s: of what a route takes over it was said there. */
+static void judge(struct draft *d, const struct draft_route *r, const struct lua_tls_keys *k,
+        const struct files *f, const struct tls_client *c)
+{
+	const struct reader_section *s;
+	const struct reader_entry *e = find(d, r, "lua_ssl_certificate", &s);
+	long left;
+	bool has_begun;
+	if (!tls_client_left(c, &left, &has_begun) || !e || (r && s != r->section))
+		return;
+	build_judge_time(d, s, e, false, left, has_begun);
+	if (k->key)
+		e = find(d, r, "lua_ssl_certificate_key", &s);
+	build_warn_open(d, s, e, k->key ? &f->key : &f->certificate);
+}
+
 static void digest(const struct lua_tls_keys *k, const struct files *f, uint64_t out[7])
 {
 	static const uint8_t key[SIPHASH_KEY_LEN];
@@ -159,9 +177,22 @@ static struct tls_client *make(
 {
 	struct files f = {.trusted = {.at = NULL}};
 	struct tls_client *c = NULL;
-	if (read_files(d, r, k, &f) && is_store(d, r, &f.trusted) && are_crls(d, r, &f.crl)) {
-		digest(k, &f, out);
-		c = make_of(d, r, k, &f);
+	bool is_read = read_files(d, r, k, &f);
+	bool is_store_good = is_store(d, r, &f.trusted), are_crls_good = are_crls(d, r, &f.crl);
+	digest(k, &f, out);
+	/* Without what was told of already, so that the rest is looked at all the same. */
+	if (!is_store_good)
+		file_fini(&f.trusted);
+	if (!are_crls_good)
+		file_fini(&f.crl);
+	if (k->certificate && (!f.certificate.at || (k->key && !f.key.at)))
+		file_fini(&f.certificate);
+	c = make_of(d, r, k, &f);
+	if (!is_read || !is_store_good || !are_crls_good) {
+		tls_client_unref(c);
+		c = NULL;
+	} else if (c) {
+		judge(d, r, k, &f, c);
 	}
 	file_fini(&f.trusted);
 	file_fini(&f.certificate);

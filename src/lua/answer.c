@@ -219,24 +219,52 @@ static void put_fields(const struct lua_client *c, struct http_writer *w, bool i
 			http_put_field(w, name, value);
 }
 
-bool lua_client_has_default_type(const struct lua_client *c)
+static bool has_default_type(const struct lua_client *c, unsigned status)
 {
 	struct slice v;
-	return has_body(c->answered) && !c->is_untyped && !has(c, SLICE("Content-Type"), &v);
+	return has_body(status) && !c->is_untyped && !has(c, SLICE("Content-Type"), &v);
+}
+
+bool lua_client_has_default_type(const struct lua_client *c)
+{
+	return has_default_type(c, c->answered);
+}
+
+/* The fields that are there without the script, of an answer with this status. */
+static size_t own_fields(const struct lua_client *c, unsigned status,
+        struct lua_answer_field own[LUA_ANSWER_OWN_MAX])
+{
+	size_t n = 0;
+	if (has_default_type(c, status))
+		own[n++] = (struct lua_answer_field){SLICE("Content-Type"), SLICE("text/plain")};
+	if (c->is_chunked)
+		own[n++] = (struct lua_answer_field){SLICE("Transfer-Encoding"), SLICE("chunked")};
+	own[n++] = (struct lua_answer_field){SLICE("Connection"), status == 101 ? SLICE("upgrade")
+	                                                          : c->may_keep_alive
+	                                                                  ? SLICE("keep-alive")
+	                                                                  : SLICE("close")};
+	return n;
+}
+
+size_t lua_answer_own(const struct lua_client *c, struct lua_answer_field own[LUA_ANSWER_OWN_MAX])
+{
+	struct slice v;
+	bool is_over = c->is_raw || !c->request || c->request->phase == LUA_PHASE_LOG;
+	bool has_no_head = is_over && c->answered == 0;
+	size_t n = has_no_head ? 0 : own_fields(c, c->answered, own), kept = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!has(c, own[i].name, &v))
+			own[kept++] = own[i];
+	return kept;
 }
 
 static void put_head(struct lua_client *c, struct http_writer *w, unsigned status)
 {
-	struct slice v;
+	struct lua_answer_field own[LUA_ANSWER_OWN_MAX];
+	size_t n = own_fields(c, status, own);
 	http_put_status(w, status);
-	if (has_body(status) && !c->is_untyped && !has(c, SLICE("Content-Type"), &v))
-		http_put_field(w, SLICE("Content-Type"), SLICE("text/plain"));
-	if (c->is_chunked)
-		http_put_field(w, SLICE("Transfer-Encoding"), SLICE("chunked"));
-	http_put_field(w, SLICE("Connection"),
-	        status == 101       ? SLICE("upgrade")
-	        : c->may_keep_alive ? SLICE("keep-alive")
-	                            : SLICE("close"));
+	for (size_t i = 0; i < n; i++)
+		http_put_field(w, own[i].name, own[i].value);
 	put_fields(c, w, status == 101 || status == 426);
 	http_put_end(w);
 }

@@ -59,15 +59,16 @@ struct lua_client {
 	bool has_body_begun : 1; /* bytes of the request's body were taken */
 	bool is_body_done : 1;   /* all of them were */
 	bool is_body_timed_out : 1;
-	bool has_body_socket : 1; /* ngx.req.socket() reads the body */
-	bool is_failed : 1;       /* its answer cannot become whole */
-	bool is_length_known : 1; /* the answer's Content-Length is the script's */
-	bool is_untyped : 1;      /* the script wants no Content-Type */
-	bool is_args_written : 1; /* an empty query is one, not none */
-	uint32_t unread;          /* after the end: bytes of the present read that were not used */
-	uint64_t length_left;     /* of that Content-Length */
-	size_t sending;           /* bytes whose sender waits for room */
-	uint64_t start_ms;        /* wall clock */
+	bool is_body_discarded : 1; /* no script sees its bytes */
+	bool has_body_socket : 1;   /* ngx.req.socket() reads the body */
+	bool is_failed : 1;         /* its answer cannot become whole */
+	bool is_length_known : 1;   /* the answer's Content-Length is the script's */
+	bool is_untyped : 1;        /* the script wants no Content-Type */
+	bool is_args_written : 1;   /* an empty query is one, not none */
+	uint32_t unread;      /* after the end: bytes of the present read that were not used */
+	uint64_t length_left; /* of that Content-Length */
+	size_t sending;       /* bytes whose sender waits for room */
+	uint64_t start_ms;    /* wall clock */
 	union {
 		struct {
 			struct upstream_group *group; /* access: chosen by ngx.var.upstream; not
@@ -105,6 +106,13 @@ void lua_answer_clear(struct lua_client *c);
  * Returns 1 or 3, the bytes written. */
 size_t lua_header_escape(char out[3], uint8_t byte);
 
+/* Fields of the head that was sent which the script has not set; before that only `Connection`, as
+ * it would be; none where the answer was no script's. Returns how many. */
+enum { LUA_ANSWER_OWN_MAX = 3 };
+struct lua_answer_field {
+	struct slice name, value;
+};
+size_t lua_answer_own(const struct lua_client *c, struct lua_answer_field own[LUA_ANSWER_OWN_MAX]);
 /* A head was sent, with the Content-Type that is there without one of the script's. */
 bool lua_client_has_default_type(const struct lua_client *c);
 /* Sends the answer's head unless it went out before. False: the connection is gone. */

@@ -227,6 +227,12 @@ void lua_handlers_add_dict(struct lua_handlers *h, const char *name, size_t size
 	h->dict[h->dict_n++].dict = shared_dict_get(name, size);
 }
 
+void lua_handlers_use_dicts(const struct lua_handlers *h)
+{
+	for (unsigned i = 0; i < h->dict_n; i++)
+		shared_dict_use(h->dict[i].dict);
+}
+
 void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L)
 {
 	lua_getglobal(L, "ngx");
@@ -312,7 +318,9 @@ static bool same_settings(const struct lua_settings *a, const struct lua_setting
 	       same_text(a->package_cpath, b->package_cpath) && same_text(a->prefix, b->prefix) &&
 	       a->memory_max == b->memory_max && a->stall_ms == b->stall_ms &&
 	       a->max_pending_timers == b->max_pending_timers &&
-	       a->max_running_timers == b->max_running_timers && a->is_cached == b->is_cached &&
+	       a->max_running_timers == b->max_running_timers &&
+	       a->re.cache_max == b->re.cache_max && a->re.match_limit == b->re.match_limit &&
+	       a->is_cached == b->is_cached &&
 	       memcmp(a->tls_digest, b->tls_digest, sizeof a->tls_digest) == 0 &&
 	       same_handlers(a->handlers, b->handlers);
 }

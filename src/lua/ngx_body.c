@@ -65,7 +65,9 @@ static int l_read_body(lua_State *L)
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
 	if (c->is_raw)
 		return luaL_error(L, "raw request socket acquired");
-	if (c->in.reader || c->has_body_socket)
+	if (c->has_body_socket)
+		return 0;
+	if (c->in.reader)
 		return luaL_error(L, "request body already being read");
 	if (!lua_body_of(c))
 		return luaL_error(L, "no memory");
@@ -108,7 +110,8 @@ static const char read_source[] = "local read, check = ...\n"
 
 static int l_discard_body(lua_State *L)
 {
-	lua_client_of(L, LUA_PHASES_CLIENT);
+	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
+	c->is_body_discarded |= !c->body;
 	return 0;
 }
 
@@ -133,10 +136,11 @@ static int l_get_post_args(lua_State *L)
 {
 	const struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	int max = (int)ngx_req_max(L, 1, ARGS_MAX);
-	if (!c->body || !c->body->is_whole)
+	bool is_whole = c->body && c->body->is_whole;
+	if (!is_whole && !c->is_body_discarded)
 		return luaL_error(L,
 		        "no request body found; maybe you should turn on lua_need_request_body?");
-	struct slice text = slice_of(c->body->bytes, c->body->len);
+	struct slice text = is_whole ? slice_of(c->body->bytes, c->body->len) : SLICE("");
 	if (uri_args_push(L, text, max))
 		return 1;
 	lua_pushliteral(L, "truncated");

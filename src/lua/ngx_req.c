@@ -270,8 +270,8 @@ static int l_set_header(lua_State *L)
 {
 	char buf[NAME_MAX_LEN];
 	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
-	if (lua_gettop(L) != 2)
-		return luaL_error(L, "expecting two arguments, but seen %d", lua_gettop(L));
+	if (lua_gettop(L) < 1)
+		return luaL_error(L, "expecting two arguments, but seen 0");
 	struct slice name = check_name(L, buf);
 	struct edit e = {.drop = name, .name = name, .values = lua_toboolean(L, 2) ? 2 : 0};
 	return apply(L, c, &e);

@@ -23,6 +23,17 @@ static void complain(lua_State *L, const struct lua_client *c, const char *text)
 	lua_log_text(LOG_LEVEL_ERROR, L, c->session, slice_str(text));
 }
 
+/* What goes out with the head cannot be set any more: that is logged, and no error. */
+static bool is_too_late(lua_State *L, const struct lua_client *c, const char *what)
+{
+	char text[100];
+	if (c->answer_state == LUA_ANSWER_NONE && c->request->phase != LUA_PHASE_LOG)
+		return false;
+	snprintf(text, sizeof text, "attempt to set %s after sending out response headers", what);
+	complain(L, c, text);
+	return true;
+}
+
 /* ---- headers ---- */
 
 /* As it goes over the wire: what scripts write with _ has -, and the type is written as it is where
@@ -117,17 +128,14 @@ static void set_field(lua_State *L, struct lua_client *c, struct slice name, int
 static int l_newindex_header(lua_State *L)
 {
 	uint8_t buf[NAME_MAX_LEN];
-	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
+	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	struct slice name = header_name(L, 2, buf);
 	if (name.len == 0)
 		return luaL_error(L, "attempt to use an empty header name");
-	if (c->answer_state != LUA_ANSWER_NONE)
-		complain(L, c,
-		        "attempt to set ngx.header.HEADER after sending out response headers");
-	else {
-		set_field(L, c, name, 3);
-		note_type(c, name);
-	}
+	if (is_too_late(L, c, "ngx.header.HEADER"))
+		return 0;
+	set_field(L, c, name, 3);
+	note_type(c, name);
 	return 0;
 }
 
@@ -135,14 +143,11 @@ static int l_newindex_header(lua_State *L)
 static int l_add_header(lua_State *L)
 {
 	uint8_t buf[NAME_MAX_LEN];
-	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
+	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	struct slice name = header_name(L, 1, buf);
 	luaL_checkany(L, 2);
-	if (c->answer_state != LUA_ANSWER_NONE) {
-		complain(L, c,
-		        "attempt to set ngx.header.HEADER after sending out response headers");
+	if (is_too_late(L, c, "ngx.header.HEADER"))
 		return 0;
-	}
 	if (is_single(name)) {
 		set_field(L, c, name, 2);
 		note_type(c, name);
@@ -158,15 +163,21 @@ static int l_add_header(lua_State *L)
 	return 0;
 }
 
+/* `max` counts what is not the script's too, but one of the script's is always there. */
 static int l_get_headers(lua_State *L)
 {
 	const struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	lua_Integer max = luaL_optinteger(L, 1, HEADERS_MAX);
 	bool is_raw = lua_toboolean(L, 2);
+	struct lua_answer_field own[LUA_ANSWER_OWN_MAX];
 	struct slice name, value;
-	lua_Integer n = 0;
+	size_t owned = lua_answer_own(c, own);
+	lua_Integer n = 0, room = max > (lua_Integer)owned ? max - (lua_Integer)owned : 1;
 	ngx_req_new_headers(L, 8);
-	for (; lua_answer_get(c, SLICE(""), (size_t)n, &name, &value) && (max <= 0 || n < max); n++)
+	for (size_t i = 0; i < owned; i++)
+		ngx_req_add_header(L, own[i].name, own[i].value, is_raw);
+	for (; lua_answer_get(c, SLICE(""), (size_t)n, &name, &value) && (max <= 0 || n < room);
+	        n++)
 		ngx_req_add_header(L, name, value, is_raw);
 	if (!lua_answer_get(c, SLICE(""), (size_t)n, &name, &value))
 		return 1;
@@ -188,14 +199,13 @@ int ngx_resp_get_status(lua_State *L)
 
 int ngx_resp_set_status(lua_State *L)
 {
-	struct lua_client *c = lua_client_of(L, LUA_PHASES_CLIENT);
+	struct lua_client *c = lua_client_of(L, LUA_PHASES_HEAD);
 	lua_Integer status = luaL_checkinteger(L, 3);
-	if (c->answer_state != LUA_ANSWER_NONE)
-		complain(L, c, "attempt to set ngx.status after sending out response headers");
-	else if (status < 100 || status > 999)
+	if (is_too_late(L, c, "ngx.status"))
+		return 0;
+	if (status < 100 || status > 999)
 		return luaL_error(L, "bad status: %d", (int)status);
-	else
-		c->status = (uint16_t)status;
+	c->status = (uint16_t)status;
 	return 0;
 }
 
@@ -310,6 +320,8 @@ static int l_flush(lua_State *L)
 		return lua_fail(L, "raw request socket acquired");
 	if (c->answer_state == LUA_ANSWER_NONE)
 		return lua_fail(L, "nothing to flush");
+	if (c->answer_state == LUA_ANSWER_ENDED)
+		return lua_fail(L, "seen eof");
 	if (wait && !lua_output_is_empty(&c->out) && !c->out.writer)
 		return wait_for_output(L, c, on_empty);
 	lua_output_flush(&c->out);

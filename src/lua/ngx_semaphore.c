@@ -76,7 +76,9 @@ static void give_back(struct lua_wait *w)
 static int on_expired(struct lua_wait *w)
 {
 	leave(w);
-	return lua_fail(w->L, "timeout");
+	lua_pushboolean(w->L, 0); /* where wait(0) has nil: so it is with the oracle */
+	lua_pushliteral(w->L, "timeout");
+	return 2;
 }
 
 static const struct lua_wait_ops wait_ops = {.expire = on_expired, .cancel = leave};

@@ -269,7 +269,8 @@ static int l_receive(lua_State *L)
 	return lua_socket_receive(L, s, &what);
 }
 
-static int l_receiveany(lua_State *L)
+/* A read of a number of bytes, the only argument; `bad`: what is said of one that is none. */
+static int receive_counted(lua_State *L, enum lua_read_kind kind, const char *bad)
 {
 	if (lua_gettop(L) != 2)
 		return luaL_error(L, "expecting 2 arguments (including the object), but got %d",
@@ -279,25 +280,19 @@ static int l_receiveany(lua_State *L)
 	if (why)
 		return lua_fail(L, why);
 	if (!lua_isnumber(L, 2) || lua_tointeger(L, 2) <= 0)
-		return luaL_argerror(L, 2, "bad max argument");
-	struct lua_read what = {.kind = LUA_READ_ANY, .size = (size_t)lua_tointeger(L, 2)};
+		return luaL_argerror(L, 2, bad);
+	struct lua_read what = {.kind = (uint8_t)kind, .size = (size_t)lua_tointeger(L, 2)};
 	return lua_socket_receive(L, s, &what);
+}
+
+static int l_receiveany(lua_State *L)
+{
+	return receive_counted(L, LUA_READ_ANY, "bad max argument");
 }
 
 int ngx_receive_peek(lua_State *L)
 {
-	if (lua_gettop(L) != 2)
-		return luaL_error(L, "expecting 2 arguments (including the object), but got %d",
-		        lua_gettop(L));
-	struct lua_socket *s = lua_socket_check(L, 1);
-	const char *why = lua_socket_no_read(L, s);
-	if (why)
-		return lua_fail(L, why);
-	lua_Integer size = luaL_checkinteger(L, 2);
-	if (size <= 0)
-		return luaL_argerror(L, 2, "bad bytes argument");
-	struct lua_read what = {.kind = LUA_READ_PEEK, .size = (size_t)size};
-	return lua_socket_receive(L, s, &what);
+	return receive_counted(L, LUA_READ_PEEK, "bad bytes argument");
 }
 
 /* The iterator; its upvalues are the struct lua_until and the socket's object, which it puts under

@@ -49,10 +49,10 @@ void ngx_req_socket_pull(struct lua_socket *s)
  * lua_client's to see. */
 static int push_body(lua_State *L, struct lua_client *c)
 {
-	if (c->has_body_socket)
-		return lua_fail(L, "duplicate call");
 	if (c->body || c->is_upgraded)
 		return lua_fail(L, "request body already exists");
+	if (c->is_body_discarded)
+		return lua_fail(L, "request body discarded");
 	if (c->is_raw)
 		return lua_fail(L, "raw request socket acquired");
 	if (!lua_body_of(c))

@@ -273,14 +273,14 @@ static int l_setkeepalive(lua_State *L)
 	struct lua_tcp *t = lua_tcp_check(L, 1);
 	struct lua_socket *s = &t->socket;
 	ngx_socket_need_owner(L, s);
-	if (s->is_read_closed || s->is_write_closed)
+	if (s->is_read_closed || s->is_write_closed || t->in.is_eof)
 		return lua_fail(L, "closed");
 	const char *busy = ngx_socket_busy(s);
 	if (busy)
 		return lua_fail(L, busy);
 	if (lua_input_len(&t->in) > 0)
 		return lua_fail(L, "unread data in buffer");
-	if (!t->stream || t->in.is_eof || t->out.error)
+	if (!t->stream || t->out.error)
 		return lua_fail(L, "invalid connection");
 	const struct handler_settings *set = s->request->settings;
 	lua_Integer ms = check_ms(L, 2, (lua_Integer)set->keepalive_timeout_ms);

@@ -41,12 +41,17 @@ static void push_header(lua_State *L, struct lua_client *c, struct slice rest)
 static void push_sent_header(lua_State *L, struct lua_client *c, struct slice rest)
 {
 	uint8_t buf[NAME_MAX_LEN];
+	struct lua_answer_field own[LUA_ANSWER_OWN_MAX];
 	struct slice found, value, name = lua_header_name(buf, rest);
-	bool is_type = slice_equal_nocase(name, SLICE("Content-Type"));
+	size_t owned = lua_answer_own(c, own);
+	for (size_t i = 0; i < owned; i++) {
+		if (slice_equal_nocase(name, own[i].name)) {
+			lua_push_slice(L, own[i].value);
+			return;
+		}
+	}
 	if (lua_answer_get(c, name, 0, &found, &value))
 		lua_push_slice(L, value);
-	else if (is_type && lua_client_has_default_type(c))
-		lua_pushstring(L, "text/plain");
 }
 
 /* The argument as it stands in the query, without decoding: as nginx has it. */
@@ -120,7 +125,10 @@ static bool push_builtin(lua_State *L, struct lua_client *c, struct slice name)
 {
 	const struct ngx_var *var = find_variable(name);
 	if (var) {
-		var->push(L, c);
+		if (var->print)
+			ngx_var_push_printed(L, c, var->print);
+		else
+			var->push(L, c);
 		return true;
 	}
 	for (size_t i = 0; i < FAMILIES; i++) {

@@ -7,14 +7,20 @@
  * lua/ngx_var.c. A worker's thread. */
 
 #include <lua.h>
+#include <openssl/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct lua_client;
+
+/* Prints what a certificate says; false: nothing. */
+typedef bool (*ngx_var_print_fn)(BIO *out, X509 *x);
 
 struct ngx_var {
 	const char *name;
 	/* Pushes one value, or nothing: then it has none. */
 	void (*push)(lua_State *L, struct lua_client *c);
+	ngx_var_print_fn print; /* in place of push: of the client's certificate */
 };
 
 struct ngx_var_table {
@@ -23,3 +29,6 @@ struct ngx_var_table {
 };
 
 extern const struct ngx_var_table ngx_var_request, ngx_var_connection, ngx_var_certificate;
+
+/* lua/ngx_var_certificate.c: pushes what is printed, or nothing. */
+void ngx_var_push_printed(lua_State *L, struct lua_client *c, ngx_var_print_fn print);

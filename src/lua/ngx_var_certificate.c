@@ -16,10 +16,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-typedef bool (*print_fn)(BIO *out, X509 *x);
-
 /* False: there is none, or no memory. */
-static bool print(BIO *out, struct lua_client *c, print_fn fn)
+static bool print(BIO *out, struct lua_client *c, ngx_var_print_fn fn)
 {
 	struct tls_info tls;
 	const struct stream *s = handler_stream(c->session);
@@ -39,7 +37,7 @@ static int push_text(lua_State *L)
 }
 
 /* Lua may throw for want of memory: nothing of OpenSSL's is held meanwhile, but within the call. */
-static void push_printed(lua_State *L, struct lua_client *c, print_fn fn)
+void ngx_var_push_printed(lua_State *L, struct lua_client *c, ngx_var_print_fn fn)
 {
 	char *text;
 	struct slice v;
@@ -102,8 +100,11 @@ static bool print_remain(BIO *out, X509 *x)
 	return BIO_printf(out, "%d", days > 0 ? days : 0) > 0;
 }
 
+/* Of no name there is none. */
 static bool print_oneline(BIO *out, X509_NAME *name)
 {
+	if (X509_NAME_entry_count(name) == 0)
+		return false;
 	char *text = X509_NAME_oneline(name, NULL, 0);
 	bool is_ok = text && BIO_puts(out, text) >= 0;
 	OPENSSL_free(text);
@@ -120,16 +121,11 @@ static bool print_issuer(BIO *out, X509 *x)
 	return print_oneline(out, X509_get_issuer_name(x));
 }
 
-static void push_raw_cert(lua_State *L, struct lua_client *c)
-{
-	push_printed(L, c, print_pem);
-}
-
 /* For a header of old: its lines go on with a tab, and the last has no end. */
 static void push_cert(lua_State *L, struct lua_client *c)
 {
 	int top = lua_gettop(L);
-	push_raw_cert(L, c);
+	ngx_var_push_printed(L, c, print_pem);
 	if (lua_gettop(L) == top)
 		return;
 	size_t len;
@@ -143,7 +139,7 @@ static void push_cert(lua_State *L, struct lua_client *c)
 static void push_escaped_cert(lua_State *L, struct lua_client *c)
 {
 	int top = lua_gettop(L);
-	push_raw_cert(L, c);
+	ngx_var_push_printed(L, c, print_pem);
 	if (lua_gettop(L) == top)
 		return;
 	struct slice pem;
@@ -155,52 +151,17 @@ static void push_escaped_cert(lua_State *L, struct lua_client *c)
 	lua_settop(L, top + 1);
 }
 
-static void push_serial(lua_State *L, struct lua_client *c)
-{
-	push_printed(L, c, print_serial);
-}
-
-static void push_fingerprint(lua_State *L, struct lua_client *c)
-{
-	push_printed(L, c, print_fingerprint);
-}
-
-static void push_start(lua_State *L, struct lua_client *c)
-{
-	push_printed(L, c, print_start);
-}
-
-static void push_end(lua_State *L, struct lua_client *c)
-{
-	push_printed(L, c, print_end);
-}
-
-static void push_remain(lua_State *L, struct lua_client *c)
-{
-	push_printed(L, c, print_remain);
-}
-
-static void push_subject(lua_State *L, struct lua_client *c)
-{
-	push_printed(L, c, print_subject);
-}
-
-static void push_issuer(lua_State *L, struct lua_client *c)
-{
-	push_printed(L, c, print_issuer);
-}
-
 static const struct ngx_var variables[] = {
-        {"ssl_client_cert", push_cert},
-        {"ssl_client_escaped_cert", push_escaped_cert},
-        {"ssl_client_fingerprint", push_fingerprint},
-        {"ssl_client_i_dn_legacy", push_issuer},
-        {"ssl_client_raw_cert", push_raw_cert},
-        {"ssl_client_s_dn_legacy", push_subject},
-        {"ssl_client_serial", push_serial},
-        {"ssl_client_v_end", push_end},
-        {"ssl_client_v_remain", push_remain},
-        {"ssl_client_v_start", push_start},
+        {"ssl_client_cert", .push = push_cert},
+        {"ssl_client_escaped_cert", .push = push_escaped_cert},
+        {"ssl_client_fingerprint", .print = print_fingerprint},
+        {"ssl_client_i_dn_legacy", .print = print_issuer},
+        {"ssl_client_raw_cert", .print = print_pem},
+        {"ssl_client_s_dn_legacy", .print = print_subject},
+        {"ssl_client_serial", .print = print_serial},
+        {"ssl_client_v_end", .print = print_end},
+        {"ssl_client_v_remain", .print = print_remain},
+        {"ssl_client_v_start", .print = print_start},
 };
 const struct ngx_var_table ngx_var_certificate = {
         variables, sizeof variables / sizeof variables[0]};

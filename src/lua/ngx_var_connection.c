@@ -143,7 +143,7 @@ static void push_ssl_client_verify(lua_State *L, struct lua_client *c)
 {
 	struct tls_info tls;
 	if (find_tls(c, &tls))
-		lua_pushstring(L, tls.subject.len > 0 ? "SUCCESS" : "NONE");
+		lua_pushstring(L, tls.certificate.len > 0 ? "SUCCESS" : "NONE");
 }
 
 static void push_connection(lua_State *L, struct lua_client *c)
@@ -180,26 +180,26 @@ static void push_bytes_sent(lua_State *L, struct lua_client *c)
 }
 
 static const struct ngx_var variables[] = {
-        {"binary_remote_addr", push_binary_remote_addr},
-        {"bytes_sent", push_bytes_sent},
-        {"connection", push_connection},
-        {"connection_requests", push_connection_requests},
-        {"https", push_https},
-        {"proxy_protocol_addr", push_proxy_protocol_addr},
-        {"realip_remote_addr", push_realip_addr},
-        {"remote_addr", push_remote_addr},
-        {"remote_port", push_remote_port},
-        {"scheme", push_scheme},
-        {"server_addr", push_server_addr},
-        {"server_name", push_server_name},
-        {"server_port", push_server_port},
-        {"ssl_cipher", push_ssl_cipher},
-        {"ssl_client_i_dn", push_ssl_client_issuer},
-        {"ssl_client_s_dn", push_ssl_client_subject},
-        {"ssl_client_verify", push_ssl_client_verify},
-        {"ssl_protocol", push_ssl_protocol},
-        {"ssl_server_name", push_ssl_server_name},
-        {"status", push_status},
-        {"upstream_addr", push_upstream_addr},
+        {"binary_remote_addr", .push = push_binary_remote_addr},
+        {"bytes_sent", .push = push_bytes_sent},
+        {"connection", .push = push_connection},
+        {"connection_requests", .push = push_connection_requests},
+        {"https", .push = push_https},
+        {"proxy_protocol_addr", .push = push_proxy_protocol_addr},
+        {"realip_remote_addr", .push = push_realip_addr},
+        {"remote_addr", .push = push_remote_addr},
+        {"remote_port", .push = push_remote_port},
+        {"scheme", .push = push_scheme},
+        {"server_addr", .push = push_server_addr},
+        {"server_name", .push = push_server_name},
+        {"server_port", .push = push_server_port},
+        {"ssl_cipher", .push = push_ssl_cipher},
+        {"ssl_client_i_dn", .push = push_ssl_client_issuer},
+        {"ssl_client_s_dn", .push = push_ssl_client_subject},
+        {"ssl_client_verify", .push = push_ssl_client_verify},
+        {"ssl_protocol", .push = push_ssl_protocol},
+        {"ssl_server_name", .push = push_ssl_server_name},
+        {"status", .push = push_status},
+        {"upstream_addr", .push = push_upstream_addr},
 };
 const struct ngx_var_table ngx_var_connection = {variables, sizeof variables / sizeof variables[0]};

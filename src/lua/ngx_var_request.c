@@ -39,12 +39,23 @@ static struct slice first_head(const struct lua_client *c)
 	                   : slice_of(c->head, c->head_len);
 }
 
+/* Of `http://host/path` the path, as the oracle has it. */
+static struct slice without_host(struct slice target)
+{
+	const uint8_t *colon = memmem(target.at, target.len, "://", 3);
+	if (!colon || target.at[0] == '/')
+		return target;
+	const uint8_t *host = colon + 3, *end = target.at + target.len;
+	const uint8_t *path = memchr(host, '/', (size_t)(end - host));
+	return path ? slice_of(path, (size_t)(end - path)) : SLICE("/");
+}
+
 static void push_request_uri(lua_State *L, struct lua_client *c)
 {
 	struct slice head = first_head(c);
 	const uint8_t *at = memchr(head.at, ' ', head.len);
 	const uint8_t *end = memchr(at + 1, ' ', head.len - (size_t)(at + 1 - head.at));
-	lua_push_slice(L, slice_of(at + 1, (size_t)(end - at - 1)));
+	lua_push_slice(L, without_host(slice_of(at + 1, (size_t)(end - at - 1))));
 }
 
 static void push_args(lua_State *L, struct lua_client *c)
@@ -221,28 +232,28 @@ static void push_nginx_version(lua_State *L, struct lua_client *c)
 }
 
 static const struct ngx_var variables[] = {
-        {"args", push_args},
-        {"content_length", push_content_length},
-        {"content_type", push_content_type},
-        {"document_root", push_document_root},
-        {"document_uri", push_uri},
-        {"host", push_host},
-        {"hostname", push_hostname},
-        {"is_args", push_is_args},
-        {"msec", push_msec},
-        {"nginx_version", push_nginx_version},
-        {"pid", push_pid},
-        {"query_string", push_args},
-        {"request", push_request},
-        {"request_body", push_request_body},
-        {"request_id", push_request_id},
-        {"request_length", push_request_length},
-        {"request_method", push_method},
-        {"request_time", push_request_time},
-        {"request_uri", push_request_uri},
-        {"server_protocol", push_protocol},
-        {"time_iso8601", push_time_iso},
-        {"time_local", push_time_local},
-        {"uri", push_uri},
+        {"args", .push = push_args},
+        {"content_length", .push = push_content_length},
+        {"content_type", .push = push_content_type},
+        {"document_root", .push = push_document_root},
+        {"document_uri", .push = push_uri},
+        {"host", .push = push_host},
+        {"hostname", .push = push_hostname},
+        {"is_args", .push = push_is_args},
+        {"msec", .push = push_msec},
+        {"nginx_version", .push = push_nginx_version},
+        {"pid", .push = push_pid},
+        {"query_string", .push = push_args},
+        {"request", .push = push_request},
+        {"request_body", .push = push_request_body},
+        {"request_id", .push = push_request_id},
+        {"request_length", .push = push_request_length},
+        {"request_method", .push = push_method},
+        {"request_time", .push = push_request_time},
+        {"request_uri", .push = push_request_uri},
+        {"server_protocol", .push = push_protocol},
+        {"time_iso8601", .push = push_time_iso},
+        {"time_local", .push = push_time_local},
+        {"uri", .push = push_uri},
 };
 const struct ngx_var_table ngx_var_request = {variables, sizeof variables / sizeof variables[0]};

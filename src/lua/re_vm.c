@@ -200,7 +200,9 @@ static unsigned options_at(lua_State *L, int at)
 	size_t len;
 	uint8_t bad;
 
-	if (!lua_toboolean(L, at))
+	/* An empty table has no letters, as with ngx_lua, where a ctx in its place goes unnoticed.
+	 */
+	if (!lua_toboolean(L, at) || (lua_istable(L, at) && lua_objlen(L, at) == 0))
 		return 0;
 	require_string(L, at, "opts");
 	const char *text = lua_tolstring(L, at, &len);

@@ -7,6 +7,7 @@
 #include "lua/client.h"
 #include "lua/finalizers.h"
 #include "lua/ngx_log.h"
+#include "lua/ngx_re.h"
 #include "lua/ngx_time.h"
 #include "lua/ngx_timer.h"
 #include "lua/request.h"
@@ -108,6 +109,19 @@ void lua_say_why(struct slice text, const char *path, char why[LUA_WHY_MAX])
 static void say_why(lua_State *L, const char *path, char why[LUA_WHY_MAX])
 {
 	lua_say_why(lua_error_text(L), path, why);
+}
+
+bool lua_script_compiles(const struct lua_script *s, char why[LUA_WHY_MAX])
+{
+	lua_State *L = luaL_newstate();
+	bool is_good = L && load_script(L, s) == 0;
+	if (!is_good && L)
+		say_why(L, s->path, why);
+	else if (!L)
+		snprintf(why, LUA_WHY_MAX, "out of memory");
+	if (L)
+		lua_close(L);
+	return is_good;
 }
 
 static bool load_scripts(struct lua_vm *vm, char why[LUA_WHY_MAX])
@@ -269,6 +283,7 @@ static int open_all(lua_State *L)
 	luaL_openlibs(L);
 	lua_libraries_open(L);
 	lua_handlers_open_dicts(vm->set, L);
+	ngx_re_set_limits(L, s->re);
 	ngx_time_set_clock(L, lua_worker_wall_ms, vm->worker);
 	set_path(L, "path", s->package_path);
 	set_path(L, "cpath", s->package_cpath);

@@ -20,14 +20,18 @@ struct tls_settings {
 	const char *groups;
 };
 
-/* Mozilla's intermediate profile. Its DHE suites are in the list, but without parameters of
- * their own none is ever spoken. */
+/* Mozilla's intermediate profile, but its DHE suites: they would want parameters of their own, and
+ * who speaks TLS 1.2 without elliptic curves is not there any more. */
 #define TLS_CIPHERS                                                                                \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
 	"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define TLS_CIPHERSUITES \
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define TLS_GROUPS "X25519:P-256:P-384"
+
+/* Whether OpenSSL knows all that one of the lists names; false with why. */
+enum tls_list { TLS_LIST_CIPHERS, TLS_LIST_SUITES, TLS_LIST_GROUPS, TLS_LISTS };
+bool tls_context_knows(const struct tls_settings *s, enum tls_list which, char why[TLS_WHY_MAX]);
 
 /* A context for streams (tls_stream.h); NULL with why. */
 SSL_CTX *tls_context_new(

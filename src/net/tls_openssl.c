@@ -6,7 +6,9 @@
 
 #include "net/tls_handover.h"
 #include "net/tls_private.h"
+#include "net/worker.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,11 +71,51 @@ static bool encrypt(struct tls *t, const uint8_t *at, size_t len)
 	return false;
 }
 
+/* Some messages come after the handshake, and OpenSSL takes the beginning of one for the beginning
+ * of another handshake, in which it writes nothing. */
+bool tls_openssl_must_wait(const struct tls *t)
+{
+	return t->ssl && SSL_in_init(t->ssl);
+}
+
+/* A peer that never ends its message does not make it long. */
+static bool keep_waiting(struct tls *t, const struct slice *v, size_t n)
+{
+	enum { WAITING_MAX = 256 * 1024 };
+	if (t->early.bytes > WAITING_MAX) {
+		tls_fail(t, "a message of the peer's stays without its end");
+		return false;
+	}
+	if (queue_append(&t->early, &t->stream->worker->chunks, v, n))
+		return true;
+	stream_fail(t->stream, ENOMEM);
+	return false;
+}
+
+/* The message has ended. */
+static void send_waiting(struct tls *t)
+{
+	struct stream *s = t->stream;
+	struct iovec v;
+	while (queue_iov(&t->early, &v, 1) > 0) {
+		if (!encrypt(t, v.iov_base, v.iov_len))
+			return;
+		queue_drop(&t->early, &s->worker->chunks, v.iov_len);
+	}
+	if (!(t->flags & TLS_SHUT))
+		return;
+	tls_openssl_close(t);
+	if (tls_wire_flush(t))
+		t->below->shutdown(s);
+}
+
 /* Pieces that fit share a record. */
 bool tls_openssl_send(struct tls *t, const struct slice *v, size_t n)
 {
 	uint8_t *room = t->wire->gather;
 	size_t len = 0;
+	if (tls_openssl_must_wait(t))
+		return keep_waiting(t, v, n);
 	if (n == 1)
 		return encrypt(t, v->at, v->len);
 	for (size_t i = 0; i < n; i++) {
@@ -105,7 +147,8 @@ void tls_openssl_close(struct tls *t)
 /* Of a record whose head alone has come OpenSSL says only that it waits for the body. */
 bool tls_openssl_has_part(const struct tls *t)
 {
-	return SSL_has_pending(t->ssl) || strcmp(SSL_rstate_string(t->ssl), "RB") == 0;
+	return SSL_has_pending(t->ssl) || strcmp(SSL_rstate_string(t->ssl), "RB") == 0 ||
+	       tls_openssl_must_wait(t);
 }
 
 /* Each call of OpenSSL gives what is left of one record, if there is room. One that may be handed
@@ -113,7 +156,7 @@ bool tls_openssl_has_part(const struct tls *t)
 struct slice tls_openssl_open(struct tls *t, struct slice *in, size_t max)
 {
 	struct tls_wire *wire = t->wire;
-	bool is_one = tls_handover_is_due(t);
+	bool is_one = tls_handover_is_due(t), has_waited = tls_openssl_must_wait(t);
 	uint8_t *plain = stream_open(wire->plain);
 	size_t n = 0, got;
 	wire->reader = t;
@@ -128,5 +171,7 @@ struct slice tls_openssl_open(struct tls *t, struct slice *in, size_t max)
 	} while (n < max && wire->in.len > 0 && !is_one);
 	*in = wire->in;
 	wire->reader = NULL;
+	if (has_waited && !tls_openssl_must_wait(t) && !(t->flags & TLS_DEAD))
+		send_waiting(t);
 	return slice_of(plain, n);
 }

@@ -42,11 +42,11 @@ struct tls {
 	struct tls_server *server;     /* referenced; NULL: this end is the client */
 	struct tls_client *client;     /* referenced; NULL: this end is the server */
 	struct queue kept;             /* ciphertext not decrypted yet */
-	struct queue early;            /* sent by the owner during the handshake */
-	struct tls_peer *peer;         /* owned; NULL = no certificate */
-	char *why, *name, *key;        /* owned */
-	uint32_t idle_s;               /* in this second so many steps were taken */
-	uint16_t idle_n;               /* for neither data nor the handshake */
+	struct queue early;     /* sent by the owner during the handshake, or when it must wait */
+	struct tls_peer *peer;  /* owned; NULL = no certificate */
+	char *why, *name, *key; /* owned */
+	uint32_t idle_s;        /* in this second so many steps were taken */
+	uint16_t idle_n;        /* for neither data nor the handshake */
 	uint16_t flags;
 	int8_t depth; /* of the certificate that was not believed; -1 = none */
 };
@@ -82,7 +82,10 @@ void tls_fail(struct tls *t, const char *why);
 struct slice tls_openssl_open(struct tls *t, struct slice *in, size_t max);
 bool tls_openssl_send(struct tls *t, const struct slice *v, size_t n);
 void tls_openssl_close(struct tls *t);
-/* It holds bytes of a record, or what has been decrypted. */
+/* What is sent now is kept in `early` until tls_openssl_open() has read a message to its end; the
+ * goodbye of a stream that is SHUT comes behind it. */
+bool tls_openssl_must_wait(const struct tls *t);
+/* It holds bytes of a record, or what has been decrypted, or waits for the rest of a message. */
 bool tls_openssl_has_part(const struct tls *t);
 /* A call has failed: whether for good, in place of waiting for more; and then, what that means. */
 bool tls_openssl_has_failed(struct tls *t);

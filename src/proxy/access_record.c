@@ -157,8 +157,8 @@ static uint32_t duration_of(const struct session *s)
 static void put_times(const struct session *s, struct record *r, bool is_over)
 {
 	const struct access *a = s->access;
-	if (s->status)
-		put_num(s, r, ACCESS_status, s->status);
+	if (session_status(s))
+		put_num(s, r, ACCESS_status, session_status(s));
 	if (a) {
 		put_if(s, r, ACCESS_handshake_ms, a->handshake_ms);
 		put_if(s, r, ACCESS_connect_ms, a->connect_ms);

@@ -271,7 +271,10 @@ void session_leave_server(struct session *s)
 	if (!s->server)
 		return;
 	access_left_server(s);
-	upstream_give_back(s->server, session_clock(s));
+	if (s->has_left)
+		server_state_unref(s->server);
+	else
+		upstream_give_back(s->server, session_clock(s));
 	s->server = NULL;
 }
 
@@ -300,6 +303,7 @@ void session_end(struct session *s, bool reset)
 	session_move(s, SESSION_ENDED);
 	route_unref(s->route);
 	s->route = NULL;
+	proxy_session_ends(p, s);
 	list_remove(&s->node);
 	counter_inc(&p->counters.sessions_ended);
 	worker_retire(p->worker, &s->retired, session_free);
@@ -307,8 +311,20 @@ void session_end(struct session *s, bool reset)
 	proxy_session_gone(p);
 }
 
+/* Its connection is over. The client may be long in ending, and the server's name is wanted until
+ * it has. */
+static void free_place(struct session *s)
+{
+	if (!s->server || s->has_left)
+		return;
+	s->has_left = true;
+	upstream_free_place(s->server, session_clock(s));
+}
+
 void session_end_if_done(struct session *s)
 {
+	if (s->state == SESSION_CLOSING && side_is_gone(&s->side[UPSTREAM]))
+		free_place(s);
 	if (side_is_gone(&s->side[CLIENT]) && side_is_gone(&s->side[UPSTREAM]))
 		session_end(s, false);
 }

@@ -15,7 +15,7 @@ static uint64_t bit(unsigned i)
 	return UINT64_C(1) << i;
 }
 
-/* In order with waiting_n: see upstream_give_back(). */
+/* In order with waiting_n: see upstream_free_place(). */
 static unsigned active_of(const struct upstream_server *s)
 {
 	return atomic_load(&s->state->active);
@@ -273,9 +273,14 @@ enum pick upstream_pick(const struct upstream_group *g, struct upstream_members 
 
 /* The count falls before the look at the queue, and who joins the queue is counted
  * there before the last look at the places: one of the two sees the other. */
-void upstream_give_back(struct server_state *s, uint64_t now_ms)
+void upstream_free_place(struct server_state *s, uint64_t now_ms)
 {
 	atomic_fetch_sub(&s->active, 1);
 	waiting_serve(s->group, now_ms);
+}
+
+void upstream_give_back(struct server_state *s, uint64_t now_ms)
+{
+	upstream_free_place(s, now_ms);
 	server_state_unref(s);
 }

@@ -51,3 +51,5 @@ void upstream_ask_locked(
         const struct upstream_group *g, struct upstream_members *m, const struct pick_request *r);
 /* The session has left the server; who waits for a place gets it. */
 void upstream_give_back(struct server_state *s, uint64_t now_ms);
+/* The same for one that keeps its reference, and unrefs it later. */
+void upstream_free_place(struct server_state *s, uint64_t now_ms);

@@ -54,6 +54,8 @@ from helpers.daemon import SANITIZED, Daemon, section, server_text
 from helpers.peer import LIMIT, RawClient, RawUpstream
 
 
+pytest_plugins = ["helpers.secure"]
+
 # Whoever runs the tests in the background of a script may have it ignored, and the daemons with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -472,9 +472,9 @@ def waits(daemon, n, **how):
     return client
 
 
-def queued(moongate, upstream, **group):
+def queued(moongate, upstream, route=None, **group):
     """A daemon with two workers, before a server with one place, which is taken. Whoever waits has time."""
-    daemon = grouped(moongate, [upstream], group={"max_connections": 1, "queue": 5, **group},
+    daemon = grouped(moongate, [upstream], group={"max_connections": 1, "queue": 5, **group}, route=route,
                      listener={"handshake_timeout": "1h"}, process={"workers": 2, "log_level": "debug"})
     holder = ask(daemon)
     holder.app = upstream.accept_open()
@@ -539,6 +539,21 @@ def test_who_leaves_the_queue_is_passed_over(moongate, upstream):
     holder.app.close()
     assert upstream.accept_open().head.target == "/app/second"
     second.expect_101()
+
+
+@pytest.mark.parametrize("end", ["reset", "close"])
+def test_a_place_is_free_with_the_end_of_its_connection(moongate, upstream, end):
+    """The client that had it may be long in ending."""
+    daemon, holder = queued(moongate, upstream, route={"close_timeout": "1h"})
+    client = waits(daemon, 1)
+    getattr(holder.app, end)()
+    upstream.accept_open()
+    client.expect_101()
+    holder.expect_close(1011)
+    holder.close()
+    line = daemon.end_of(holder)
+    assert line["server"] == url(upstream)[5:] and line["closed_by"] == "upstream"
+    client.close()
 
 
 def test_U_07_server_dies_while_all_wait(moongate, upstream):

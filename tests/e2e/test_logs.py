@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from helpers.bare import Bare
-from helpers.daemon import LINE, ROOT, SANITIZED, Line, section, still_works, wait_until
+from helpers.daemon import LINE, ROOT, SANITIZED, Line, check_config, section, still_works, wait_until
 from helpers.frames import BINARY, CONT, TEXT, frame
 from helpers.kernel import wait_stuck
 from helpers.peer import LIMIT, RawClient
@@ -282,6 +282,40 @@ def test_silent_and_vanished(access):
     gone.close()
     r = daemon.records(2)[1]
     assert (r["cause"], r["closed_by"], r["status"]) == ("vanished", "client", 101)
+
+
+@pytest.mark.parametrize("when", ["within its head", "while the upstream is asked"])
+def test_U_01_a_request_without_an_answer_has_no_status(access, upstream, when):
+    """Though the one before it, on the same connection, had one."""
+    daemon = access(upstream)
+    client = daemon.client()
+    client.send(client.get("/none"))
+    client.read_body(client.expect_answer(404))
+    if when == "within its head":
+        client.send("GET /app HTTP/1.1\r\n")
+        client.flushed()
+        client.shutdown()
+    else:
+        client.send(client.request("/app"))
+        upstream.accept_request()
+        client.reset()
+    assert daemon.wait_line("session_end", client=client.local)["status"] == "0"
+    first, second = daemon.records(2)
+    assert (first["status"], first["cause"]) == (404, "refused")
+    assert "status" not in second and second["closed_by"] == "client"
+
+
+def test_U_01_a_script_without_an_answer_has_no_status(lua, tmp_path):
+    daemon = lua("ngx.log(ngx.WARN, 'begun') ngx.sleep(3600)", process={"access_log": tmp_path / "access.log"}, route={"close_timeout": "100ms"})
+    client = daemon.client()
+    client.send(client.get("/none"))
+    client.read_body(client.expect_answer(404))
+    client.send(client.get("/h"))
+    daemon.wait_text("begun")
+    client.reset()
+    totals = daemon.stop()
+    assert totals["responses"] == 1
+    assert [r.get("status") for r in records(tmp_path / "access.log")] == [404, None]
 
 
 def test_A_10_what_peers_send_breaks_no_record(access, upstream):
@@ -653,6 +687,8 @@ def test_no_syslog_no_start(daemons, tmp_path, port):
     daemon = daemons(config)
     daemon.wait_end(78)
     assert "none: no such file or directory" in daemon.log
+    status, said = check_config(config)
+    assert status == 78 and f"m.conf:2: [moongate] log = syslog:{tmp_path}/none: no such file or directory" in said
 
 
 # The clock.

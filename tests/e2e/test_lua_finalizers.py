@@ -7,7 +7,6 @@ import pytest
 from helpers.daemon import still_works
 from helpers.frames import TEXT
 from helpers.peer import RawUpstream
-from helpers.tls import Authority
 
 # Every userdata that debug can reach, and its __gc.
 REACH = """
@@ -83,8 +82,8 @@ end
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls")).make("app", "DNS:app.test")
+def pair(ca):
+    return ca.make("app", "DNS:app.test")
 
 
 @pytest.fixture

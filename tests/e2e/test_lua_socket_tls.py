@@ -18,11 +18,6 @@ CONNECT = PORT + """
 
 
 @pytest.fixture(scope="module")
-def ca(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
 def good(ca):
     return ca.make("app", "DNS:app.test")
 
@@ -293,6 +288,33 @@ def test_settings_that_are_refused(tmp_path, keys, why, where):
     status, said = check_config(config)
     assert status != 0
     assert why in said and f"{list(keys)[0]} = " in said, said
+
+
+@pytest.mark.parametrize("where", ["moongate", "route"])
+def test_T_09_K_08_what_a_script_would_show_is_warned_of(tmp_path, ca, where):
+    """Once, at its own line: what has expired, and a secret that is none."""
+    old, own = ca.make("old", begin=-20, end=-10, file=f"old-{where}"), ca.make("own", file=f"own-{where}")
+    both = tmp_path / "both.pem"
+    both.write_text(own.certificate.read_text() + own.key.read_text())
+    both.chmod(0o644)
+    (tmp_path / "h.lua").write_text("ngx.say('x')")
+    config = tmp_path / "moongate.conf"
+
+    def said(*files):
+        keys = dict(zip(("lua_ssl_certificate", "lua_ssl_certificate_key"), files))
+        process = {"allow_root_handlers": "yes", **(keys if where == "moongate" else {})}
+        route = {"handler": "h.lua", "lua_ssl_verify_depth": 2, **(keys if where == "route" else {})}
+        config.write_text(section("moongate", "", process) + section("listener", "l", {"bind": "127.0.0.1:1"}) +
+                          section("route", "r", route))
+        status, text = check_config(config)
+        assert status == 0, text
+        return [line.partition("lua_ssl_")[2] for line in text.splitlines() if "warning: " in line and "lua_ssl_" in line]
+
+    assert said(own.certificate, own.key) == []
+    assert said(old.certificate, old.key) == [f"certificate = {old.certificate}: the certificate has expired, 10 days ago"]
+    assert said(both) == [f"certificate = {both}: every user of this host may read this file"]
+    own.key.chmod(0o604)
+    assert said(own.certificate, own.key) == [f"certificate_key = {own.key}: every user of this host may read this file"]
 
 
 def test_a_reload_with_another_authority(lua, ca, good, secure, tmp_path):

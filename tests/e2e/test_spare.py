@@ -361,6 +361,23 @@ def test_U_09_a_reload_closes_the_spares_of_a_group_that_has_changed_or_gone(moo
     assert app.requests == 2
 
 
+def test_U_09_many_spares_and_many_sessions(moongate, hall):
+    """Those that are idle go at once, the busy ones live on."""
+    app, other = hall(), hall()
+    daemon = spared(moongate, app, 5000)
+    clients = [opened(daemon) for _ in range(4000)]
+    wait_until(lambda: app.idle == 5000, "the spare connections")
+    text = daemon.config.read_text().replace("spare = 5000", "spare = off").replace("spare_idle = 1h", "")
+    reload(daemon, 1, text.replace(str(app.address[1]), str(other.address[1])))
+    wait_until(lambda: app.idle == 0, "none to be left")
+    assert app.now == len(clients)
+    opened(daemon).end()
+    for client in clients:
+        client.echoes(1)
+        client.end()
+    assert other.requests == 1
+
+
 def test_S_03_reloads_while_sessions_fill_a_server(moongate, hall, many):
     """The limit holds over generations of the configuration."""
     app = hall()

@@ -20,78 +20,11 @@ from helpers import polite
 from helpers.daemon import SANITIZED, check_config, refused, section, wait_until
 from helpers.frames import CLOSE, TEXT, close_payload
 from helpers.hall import Hall
-from helpers.peer import LIMIT, RawClient, UpstreamPeer
+from helpers.peer import LIMIT, UpstreamPeer
 from helpers.polite import ChromiumClient, NodeClient, PythonClient
 from helpers.reloads import counts, refuse, reload
+from helpers.secure import V12, V13, VERSIONS, check, works
 from helpers.tls import Authority, Pipe, SecureClient, SecureUpstream, openssl, server_context
-
-V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
-VERSIONS = [pytest.param(V12, id="1.2"), pytest.param(V13, id="1.3")]
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def site(ca):
-    """The daemon's own certificate."""
-    return ca.make("site", "DNS:localhost,IP:127.0.0.1,DNS:*.example.com")
-
-
-@pytest.fixture(scope="module")
-def app_pair(ca):
-    """The application's."""
-    return ca.make("app", "DNS:localhost,IP:127.0.0.1")
-
-
-@pytest.fixture
-def secure(closing, ca):
-    """A function that connects a SecureClient to a daemon."""
-
-    def make(daemon, context=None, **how):
-        client = SecureClient(daemon.address, context or ca.client_context(), **how)
-        closing.insert(0, client)
-        return client
-
-    return make
-
-
-@pytest.fixture
-def apps(closing, app_pair):
-    """A function that makes an application behind TLS."""
-
-    def make(pair=None, client_ca=None, **how):
-        closing.append(SecureUpstream(server_context(pair or app_pair, client_ca), **how))
-        return closing[-1]
-
-    return make
-
-
-def works(daemon, ca, n=20):
-    """A fresh connection, proxied behind TLS, echoes n messages."""
-    with SecureClient(daemon.address, ca.client_context()) as client:
-        client.open("/still").echoes(n)
-        client.end()
-
-
-def to(app, ca, **group):
-    """The [upstream app] of a wss application."""
-    return {"upstream": "unused", "group": {"server": app.server, "tls_ca": ca.certificate, **group}}
-
-
-@pytest.fixture
-def both(moongate, site, ca, apps):
-    """A daemon with TLS on both sides, and the application."""
-
-    def make(listener=None, group=None, **how):
-        app = apps()
-        group = {"server": app.server, "tls_ca": ca.certificate, **(group or {})}
-        listener = {**site.keys, **(listener or {})}
-        return moongate(app, listener=listener, group=group, **how), app
-
-    return make
 
 
 # ---- traffic ----
@@ -337,6 +270,25 @@ def test_T_05_many_handshakes(moongate, site, ca, many, version, how):
     assert totals["tls_resumed"] == (n + 100 if known else 0) and totals["tls_accepted"] >= n + 100
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_idle_session_holds_no_buffer(moongate, site, ca, secure, version):
+    """Whatever has gone through it."""
+    n, limit = 150, 16 << 10
+    daemon = moongate(listener=site.keys, process={"core_dumps": "on"})
+    context = ca.client_context(version=version)
+
+    def crowd(n):
+        for _ in range(n):
+            client = secure(daemon, context).open("/echo")
+            client.binary(polite.pattern(20000))
+            client.expect_binary(polite.pattern(20000))
+
+    crowd(30)
+    before = daemon.memory()
+    crowd(n)
+    assert SANITIZED or daemon.memory() - before < n * limit
+
+
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "other.example.com", "unknown.test"])
 def test_T_07_names(moongate, site, ca, secure, name):
     """Whatever the name of TLS is, the Host decides on the route."""
@@ -412,11 +364,11 @@ def test_T_10_no_early_data(moongate, site, ca, tmp_path):
     assert b"Reused, TLSv1.3" in out and b"Early data was not sent" in out
 
 
-def test_T_11_broken_handshakes_beside_good_connections(moongate, site, ca, many):
+def test_T_11_broken_handshakes_beside_good_connections(moongate, site, ca, secure, many):
     daemon = moongate(listener=site.keys)
-    good = [SecureClient(daemon.address, ca.client_context()).open("/still") for _ in range(10)]
+    good = [secure(daemon).open("/still") for _ in range(100)]
     stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # believes nobody
-    for i in range(many(10000)):
+    for i in range(many(30000)):
         with socket.create_connection(daemon.address, LIMIT) as sock:
             if i % 2:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -424,9 +376,9 @@ def test_T_11_broken_handshakes_beside_good_connections(moongate, site, ca, many
             else:
                 with pytest.raises(ssl.SSLError):
                     stranger.wrap_socket(sock, server_hostname="localhost")
-        good[i % 10].echoes(1)
+        good[i % 100].echoes(1)
     for client in good:
-        client.echoes(10)
+        client.echoes(5)
         client.end()
     works(daemon, ca)
 
@@ -490,14 +442,6 @@ def test_C_09_end_in_one_segment(both, ca, many):
 # ---- files ----
 
 
-def check(tmp_path, listener="", upstream="", process=""):
-    config = tmp_path / "check.conf"
-    config.write_text(f"[moongate]\nworkers = 1\n{process}\n[listener l]\nbind = 127.0.0.1:1\n{listener}\n"
-                      f"[upstream u]\n{upstream or 'server = ws://127.0.0.1:2'}\n"
-                      "[route r]\nlistener = l\nupstream = u\n")
-    return check_config(config)
-
-
 def test_T_09_files(tmp_path, ca, site):
     old = ca.make("old", "DNS:localhost", begin=-20, end=-10)
     young = ca.make("young", "DNS:localhost", begin=10, end=20)
@@ -522,7 +466,7 @@ def test_T_09_files(tmp_path, ca, site):
             ("tls_timeout = 3s", "does nothing: want tls_certificate"),
             (pair(site.certificate, site.key) + f"\ntls_key = {site.key}", "2 keys and 1 certificates"),
             (pair(site.certificate, site.key) + "\ntls_verify_client = on", "want tls_client_ca = PATH too"),
-            (pair(site.certificate, site.key) + "\ntls_ciphers = RC4", "TLS: OpenSSL knows no such ciphers"),
+            (pair(site.certificate, site.key) + "\ntls_ciphers = RC4", "check.conf:8: .*tls_ciphers = RC4: OpenSSL knows no such ciphers"),
             (pair(site.certificate, site.key) + "\ntls_ciphers = ECDHE-ECDSA-AES128-GCM-SHA256:!MD5:ECDHE-ECDSA-AES129",
              "OpenSSL knows no such ciphers: .*: ECDHE-ECDSA-AES129$"),
             (pair(site.certificate, site.key) + "\ntls_ciphersuites = TLS_AES_128_GCM_SHA256:TLS_NONE",
@@ -749,8 +693,8 @@ def test_T_09_what_has_expired_meanwhile_goes_on(moongate, ca):
     reload(daemon, section("route", "more", {"path": "/more", "echo": "on"}))
 
 
-def test_upstream_becomes_secure_at_reload(moongate, upstream, apps, ca):
-    app = apps()
+def test_upstream_becomes_secure_at_reload(moongate, upstream, secure_apps, ca):
+    app = secure_apps()
     daemon = moongate(upstream)
     plain = "server = ws://127.0.0.1:%d" % upstream.address[1]
     client = daemon.client()
@@ -764,8 +708,8 @@ def test_upstream_becomes_secure_at_reload(moongate, upstream, apps, ca):
     second.expect_101()
 
 
-def test_spares_are_secured(moongate, apps, ca):
-    app = apps()
+def test_spares_are_secured(moongate, secure_apps, ca):
+    app = secure_apps()
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
     for _ in range(2):
         app.accept()
@@ -852,6 +796,7 @@ def test_client_certificates(both, secure, ca, tmp_path):
     daemon.stop()
     first, second = (json.loads(line) for line in log.read_text().splitlines())
     assert first["tls_client_subject"] == "CN=alice" and first["tls_client_digest"] == digest
+    assert first["tls_client_issuer"] == "CN=Test ca"
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"
 
@@ -1004,7 +949,7 @@ def test_proxy_header_and_hello_in_one_segment(moongate, site, ca):
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_proxy_header_to_a_wss_upstream(moongate, ca, apps, version):
+def test_proxy_header_to_a_wss_upstream(moongate, ca, secure_apps, version):
     seen = []
 
     def preface(sock):
@@ -1015,7 +960,7 @@ def test_proxy_header_to_a_wss_upstream(moongate, ca, apps, version):
             head = sock.recv(16, socket.MSG_WAITALL)
             seen.append(head + sock.recv(int.from_bytes(head[14:], "big"), socket.MSG_WAITALL))
 
-    app = apps(preface=preface)
+    app = secure_apps(preface=preface)
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "proxy_protocol": version})
     client = daemon.client()
     client.send(client.request("/app"))
@@ -1072,14 +1017,14 @@ def test_U_12_close_notify_to_a_spare(moongate, upstreams, ca):
     assert "ended within the handshake" in daemon.wait_line("spare_failed")["reason"]
 
 
-def test_U_13_wrong_name(moongate, apps, ca):
-    app = apps(ca.make("elsewhere", "DNS:elsewhere.test"))
+def test_U_13_wrong_name(moongate, secure_apps, ca):
+    app = secure_apps(ca.make("elsewhere", "DNS:elsewhere.test"))
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})
     refused_by(daemon, app, r"certificate not accepted: hostname mismatch \(depth 0\)", "localhost")
 
 
-def test_U_13_another_name(moongate, apps, ca):
-    app = apps(ca.make("elsewhere", "DNS:elsewhere.test", file="elsewhere2"))
+def test_U_13_another_name(moongate, secure_apps, ca):
+    app = secure_apps(ca.make("elsewhere", "DNS:elsewhere.test", file="elsewhere2"))
     asked = []
     app.context.sni_callback = lambda _, name, __: asked.append(name)
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate,
@@ -1091,9 +1036,9 @@ def test_U_13_another_name(moongate, apps, ca):
     assert asked == ["elsewhere.test"]
 
 
-def test_U_13_an_address(moongate, apps, ca):
+def test_U_13_an_address(moongate, secure_apps, ca):
     for pair, holds in ((None, True), (ca.make("named", "DNS:localhost"), False)):
-        app = apps(pair)
+        app = secure_apps(pair)
         daemon = moongate(app, group={"server": "wss://127.0.0.1:%d" % app.address[1], "tls_ca": ca.certificate})
         if holds:
             client = daemon.client()
@@ -1104,27 +1049,27 @@ def test_U_13_an_address(moongate, apps, ca):
             refused_by(daemon, app, r"IP address mismatch \(depth 0\)")
 
 
-def test_U_14_self_signed(moongate, apps, ca, tmp_path):
+def test_U_14_self_signed(moongate, secure_apps, ca, tmp_path):
     other = Authority(tmp_path / "other", "other")
-    app = apps(other.make("app", "DNS:localhost"))
+    app = secure_apps(other.make("app", "DNS:localhost"))
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})
     refused_by(daemon, app, "unable to get local issuer certificate", "localhost")
 
 
-def test_U_14_the_systems_authorities(moongate, apps):
-    app = apps()
+def test_U_14_the_systems_authorities(moongate, secure_apps):
+    app = secure_apps()
     daemon = moongate(app, group={"server": app.server})
     refused_by(daemon, app, "unable to get local issuer certificate", "localhost")
 
 
-def test_U_15_expired(moongate, apps, ca):
-    app = apps(ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old2"))
+def test_U_15_expired(moongate, secure_apps, ca):
+    app = secure_apps(ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old2"))
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})
     refused_by(daemon, app, r"certificate not accepted: certificate has expired \(depth 0\)", "localhost")
 
 
-def test_U_15_the_next_server(moongate, apps, ca):
-    old, good = apps(ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old3")), apps()
+def test_U_15_the_next_server(moongate, secure_apps, ca):
+    old, good = secure_apps(ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old3")), secure_apps()
     old.serve(lambda peer: None)
     daemon = moongate(good, group={"server": [old.server, good.server], "tls_ca": ca.certificate})
     for _ in range(2):
@@ -1135,8 +1080,27 @@ def test_U_15_the_next_server(moongate, apps, ca):
     old.errors.clear()
 
 
-def test_verify_off(moongate, apps, tmp_path):
-    app = apps(Authority(tmp_path / "other", "other").make("app", "DNS:x"))
+def test_H_20_only_the_server_that_served_can_be_truncated(moongate, secure_apps, ca):
+    """One before it has ended without an answer, and without a close_notify."""
+    first, second = secure_apps(), secure_apps()
+    daemon = moongate(second, group={"server": [first.server, second.server + " backup"], "tls_ca": ca.certificate})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    first.accept_request().close()
+    app = second.accept_open()
+    client.expect_101()
+    client.close_frame(1000)
+    app.expect_close(1000)
+    app.close_frame(1000)
+    app.sock.unwrap()
+    client.expect_close(1000)
+    client.expect_eof()
+    client.close()
+    assert "truncated" not in daemon.end_of(client)
+
+
+def test_verify_off(moongate, secure_apps, tmp_path):
+    app = secure_apps(Authority(tmp_path / "other", "other").make("app", "DNS:x"))
     daemon = moongate(app, group={"server": app.server, "tls_verify": "off"})
     client = daemon.client()
     client.send(client.request("/app"))
@@ -1145,9 +1109,9 @@ def test_verify_off(moongate, apps, tmp_path):
     assert any("whoever answers is believed" in line.text for line in daemon.lines)
 
 
-def test_certificate_for_the_upstream(moongate, apps, ca):
+def test_certificate_for_the_upstream(moongate, secure_apps, ca):
     me = ca.make("moongate")
-    app = apps(client_ca=ca.certificate)
+    app = secure_apps(client_ca=ca.certificate)
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate,
                                   "tls_client_certificate": me.certificate, "tls_client_key": me.key})
     client = daemon.client()
@@ -1157,8 +1121,8 @@ def test_certificate_for_the_upstream(moongate, apps, ca):
     assert peer.sock.getpeercert()["subject"] == ((("commonName", "moongate"),),)
 
 
-def test_sessions_with_servers_go_on(moongate, apps, ca):
-    app = apps()
+def test_sessions_with_servers_go_on(moongate, secure_apps, ca):
+    app = secure_apps()
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})
     resumed = []
     for _ in range(4):
@@ -1184,8 +1148,8 @@ def test_connect_timeout_counts_tls(moongate, upstreams):
 
 
 @pytest.mark.parametrize("health", ["connect", "handshake", "ping"])
-def test_health_over_tls(moongate, apps, ca, health):
-    app = apps()
+def test_health_over_tls(moongate, secure_apps, ca, health):
+    app = secure_apps()
 
     def serve(peer):
         peer.read_request()
@@ -1205,8 +1169,8 @@ def test_health_over_tls(moongate, apps, ca, health):
     app.errors.clear()
 
 
-def test_health_sees_a_bad_certificate(moongate, apps, ca):
-    app = apps(ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old4"))
+def test_health_sees_a_bad_certificate(moongate, secure_apps, ca):
+    app = secure_apps(ca.make("old", "DNS:localhost", begin=-20, end=-10, file="old4"))
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "health": "connect",
                                   "health_interval": "50ms", "health_fall": 1})
     with pytest.raises((ssl.SSLError, OSError)):
@@ -1262,9 +1226,9 @@ def test_faults(moongate, site, ca, fault):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_spares_are_secured_ahead(moongate, ca, apps, version):
+def test_spares_are_secured_ahead(moongate, ca, secure_apps, version):
     """No client has come: the handshakes are done. What a server says of tickets does not end one."""
-    app = apps()
+    app = secure_apps()
     app.context.minimum_version = app.context.maximum_version = version
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
     peers = [app.accept(), app.accept()]
@@ -1282,8 +1246,8 @@ def test_spares_are_secured_ahead(moongate, ca, apps, version):
     assert totals["spares_used"] == 4 and totals["spares_died"] == 0
 
 
-def test_U_05_a_spare_that_is_closed_or_speaks_over_tls(moongate, ca, apps):
-    app = apps()
+def test_U_05_a_spare_that_is_closed_or_speaks_over_tls(moongate, ca, secure_apps):
+    app = secure_apps()
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 2, "spare_idle": "1h"})
     first, second = app.accept(), app.accept()
     first.send(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
@@ -1300,9 +1264,9 @@ def test_U_05_a_spare_that_is_closed_or_speaks_over_tls(moongate, ca, apps):
 
 
 @pytest.mark.parametrize("more", [0, 40])
-def test_U_05_a_spare_that_has_begun_a_record(moongate, ca, apps, more):
+def test_U_05_a_spare_that_has_begun_a_record(moongate, ca, secure_apps, more):
     """What OpenSSL holds of it no look at the socket shows; its head alone neither."""
-    app = apps()
+    app = secure_apps()
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 1, "spare_idle": "1h"})
     spare = app.accept()
     with socket.socket(fileno=os.dup(spare.sock.fileno())) as below:
@@ -1321,8 +1285,8 @@ def test_U_05_a_spare_that_has_begun_a_record(moongate, ca, apps, more):
     assert daemon.stop()["spares_died"] == 1
 
 
-def test_a_spare_for_the_proxy_protocol_is_secured_when_it_is_used(moongate, ca, apps):
-    app = apps()
+def test_a_spare_for_the_proxy_protocol_is_secured_when_it_is_used(moongate, ca, secure_apps):
+    app = secure_apps()
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "proxy_protocol": "v1",
                                   "spare": 1, "spare_idle": "1h"})
     with app.sock.accept()[0] as sock:
@@ -1341,8 +1305,8 @@ def test_a_spare_for_the_proxy_protocol_is_secured_when_it_is_used(moongate, ca,
     assert daemon.stop()["spares_used"] == 1
 
 
-def test_U_14_a_spare_finds_the_bad_certificate(moongate, apps, ca):
-    app = apps(Authority(ca.folder / "foreign").make("app", "DNS:localhost"))
+def test_U_14_a_spare_finds_the_bad_certificate(moongate, secure_apps, ca):
+    app = secure_apps(Authority(ca.folder / "foreign").make("app", "DNS:localhost"))
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 1, "max_fails": 1,
                                   "fail_timeout": "1h"})
     with pytest.raises((ssl.SSLError, OSError)):

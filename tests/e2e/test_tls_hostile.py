@@ -3,31 +3,20 @@
 of the daemon. Floods go on until the daemon ends them."""
 
 import itertools
-import ssl
 
 import pytest
 
 from helpers.forger import ALERT, DATA, HANDSHAKE, ForgingClient, ForgingUpstream
 from helpers.frames import TEXT
-from helpers.tls import Authority, SecureClient, server_context
+from helpers.secure import V12, V13
+from helpers.tls import SecureClient, server_context
 
-V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 VERSIONS = {"1.2": V12, "1.3": V13}
 SIDES = ["client", "upstream"]
 FLOOD_MAX = 100000  # records; far less has to be enough
 QUICK = {"close_timeout": "200ms"}  # of ends for which the forger does not wait
 AES_12 = "ECDHE-ECDSA-AES128-GCM-SHA256"  # what the forger can seal
 NO_RENEGOTIATION, USER_CANCELED = 100, 90
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def pair(ca):
-    return ca.make("localhost", "DNS:localhost,IP:127.0.0.1")
 
 
 def limited(context, version):
@@ -90,9 +79,9 @@ class Scene:
 
 
 @pytest.fixture
-def forging_upstream(closing, ca, pair, tmp_path):
+def forging_upstream(closing, ca, app_pair, tmp_path):
     def make(version, tickets=2, pieces=False):
-        context = limited(server_context(pair), version)
+        context = limited(server_context(app_pair), version)
         context.num_tickets = tickets
         closing.append(ForgingUpstream(context, tmp_path / "secrets", pieces))
         return closing[-1]
@@ -101,12 +90,12 @@ def forging_upstream(closing, ca, pair, tmp_path):
 
 
 @pytest.fixture
-def scene(moongate, upstream, closing, ca, pair, tmp_path, forging_upstream):
+def scene(moongate, upstream, closing, ca, app_pair, tmp_path, forging_upstream):
     """A function that opens a session."""
 
     def make(side, version, tickets=2, pieces=False):
         if side == "client":
-            daemon, app = moongate(upstream, listener=pair.keys, route=QUICK), upstream
+            daemon, app = moongate(upstream, listener=app_pair.keys, route=QUICK), upstream
             client = ForgingClient(daemon.address, limited(ca.client_context(), version), tmp_path / "secrets", pieces)
             closing.insert(0, client)
         else:
@@ -360,3 +349,21 @@ def test_U_05_a_spare_is_flooded(moongate, ca, forging_upstream, what, version, 
     client.expect_101()
     totals = daemon.stop()
     assert totals["spares_died"] == 1 and totals["spares_used"] == 1
+
+
+def test_U_05_a_spare_within_a_ticket(moongate, ca, forging_upstream):
+    """OpenSSL sends nothing before that has its end; so the session gets another."""
+    app = forging_upstream("1.3", 0)
+    group = {"server": app.server, "tls_ca": ca.certificate, "spare": 1, "spare_idle": "1h"}
+    daemon = moongate(app, group=group, route=QUICK)
+    spare = app.accept()
+    spare.sock.say(HANDSHAKE, ticket()[:10])
+    client = daemon.client()
+    client.send(client.request("/app"))
+    peer = app.accept_open()
+    client.expect_101()
+    assert spare.read_all() == b""
+    peer.text("to it")
+    client.expect_text("to it")
+    totals = daemon.stop()
+    assert totals["spares_died"] == 1 and totals["spares_used"] == totals["tries"] == 0

@@ -148,6 +148,7 @@ static inline void sim_start(const char *script, uint64_t memory_max)
 	SIM_CHECK(sim.tls);
 	struct lua_settings own = {.max_pending_timers = 10,
 	        .max_running_timers = 10,
+	        .re = {.cache_max = 1024},
 	        .memory_max = memory_max,
 	        .is_cached = true};
 	struct lua_handlers *set = lua_handlers_new(&own);

@@ -318,7 +318,7 @@ END_TEST
 /* ---- ends ---- */
 
 /* C-09, T-14: whatever came with the end is delivered before it. */
-START_TEST(C_09_end_behind_data)
+START_TEST(C_09_T_14_end_behind_data)
 {
 	open_server(_i);
 	peer_write(&peer, "last", 4);
@@ -335,7 +335,7 @@ START_TEST(C_09_end_behind_data)
 }
 END_TEST
 
-START_TEST(C_09_end_while_paused)
+START_TEST(C_09_T_14_end_while_paused)
 {
 	open_server(_i);
 	tap.pause_in = TAP_DATA;
@@ -893,8 +893,8 @@ int main(void)
 	tcase_add_loop_test(t, pause_between_deliveries, 0, KINDS);
 	tcase_add_loop_test(t, pause_with_something_left, 0, KINDS);
 	tcase_add_loop_test(t, paused_in_each_delivery_to_the_end, 0, KINDS);
-	tcase_add_loop_test(t, C_09_end_behind_data, 0, KINDS);
-	tcase_add_loop_test(t, C_09_end_while_paused, 0, KINDS);
+	tcase_add_loop_test(t, C_09_T_14_end_behind_data, 0, KINDS);
+	tcase_add_loop_test(t, C_09_T_14_end_while_paused, 0, KINDS);
 	tcase_add_loop_test(t, T_12_end_without_close_notify, 0, KINDS);
 	tcase_add_loop_test(t, T_12_end_within_a_record, 0, KINDS);
 	tcase_add_loop_test(t, T_12_data_behind_close_notify, 0, KINDS);

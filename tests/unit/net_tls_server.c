@@ -420,6 +420,67 @@ START_TEST(tickets_of_nodes)
 }
 END_TEST
 
+/* Of a client that believes our tickets to allow it: skipped, and what follows is heard. */
+START_TEST(T_10_early_data_is_refused)
+{
+	struct identity a = identity_of("EC", "a", "DNS:a", 86400, NULL);
+	struct tls_server *t = server_with(&a);
+	size_t n;
+	ck_assert(connect_with(t, "a", NULL, NULL, TLS1_3_VERSION));
+	SSL_SESSION *s = session_of_peer();
+	ck_assert_uint_eq(SSL_SESSION_get_max_early_data(s), 0);
+	SSL_SESSION_set_max_early_data(s, 1000);
+	close_stream();
+	far = sim_new(w);
+	tap_init(&tap, far);
+	peer = peer_new(false, NULL);
+	SSL_set_tlsext_host_name(peer.ssl, "a");
+	SSL_set_session(peer.ssl, s);
+	ck_assert(tls_accept(far, t, SLICE("")));
+	ck_assert(SSL_write_early_data(peer.ssl, "early", 5, &n));
+	shake_hands(&peer, far, w, SIZE_MAX);
+	ck_assert_int_eq(SSL_get_early_data_status(peer.ssl), SSL_EARLY_DATA_REJECTED);
+	ck_assert(is_resumed());
+	ck_assert_uint_eq(tap.len, 0);
+	peer_write(&peer, "late", 4);
+	peer_to_stream(&peer, far, SIZE_MAX);
+	tap_has(&tap, "late");
+	SSL_SESSION_free(s);
+	tls_server_unref(t);
+	identity_free(&a);
+}
+END_TEST
+
+/* Who keeps no ticket has nothing to go on with: no session is kept here. */
+START_TEST(without_tickets_nothing_is_resumed)
+{
+	struct identity a = identity_of("EC", "a", "DNS:a", 86400, NULL);
+	struct tls_server *t = server_with(&a);
+	SSL_SESSION *s = NULL;
+	for (int i = 0; i < 3; i++) {
+		if (far)
+			close_stream();
+		far = sim_new(w);
+		tap_init(&tap, far);
+		peer = peer_new(false, NULL);
+		SSL_set_max_proto_version(peer.ssl, TLS1_2_VERSION);
+		SSL_set_options(peer.ssl, SSL_OP_NO_TICKET);
+		if (s)
+			SSL_set_session(peer.ssl, s);
+		ck_assert(tls_accept(far, t, SLICE("")));
+		shake_hands(&peer, far, w, SIZE_MAX);
+		ck_assert_uint_eq(tap.connects, 1);
+		ck_assert(!is_resumed());
+		SSL_SESSION_free(s);
+		s = SSL_get1_session(peer.ssl);
+		ck_assert(!SSL_SESSION_has_ticket(s));
+	}
+	SSL_SESSION_free(s);
+	tls_server_unref(t);
+	identity_free(&a);
+}
+END_TEST
+
 /* ---- clients' certificates ---- */
 
 static void check_peer(const char *subject, const char *issuer)
@@ -607,6 +668,8 @@ int main(void)
 	tcase_add_loop_test(t, tickets_of_the_process, 0, 2);
 	tcase_add_loop_test(t, tickets_get_old, 0, 2);
 	tcase_add_loop_test(t, tickets_of_nodes, 0, 2);
+	tcase_add_test(t, T_10_early_data_is_refused);
+	tcase_add_test(t, without_tickets_nothing_is_resumed);
 	tcase_add_loop_test(t, client_certificates, 0, 2);
 	tcase_add_loop_test(t, T_06_sessions_of_others, 0, 2);
 	tcase_add_test(t, stapling);

@@ -159,6 +159,19 @@ static void hears_this(uint8_t type, const void *at, size_t len)
 	ck_assert_mem_eq(content, at, len);
 }
 
+/* In any number of records. */
+static void hears_data(const char *text)
+{
+	static uint8_t content[TLS_RECORD_MAX];
+	for (ssize_t n; *text; text += n) {
+		uint8_t type;
+		n = hears(&type, content);
+		ck_assert_int_gt(n, 0);
+		ck_assert_uint_eq(type, 23);
+		ck_assert_int_eq(strncmp(text, (const char *)content, (size_t)n), 0);
+	}
+}
+
 static void hears_alert(int level, int alert)
 {
 	hears_this(21, (uint8_t[]){(uint8_t)level, (uint8_t)alert}, 2);
@@ -278,6 +291,26 @@ START_TEST(U_05_a_part_with_openssl_is_not_quiet)
 }
 END_TEST
 
+/* Nor one with a message of which more has to come, before which OpenSSL sends nothing. */
+START_TEST(U_05_a_part_of_a_message_is_not_quiet)
+{
+	static const uint8_t ticket[] = {4, 0, 0, 14, 0, 0, 1, 0, 1, 2, 3, 4, 0, 0, 1, 9, 0, 0};
+	for (size_t at = 4; at < sizeof ticket; at++) {
+		begin_anew();
+		make_peer(true, 1);
+		SSL_set_num_tickets(peer.ssl, 0);
+		ck_assert(tls_connect(far, client, "localhost", "key"));
+		shake_hands(&peer, far, w, SIZE_MAX);
+		forge(0, 0);
+		says(22, ticket, at);
+		ck_assert_msg(!stream_is_quiet(far), "%zu", at);
+		says(22, ticket + at, sizeof ticket - at);
+		ck_assert(stream_is_quiet(far));
+		goes_on();
+	}
+}
+END_TEST
+
 /* ---- tickets ---- */
 
 /* A client's stream of TLS 1.3, before anything has come behind the server's `n` tickets. */
@@ -323,6 +356,86 @@ START_TEST(tickets_cut_everywhere)
 			says(22, tickets + i, at < sizeof tickets - i ? at : sizeof tickets - i);
 		goes_on();
 	}
+}
+END_TEST
+
+/* What is sent while a message of a handshake has come in part: OpenSSL would like to read the rest
+ * before, so it goes out behind that; ours, at once. Nothing of it is lost. */
+static const struct {
+	const char *at;
+	size_t len;
+	bool is_key_update;
+} messages[] = {
+        {"\x04\0\0\x0e\0\0\1\0\1\2\3\4\0\0\1\x09\0\0", 18, false}, {"\x18\0\0\1\0", 5, true}};
+
+static void open_for_messages(int i)
+{
+	begin_anew();
+	if (i == 0)
+		open_waiting(0);
+	else
+		open_client(1);
+}
+
+static void says_rest(size_t i, size_t at)
+{
+	says(22, messages[i].at + at, messages[i].len - at);
+	if (messages[i].is_key_update)
+		new_keys(&forger.write, forger.write_secret);
+}
+
+START_TEST(T_13_sends_within_a_message)
+{
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t at = 1; at < messages[i].len; at++) {
+			open_for_messages(_i);
+			says(22, messages[i].at, at);
+			ck_assert(tap_send_text(&tap, "one"));
+			ck_assert(tap_send_text(&tap, "two"));
+			says_rest(i, at);
+			ck_assert(tap_send_text(&tap, "three"));
+			hears_data("onetwothree");
+			goes_on();
+		}
+	}
+}
+END_TEST
+
+START_TEST(T_13_shutdown_within_a_message)
+{
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t at = 1; at < messages[i].len; at++) {
+			open_for_messages(_i);
+			says(22, messages[i].at, at);
+			ck_assert(tap_send_text(&tap, "last"));
+			stream_shutdown(far);
+			says_rest(i, at);
+			hears_this(23, "last", 4);
+			hears_alert(1, 0);
+			ck_assert(sim_saw_shutdown(far));
+			says_data("heard");
+			gets("heard");
+		}
+	}
+}
+END_TEST
+
+/* Nobody waits for ever, and what waits has its end. */
+START_TEST(T_13_a_message_without_end)
+{
+	static uint8_t bytes[100000];
+	open_for_messages(0);
+	says(22, messages[0].at, 10);
+	for (int i = 0; i < 3; i++)
+		ck_assert(tap_send(&tap, bytes, sizeof bytes));
+	ck_assert(!tap_send(&tap, bytes, sizeof bytes));
+	fails(-1, "a message of the peer's stays without its end");
+	ck_assert_uint_eq(w->chunks.used, 0);
+	open_for_messages(0);
+	says(22, messages[0].at, 10);
+	ck_assert(tap_send_text(&tap, "unheard"));
+	sim_push_eof(far);
+	ck_assert_uint_eq(tap.eofs, 1);
 }
 END_TEST
 
@@ -400,6 +513,38 @@ START_TEST(R_06_parts_of_a_record)
 	tap.pause_in = TAP_NONE;
 	stream_resume(far);
 	goes_on();
+}
+END_TEST
+
+/* T-14: what was left of a record goes out with the receive behind it, before the turn for it alone
+ * that was asked for: the end is told all the same. */
+START_TEST(R_06_the_end_behind_parts_of_a_record)
+{
+	static uint8_t bytes[TLS_RECORD_MAX], data[TLS_RECORD_DATA];
+	open_server(_i & 1);
+	size_t n = seal(23, data, sizeof data, bytes);
+	push(bytes, 100);
+	budget_set(1);
+	budget_settle();
+	tap.pause_in = TAP_DATA;
+	push(bytes + 100, n - 100);
+	ck_assert(tap.len > 0 && tap.len < sizeof data);
+	budget_set(0);
+	budget_settle();
+	stream_resume(far);
+	far->flags &= (uint16_t)~STREAM_READABLE; /* as a receive does that empties a socket */
+	tap.pause_in = TAP_NONE;
+	says_data("more");
+	ck_assert_uint_eq(tap.len, sizeof data + 4);
+	stream_pause(far); /* as another stream's event can have it */
+	worker_turn(w, 0);
+	stream_resume(far);
+	if (_i & 2)
+		sim_push_eof(far);
+	else
+		says(21, "\1\0", 2);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(tap.eofs, 1);
 }
 END_TEST
 
@@ -1031,11 +1176,16 @@ int main(void)
 	tcase_add_loop_test(t, every_split_point, 0, 2);
 	tcase_add_loop_test(t, a_part_is_not_quiet, 0, 2);
 	tcase_add_test(t, U_05_a_part_with_openssl_is_not_quiet);
+	tcase_add_test(t, U_05_a_part_of_a_message_is_not_quiet);
 	tcase_add_loop_test(t, handed_over_behind_tickets, 0, 3);
 	tcase_add_test(t, tickets_cut_everywhere);
+	tcase_add_loop_test(t, T_13_sends_within_a_message, 0, 2);
+	tcase_add_loop_test(t, T_13_shutdown_within_a_message, 0, 2);
+	tcase_add_test(t, T_13_a_message_without_end);
 	tcase_add_test(t, pause_or_end_with_the_first_data);
 	tcase_add_loop_test(t, U_22_end_within_a_record, 0, 2);
 	tcase_add_loop_test(t, R_06_parts_of_a_record, 0, 2);
+	tcase_add_loop_test(t, R_06_the_end_behind_parts_of_a_record, 0, 4);
 	tcase_add_loop_test(t, short_records, 0, 2);
 	tcase_add_loop_test(t, T_01_a_forged_record, 0, 2);
 	tcase_add_loop_test(t, T_01_records_out_of_order, 0, 2);

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, CONNECTS = 512, IDLE_MS = 8000 };
+enum { WORKERS = 2, CONNECTS = 5100, IDLE_MS = 8000 };
 
 static struct {
 	struct worker *worker[WORKERS];
@@ -856,11 +856,11 @@ END_TEST
 /* U-09: removed with all it has, and what is in use lives on. */
 START_TEST(U_09_many_at_once)
 {
-	make(300, 1);
+	make(5000, 1);
 	start();
-	for (unsigned i = 0; i < 40; i++)
+	for (unsigned i = 0; i < 1000 && open_now() < 5000; i++)
 		pass(1);
-	ck_assert_uint_eq(open_now(), 300);
+	ck_assert_uint_eq(open_now(), 5000);
 	use(0);
 	spares_stop(t.worker[0]);
 	ck_assert_uint_eq(open_now(), 1);

@@ -18,7 +18,7 @@ class Hall:
     context: of a server of TLS, which is spoken then.
     is_shared: one connection may serve several clients, one after the other: messages begin as they will.
     patience: a connection is closed when no request has come in so many seconds.
-    drops: a connection is closed when its request has come.
+    drops: a connection is closed when its request has come; a number: so many are.
     accepted, now, most, requests: connections so far, at present, at most at a time; and requests.
     """
 
@@ -153,6 +153,8 @@ class Hall:
                 peer.read_request()
                 self.requests += 1
                 if self.drops:
+                    if self.drops is not True:
+                        self.drops -= 1
                     self._end(peer)
                     return
                 peer.sock.send(peer.answer())

@@ -52,7 +52,8 @@ class Pair:
 class Authority:
     """One that signs certificates; everything lies in one folder."""
 
-    def __init__(self, folder, name="ca"):
+    def __init__(self, folder, name="ca", issuer=None, **when):
+        """issuer: an authority above it, which signs its certificate; `when`: as of make()."""
         self.folder, self.name = folder, name
         self.config = folder / f"{name}.cnf"
         folder.mkdir(exist_ok=True)
@@ -60,9 +61,12 @@ class Authority:
         self.config.write_text(CA_CONFIG.format(dir=folder / name))
         self.index = folder / name / "index.txt"
         self.index.touch()
-        self.pair = self._key(name)
-        openssl("req", "-x509", "-new", "-key", self.pair.key, "-out", self.pair.certificate, "-days", 30,
-                "-subj", f"/CN=Test {name}")
+        if issuer:
+            self.pair = issuer.make(name, extension="basicConstraints=critical,CA:TRUE", **when)
+        else:
+            self.pair = self._key(name)
+            openssl("req", "-x509", "-new", "-key", self.pair.key, "-out", self.pair.certificate, "-days", 30,
+                    "-subj", f"/CN=Test {name}")
         self.certificate = self.pair.certificate
 
     def _key(self, name, kind="ec"):
@@ -72,16 +76,23 @@ class Authority:
         pair.key.chmod(0o600)
         return pair
 
-    def make(self, name, names="", *, kind="ec", begin=-1, end=30, file=None):
+    def make(self, name, names="", *, kind="ec", begin=-1, end=30, file=None, extension=None):
         """A pair for this common name; names as in a subjectAltName, times in days from now."""
         pair = self._key(file or name, kind)
         request = self.folder / f"{file or name}.csr"
+        extensions = [f"subjectAltName={names}"] * bool(names) + [extension] * bool(extension)
         openssl("req", "-new", "-key", pair.key, "-out", request, "-subj", f"/CN={name}",
-                *(["-addext", f"subjectAltName={names}"] if names else []))
+                *(word for text in extensions for word in ("-addext", text)))
         openssl("ca", "-batch", "-notext", "-config", self.config, "-in", request, "-out", pair.certificate,
                 "-cert", self.pair.certificate, "-keyfile", self.pair.key,
                 "-startdate", moment(begin), "-enddate", moment(end))
         return pair
+
+    def chained(self, pair):
+        """The pair with the authority's own certificate behind its own."""
+        whole = Pair(pair.certificate.with_suffix(".chain.pem"), pair.key)
+        whole.certificate.write_bytes(pair.certificate.read_bytes() + self.certificate.read_bytes())
+        return whole
 
     def staple(self, pair):
         """An OCSP answer about it, as a file."""

@@ -273,12 +273,17 @@ class Scene:
     # Words of a client block that are about no connection, or make one.
 
     def client(self, tls=None):
-        """Connects. tls: {"name": SNI, "certificate": True} for the listener with TLS."""
+        """Connects. tls, for the listener with TLS: {"name": SNI, "certificate": True or a name of Keys.clients},
+        or {"again": a connection} to go on with its session."""
         address = self.server.address if tls is None else self.server.tls_address
         sock = socket.create_connection(address, timeout=self.left())
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
-            sock = self.server.keys.client_context(tls).wrap_socket(sock, server_hostname=tls.get("name"))
+            before = tls["again"].sock if "again" in tls else None
+            context = before.context if before else self.server.keys.client_context(tls)
+            sock = context.wrap_socket(sock, server_hostname=tls.get("name"), session=before and before.session)
+            if before:
+                self.remarks.append(f"session reused: {sock.session_reused}")
         self.clients.append(ClientChannel(self, sock, masks=True))
         return self.clients[-1]
 

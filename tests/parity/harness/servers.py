@@ -40,18 +40,24 @@ class Keys:
         folder.mkdir()
         self.ca = self.make("ca", "/CN=parity authority", None)
         self.server = self.make("server", "/CN=app.parity", "subjectAltName=DNS:app.parity,DNS:localhost")
-        self.client = self.make("client", "/CN=a client", "extendedKeyUsage=clientAuth")
+        for_clients = "extendedKeyUsage=clientAuth"
+        self.clients = {
+            "client": self.make("client", "/CN=a client", for_clients),
+            "odd": self.make("odd", '/C=DE/O=Ä "quoted", Inc/OU=one+OU=two\\+three/CN=#a;<b>\\\\/emailAddress=a@parity ',
+                             for_clients, serial="0x00fedcba98765432100123456789abcdef01"),
+            "nameless": self.make("nameless", "/", for_clients + "\nsubjectAltName=critical,DNS:nobody.parity", serial="5"),
+        }
 
-    def make(self, name, subject, extension):
+    def make(self, name, subject, extension, serial=None):
         key, cert = self.folder / f"{name}.key", self.folder / f"{name}.pem"
         command = ["openssl", "req", "-x509" if extension is None else "-new", "-newkey", "ec", "-pkeyopt",
-                   "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-subj", subject,
+                   "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-utf8", "-subj", subject,
                    "-out", cert if extension is None else self.folder / f"{name}.csr"]
         self.call(command + (["-days", "30"] if extension is None else []))
         if extension is not None:
             (self.folder / f"{name}.ext").write_text(extension + "\n")
             self.call(["openssl", "x509", "-req", "-in", self.folder / f"{name}.csr", "-CA", self.folder / "ca.pem",
-                       "-CAkey", self.folder / "ca.key", "-days", "30",
+                       "-CAkey", self.folder / "ca.key", "-days", "30", *(["-set_serial", serial] if serial else []),
                        "-extfile", self.folder / f"{name}.ext", "-out", cert])
         key.chmod(0o644)
         return cert, key
@@ -75,8 +81,8 @@ class Keys:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.load_verify_locations(self.ca[0])
-        if how.get("certificate"):
-            context.load_cert_chain(*self.client)
+        if name := how.get("certificate"):
+            context.load_cert_chain(*self.clients["client" if name is True else name])
         return context
 
 
