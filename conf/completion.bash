@@ -7,7 +7,10 @@ _moongate_listeners() {
 	local file=/etc/moongate/moongate.conf i
 	for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
 		case ${COMP_WORDS[i]} in
-		-c | --config) file=${COMP_WORDS[i + 1]} ;;
+		-c | --config)
+			file=${COMP_WORDS[i + 1]}
+			[[ $file != = ]] || file=${COMP_WORDS[i + 2]}
+			;;
 		esac
 	done
 	sed -nE 's/^\[listener +([A-Za-z0-9_.-]+) *\].*/\1/p' "$file" 2>/dev/null

@@ -11,18 +11,18 @@ static char *put_pair(char *at, uint64_t value)
 	return at + 2;
 }
 
+static char *put_four(char *at, uint64_t value)
+{
+	return put_pair(put_pair(at, value / 100), value % 100);
+}
+
 char *digits_put_large(char *at, uint64_t value)
 {
 	if (value < 10000)
 		return put_pair(digits_put(at, value / 100), value % 100);
-	char text[DIGITS_MAX];
-	char *end = text + sizeof(text), *from = end;
-
-	for (; value >= 100; value /= 100) {
-		from -= 2;
-		put_pair(from, value % 100);
-	}
-	at = digits_put(at, value);
-	memcpy(at, from, (size_t)(end - from));
-	return at + (end - from);
+	if (value < 100000000)
+		return put_four(digits_put(at, value / 10000), value % 10000);
+	at = digits_put(at, value / 100000000);
+	value %= 100000000;
+	return put_four(put_four(at, value / 10000), value % 10000);
 }

@@ -13,9 +13,10 @@ enum {
 	ACCESS_GATHER_MS = 100, /* nobody watches that one line by line */
 	ACCESS_QUEUE_SIZE = 4 * LOG_QUEUE_SIZE,
 	/* So much of one thread and a gathering writer begins: what it writes is then still in the
-	 * processor's cache, and the next lines soon lie there again. */
+	 * processor's cache, and the next lines soon lie there again. Less would wake it more
+	 * often, which costs as much as the copy of dozens of records. */
 	PRESSING = LOG_QUEUE_SIZE / 2,
-	ACCESS_PRESSING = 64 * 1024,
+	ACCESS_PRESSING = 224 * 1024,
 };
 
 static char main_batch[LOG_QUEUE_SIZE];

@@ -9,7 +9,9 @@
 #include <string.h>
 
 enum {
-	PIECE = 64 * 1024,     /* of a file is written at once; the longest record fits */
+	/* Of a file is written at once, so that there is soon room again: what presses, in one
+	 * piece with what came until the writer ran. The longest record fits. */
+	PIECE = 256 * 1024,
 	DIRECT_MIN = 4 * 1024, /* what is less than that goes to a file together with others */
 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CACHE_LINE = 64, LINE_USUAL = 896 };
+enum { CACHE_LINE = 64, LINE_USUAL = 576 };
 
 struct log_queue *log_queue_new(size_t size)
 {
@@ -73,7 +73,7 @@ char *log_queue_room(struct log_queue *q, size_t *len)
 
 	if (*len > left)
 		*len = left;
-	for (size_t i = 0; i < *len && i < LINE_USUAL; i += CACHE_LINE)
+	for (size_t i = 0, n = *len < LINE_USUAL ? *len : LINE_USUAL; i < n; i += CACHE_LINE)
 		__builtin_prefetch(at + i, 1);
 	return at;
 }

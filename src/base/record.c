@@ -299,49 +299,43 @@ void record_num(struct record *r, const struct record_key *key, uint64_t value)
 
 /* ---- rows ---- */
 
-void record_row_init(struct record_row *row, enum record_format format,
-        const struct record_key *keys, unsigned n, uint64_t wanted)
+void record_row_init(struct record_row *row, const struct record_key *keys, unsigned n,
+        uint64_t wanted, uint64_t counts)
 {
-	char *at = row->text;
-
-	assert(n <= RECORD_ROW_MAX);
-	row->n = 0;
-	for (unsigned i = 0; i < n; i++) {
-		if (!(wanted >> i & 1))
-			continue;
-		at = write_key(format, at, &keys[i]);
-		*at++ = '0';
-		row->of[row->n] = (uint8_t)i;
-		row->end[row->n++] = (uint16_t)(at - row->text);
-	}
-	row->len = (size_t)(at - row->text);
+	assert(n < 64);
+	*row = (struct record_row){
+	        .keys = keys, .wanted = wanted & ((UINT64_C(1) << n) - 1), .counts = counts};
+	for (unsigned i = 0; i < n; i++)
+		if (row->wanted >> i & 1)
+			row->room += keys[i].len + RECORD_KEY_ROOM - RECORD_KEY_MAX + DIGITS_MAX;
 }
 
-/* Numbers of one digit become part of the text, which is copied up to each longer one. */
-void record_row(struct record *r, struct record_row *row, const uint64_t *values)
+/* The keys whose values are not 0. Without branches: they come as they like. */
+static uint64_t not_zero(const uint64_t *values, uint64_t wanted)
 {
-	char *at = room(r, row->len + row->n * (size_t)DIGITS_MAX);
-	size_t begin = 0, done = 0; /* of this key's text; of what was copied */
+	uint64_t found = 0;
+
+	for (unsigned i = 0; wanted >> i; i++)
+		found |= (uint64_t)(values[i] != 0) << i;
+	return found;
+}
+
+void record_row(struct record *r, const struct record_row *row, const uint64_t *values)
+{
+	uint64_t left = row->wanted;
+	char *at = room(r, row->room);
 
 	if (!at)
 		return;
-	for (unsigned i = 0; i < row->n; begin = row->end[i++]) {
-		uint64_t value = values[row->of[i]];
-		size_t end = row->end[i], len;
+	if (r->format == RECORD_JSON)
+		left &= ~row->counts | not_zero(values, left);
+	for (; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
 
-		if (value < 10) {
-			row->text[end - 1] = (char)('0' + value);
-			continue;
-		}
-		len = (value == RECORD_ABSENT ? begin : end - 1) - done;
-		memcpy(at, row->text + done, len);
-		at += len;
-		if (value != RECORD_ABSENT)
-			at = digits_put(at, value);
-		done = end;
+		if (values[i] != RECORD_ABSENT)
+			at = digits_put(write_key(r->format, at, &row->keys[i]), values[i]);
 	}
-	memcpy(at, row->text + done, row->len - done);
-	r->len = (size_t)(at - r->at) + row->len - done;
+	r->len = (size_t)(at - r->at);
 }
 
 bool record_end(struct record *r)

@@ -47,22 +47,19 @@ void record_bare(struct record *r, const struct record_key *key, struct slice va
 void record_id(struct record *r, const struct record_key *key, uint64_t value);
 void record_num(struct record *r, const struct record_key *key, uint64_t value);
 
-/* Numbers that follow each other, prepared as one text: most of them have one digit, and are
- * written into it. One that is RECORD_ABSENT is left out. */
+/* Numbers that follow each other: of n keys, those whose bit is set in `wanted`, counted from the
+ * least. One that is RECORD_ABSENT is left out, and so is, in JSON, a count that is 0. */
 #define RECORD_ABSENT UINT64_MAX
-enum { RECORD_ROW_MAX = 32 };
 struct record_row {
-	unsigned n;
-	size_t len;
-	uint16_t end[RECORD_ROW_MAX]; /* of each key and its one digit */
-	uint8_t of[RECORD_ROW_MAX];   /* which value is the key's */
-	char text[RECORD_ROW_MAX * (RECORD_KEY_ROOM + 1)];
+	const struct record_key *keys;
+	uint64_t wanted;
+	uint64_t counts; /* the keys whose values are counts */
+	size_t room;     /* that it takes at most */
 };
-/* Of n keys, at most RECORD_ROW_MAX, those whose bit is set in `wanted`, counted from the least. */
-void record_row_init(struct record_row *row, enum record_format format,
-        const struct record_key *keys, unsigned n, uint64_t wanted);
+void record_row_init(struct record_row *row, const struct record_key *keys, unsigned n,
+        uint64_t wanted, uint64_t counts);
 /* One value for each of the n keys. */
-void record_row(struct record *r, struct record_row *row, const uint64_t *values);
+void record_row(struct record *r, const struct record_row *row, const uint64_t *values);
 
 /* Ends the line with a line feed. False: it did not fit and is worth nothing. */
 bool record_end(struct record *r);

@@ -61,6 +61,8 @@ static void check_bind(struct draft *d, const struct draft_listener *l, const st
 static void check_unix_keys(struct draft *d, const struct draft_listener *l)
 {
 	static const char *const keys[] = {"mode", "owner", "group"};
+	if (draft_is_refused(l->section, "bind"))
+		return;
 	for (size_t i = 0; i < l->bind_n; i++)
 		if (l->bind[i].address.sa.sa_family == AF_UNIX)
 			return;
@@ -287,6 +289,29 @@ static void resolve_upstream(struct draft *d, const struct draft_route *r)
 	}
 }
 
+static bool asks_for_certificates(const struct draft_listener *l)
+{
+	return l->tls.verify != TLS_VERIFY_OFF || draft_is_refused(l->section, "tls_verify_client");
+}
+
+/* It may be for a time, while clients are not asked. */
+static void check_tls_client(struct draft *d, const struct draft_route *r)
+{
+	const struct reader_entry *e = reader_find(r->section, "tls_client");
+	uint64_t wanted = r->route->listeners;
+	char title[DRAFT_TITLE_MAX], value[PROBLEM_QUOTE_MAX];
+	if (!e || (r->listener.n > 0 && wanted == 0))
+		return;
+	for (size_t i = 0; i < d->listener_n; i++)
+		if ((wanted == 0 || wanted >> d->listener[i].number & 1) &&
+		        asks_for_certificates(&d->listener[i]))
+			return;
+	problem_warning(&d->problems, reader_place(r->section->file, e->line),
+	        "%s tls_client = %s: no listener of this route asks its clients for certificates: "
+	        "want tls_verify_client = optional or on there",
+	        draft_title(r->section, title), problem_quote(e->value, value));
+}
+
 static void build_route(struct draft *d, struct draft_route *r)
 {
 	struct route *built = r->route;
@@ -305,6 +330,7 @@ static void build_route(struct draft *d, struct draft_route *r)
 	if (r->upstream)
 		resolve_upstream(d, r);
 	check_action(d, r);
+	check_tls_client(d, r);
 	build_headers(d, r);
 }
 
@@ -352,6 +378,8 @@ static void build_routes(struct draft *d)
 	build_lua_groups(d);
 	if (d->problems.errors == 0)
 		carry_parts(d);
+	else
+		build_lua_look(d);
 	struct route **routes = mem_new(d->route_n * sizeof(struct route *));
 	for (size_t i = 0; i < d->route_n; i++)
 		routes[i] = d->route[i].route;

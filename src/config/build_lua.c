@@ -66,22 +66,27 @@ static struct lua_script *add(struct draft *d, struct lua_handlers *h, const str
 	return s;
 }
 
-/* Those of the process, each told of where its key stands. */
+/* Where a key of the process stands; NULL: nowhere. */
+static const struct reader_entry *find_own(
+        const struct draft *d, const char *key, const struct reader_section **s)
+{
+	const struct reader_entry *e = NULL;
+	for (size_t i = 0; !e && i < d->doc.n; i++) {
+		*s = d->doc.section[i];
+		if (strcmp((*s)->kind, "moongate") == 0)
+			e = reader_find(*s, key);
+	}
+	return e;
+}
+
 static void add_own(struct draft *d, struct lua_handlers *h, enum lua_script_kind kind,
         const char *key, const char *path)
 {
 	char why[LUA_WHY_MAX];
-	if (!path || lua_handlers_add(h, kind, path, why))
-		return;
-	for (size_t i = 0; i < d->doc.n; i++) {
-		const struct reader_section *s = d->doc.section[i];
-		const struct reader_entry *e =
-		        strcmp(s->kind, "moongate") == 0 ? reader_find(s, key) : NULL;
-		if (e) {
-			draft_error(d, s, e, "%s", why);
-			return;
-		}
-	}
+	const struct reader_section *s;
+	const struct reader_entry *e = path ? find_own(d, key, &s) : NULL;
+	if (e && !lua_handlers_add(h, kind, path, why))
+		draft_error(d, s, e, "%s", why);
 }
 
 static void add_scripts(struct draft *d, struct lua_handlers *h)
@@ -92,6 +97,15 @@ static void add_scripts(struct draft *d, struct lua_handlers *h)
 		add(d, h, r, LUA_SCRIPT_ACCESS, "access", r->access);
 		add(d, h, r, LUA_SCRIPT_LOG, "log_handler", r->log_handler);
 	}
+	const struct lua_settings *own = lua_handlers_settings(h);
+	add_own(d, h, LUA_SCRIPT_INIT, "init", own->init);
+	add_own(d, h, LUA_SCRIPT_INIT_WORKER, "init_worker", own->init_worker);
+	add_own(d, h, LUA_SCRIPT_EXIT_WORKER, "exit_worker", own->exit_worker);
+}
+
+/* What scripts find by name. */
+static void add_names(struct draft *d, struct lua_handlers *h)
+{
 	for (size_t i = 0; i < d->upstream_n && has_access(d); i++)
 		lua_handlers_add_group(h, d->upstream[i].group);
 	for (size_t i = 0; i < d->shared_dict_n; i++)
@@ -107,13 +121,21 @@ static struct script *script_of(struct lua_handlers *h, enum lua_script_kind kin
 
 static void give_scripts(struct draft *d, struct lua_handlers *h)
 {
-	struct tls_client *common = lua_handlers_settings(h)->handlers.tls;
 	for (size_t i = 0; i < d->route_n; i++) {
 		const struct draft_route *r = &d->route[i];
 		r->route->handler = script_of(h, LUA_SCRIPT_HANDLER, r->handler);
 		r->route->access = script_of(h, LUA_SCRIPT_ACCESS, r->access);
 		r->route->log = script_of(h, LUA_SCRIPT_LOG, r->log_handler);
-		if (r->route->handler || r->route->access)
+	}
+}
+
+/* When what all have in common is wrong, that is told already. */
+static void give_tls(struct draft *d, struct lua_handlers *h)
+{
+	struct tls_client *common = lua_handlers_settings(h)->handlers.tls;
+	for (size_t i = 0; common && i < d->route_n; i++) {
+		const struct draft_route *r = &d->route[i];
+		if (r->handler || r->access)
 			r->route->settings.handler.tls = build_route_lua_tls(d, r, common);
 	}
 }
@@ -126,11 +148,58 @@ static char *prefix_of(const struct draft *d)
 	return slash ? mem_format("%.*s", (int)(slash - name + 1), name) : mem_strdup("./");
 }
 
+/* A script of several routes is told of at the first. */
+static void compile(struct draft *d, struct lua_handlers *h, const struct draft_route *r,
+        enum lua_script_kind kind, const char *key, const char *path)
+{
+	char why[LUA_WHY_MAX];
+	struct lua_script *s = path ? lua_handlers_add(h, kind, path, why) : NULL;
+	const struct reader_section *section = r ? r->section : NULL;
+	const struct reader_entry *e =
+	        r ? reader_find(r->section, key) : find_own(d, key, &section);
+	if (!s || s->is_refused || !e || lua_script_compiles(s, why))
+		return;
+	s->is_refused = true;
+	draft_error(d, section, e, "%s", why);
+}
+
+static void compile_all(struct draft *d, struct lua_handlers *h)
+{
+	const struct lua_settings *own = lua_handlers_settings(h);
+	compile(d, h, NULL, LUA_SCRIPT_INIT, "init", own->init);
+	compile(d, h, NULL, LUA_SCRIPT_INIT_WORKER, "init_worker", own->init_worker);
+	compile(d, h, NULL, LUA_SCRIPT_EXIT_WORKER, "exit_worker", own->exit_worker);
+	for (size_t i = 0; i < d->route_n; i++) {
+		const struct draft_route *r = &d->route[i];
+		compile(d, h, r, LUA_SCRIPT_HANDLER, "handler", r->handler);
+		compile(d, h, r, LUA_SCRIPT_ACCESS, "access", r->access);
+		compile(d, h, r, LUA_SCRIPT_LOG, "log_handler", r->log_handler);
+	}
+}
+
+/* Nothing runs unless all is well that was looked at before. */
 static void check(struct draft *d, struct lua_handlers *h)
 {
 	char why[LUA_WHY_MAX];
-	if (!is_only_looking(d) && !lua_handlers_check(h, why))
+	const struct reader_section *s;
+	const struct reader_entry *init = find_own(d, "init", &s);
+	compile_all(d, h);
+	if (d->problems.errors > 0 || is_only_looking(d) || lua_handlers_check(h, why))
+		return;
+	if (init)
+		draft_error(d, s, init, "%s", why);
+	else
 		problem_error(&d->problems, whole(d), "%s", why);
+}
+
+static struct lua_handlers *read_scripts(struct draft *d)
+{
+	struct config *c = d->config;
+	c->lua.prefix = prefix_of(d);
+	build_lua_tls(d, &c->lua);
+	struct lua_handlers *h = lua_handlers_new(&c->lua);
+	add_scripts(d, h);
+	return h;
 }
 
 void build_lua(struct draft *d)
@@ -139,22 +208,27 @@ void build_lua(struct draft *d)
 	struct lua_handlers *was = d->running ? d->running->handlers : NULL;
 	if (d->is_memory || !has_scripts(d) || !is_root_allowed(d))
 		return;
-	c->lua.prefix = prefix_of(d);
-	build_lua_tls(d, &c->lua);
-	struct lua_handlers *h = lua_handlers_new(&c->lua);
-	add_scripts(d, h);
-	const struct lua_settings *own = lua_handlers_settings(h);
-	add_own(d, h, LUA_SCRIPT_INIT, "init", own->init);
-	add_own(d, h, LUA_SCRIPT_INIT_WORKER, "init_worker", own->init_worker);
-	add_own(d, h, LUA_SCRIPT_EXIT_WORKER, "exit_worker", own->exit_worker);
+	struct lua_handlers *h = read_scripts(d);
+	add_names(d, h);
 	if (was && d->problems.errors == 0 && lua_handlers_equal(was, h) &&
 	        !lua_handlers_is_stale(was)) {
 		lua_handlers_unref(h);
 		h = lua_handlers_ref(was);
-	} else if (d->problems.errors == 0) {
+	} else {
 		check(d, h);
 	}
 	c->handlers = h;
+	give_tls(d, h);
 	if (d->problems.errors == 0)
 		give_scripts(d, h);
+}
+
+void build_lua_look(struct draft *d)
+{
+	if (d->is_memory || !has_scripts(d) || !is_root_allowed(d))
+		return;
+	struct lua_handlers *h = read_scripts(d);
+	compile_all(d, h);
+	give_tls(d, h);
+	lua_handlers_unref(h);
 }

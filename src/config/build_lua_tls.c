@@ -76,10 +76,11 @@ static struct slice bytes_of(const struct file *f)
 static bool read_files(
         struct draft *d, const struct draft_route *r, const struct lua_tls_keys *k, struct files *f)
 {
-	return read_file(d, r, "lua_ssl_trusted_certificate", k->trusted, &f->trusted) &&
-	       read_file(d, r, "lua_ssl_certificate", k->certificate, &f->certificate) &&
-	       read_file(d, r, "lua_ssl_certificate_key", k->key, &f->key) &&
-	       read_file(d, r, "lua_ssl_crl", k->crl, &f->crl);
+	bool is_good = read_file(d, r, "lua_ssl_trusted_certificate", k->trusted, &f->trusted);
+	is_good &= read_file(d, r, "lua_ssl_certificate", k->certificate, &f->certificate);
+	is_good &= read_file(d, r, "lua_ssl_certificate_key", k->key, &f->key);
+	is_good &= read_file(d, r, "lua_ssl_crl", k->crl, &f->crl);
+	return is_good;
 }
 
 /* By which key the context could not be made; trusted certificates were looked at before. */
@@ -176,11 +177,22 @@ static struct tls_client *make(
 {
 	struct files f = {.trusted = {.at = NULL}};
 	struct tls_client *c = NULL;
-	if (read_files(d, r, k, &f) && is_store(d, r, &f.trusted) && are_crls(d, r, &f.crl)) {
-		digest(k, &f, out);
-		c = make_of(d, r, k, &f);
-		if (c)
-			judge(d, r, k, &f, c);
+	bool is_read = read_files(d, r, k, &f);
+	bool is_store_good = is_store(d, r, &f.trusted), are_crls_good = are_crls(d, r, &f.crl);
+	digest(k, &f, out);
+	/* Without what was told of already, so that the rest is looked at all the same. */
+	if (!is_store_good)
+		file_fini(&f.trusted);
+	if (!are_crls_good)
+		file_fini(&f.crl);
+	if (k->certificate && (!f.certificate.at || (k->key && !f.key.at)))
+		file_fini(&f.certificate);
+	c = make_of(d, r, k, &f);
+	if (!is_read || !is_store_good || !are_crls_good) {
+		tls_client_unref(c);
+		c = NULL;
+	} else if (c) {
+		judge(d, r, k, &f, c);
 	}
 	file_fini(&f.trusted);
 	file_fini(&f.certificate);

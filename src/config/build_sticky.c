@@ -14,6 +14,8 @@
 static void check_idle(struct draft *d, const struct draft_upstream *u)
 {
 	static const char *const keys[] = {"sticky_secret", "sticky_attributes", "sticky_ttl"};
+	if (draft_is_refused(u->section, "sticky"))
+		return;
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
 		const struct reader_entry *e = reader_find(u->section, keys[i]);
 		if (e && strcmp(e->value, "off") != 0 && draft_is_whole(u->section))

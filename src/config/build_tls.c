@@ -5,6 +5,7 @@
 #include "config/draft.h"
 #include "config/file.h"
 #include "net/tls_client.h"
+#include "net/tls_ocsp.h"
 #include "net/tls_server.h"
 #include "net/tls_ticket.h"
 #include "proxy/proxy.h"
@@ -108,8 +109,8 @@ static bool add_pair(struct draft *d, const struct draft_listener *l, struct tls
 	struct file chain_file, key_file = {.at = NULL};
 	char why[TLS_WHY_MAX];
 	bool has_begun;
-	bool is_good = read_file(d, l->section, chain, PEM_MAX, &chain_file) &&
-	               (key == chain || read_file(d, l->section, key, KEY_MAX, &key_file));
+	bool is_good = read_file(d, l->section, chain, PEM_MAX, &chain_file);
+	is_good &= key == chain || read_file(d, l->section, key, KEY_MAX, &key_file);
 	if (is_good) {
 		const struct file *secret = key == chain ? &chain_file : &key_file;
 		is_good = tls_server_add(t, bytes_of(&chain_file), bytes_of(secret), why);
@@ -129,65 +130,95 @@ static bool add_pair(struct draft *d, const struct draft_listener *l, struct tls
 	return is_good;
 }
 
+static bool is_readable(
+        struct draft *d, const struct draft_listener *l, const struct draft_file *from, size_t max)
+{
+	struct file f;
+	bool is_good = read_file(d, l->section, from, max, &f);
+	file_fini(&f);
+	return is_good;
+}
+
+/* Which key is whose nobody knows when some are missing. */
+static bool look_at_pairs(struct draft *d, const struct draft_listener *l)
+{
+	const struct draft_files *chains = &l->tls.certificate, *keys = &l->tls.key;
+	for (size_t i = 0; i < chains->n; i++)
+		is_readable(d, l, &chains->at[i], PEM_MAX);
+	for (size_t i = 0; i < keys->n; i++)
+		is_readable(d, l, &keys->at[i], KEY_MAX);
+	return false;
+}
+
 static bool add_pairs(struct draft *d, const struct draft_listener *l, struct tls_server *t)
 {
 	const struct draft_files *chains = &l->tls.certificate, *keys = &l->tls.key;
 	bool is_good = true;
+	if (keys->n > 0 && keys->n != chains->n)
+		return look_at_pairs(d, l);
 	for (size_t i = 0; i < chains->n; i++) {
 		const struct draft_file *key = keys->n > 0 ? &keys->at[i] : &chains->at[i];
-		is_good = add_pair(d, l, t, &chains->at[i], key) && is_good;
+		is_good &= add_pair(d, l, t, &chains->at[i], key);
 	}
 	return is_good;
 }
 
-static bool add_ocsp(struct draft *d, const struct draft_listener *l, struct tls_server *t)
+/* Whose certificate is not there, may be about that one. */
+static bool add_ocsp(
+        struct draft *d, const struct draft_listener *l, struct tls_server *t, bool has_pairs)
 {
 	char why[TLS_WHY_MAX];
+	bool is_good = true;
 	for (size_t i = 0; i < l->tls.ocsp.n; i++) {
 		const struct draft_file *from = &l->tls.ocsp.at[i];
 		struct file f;
-		if (!read_file(d, l->section, from, KEY_MAX, &f))
-			return false;
-		bool is_good = tls_server_add_ocsp(t, bytes_of(&f), why);
+		bool is_read = read_file(d, l->section, from, KEY_MAX, &f);
+		bool is_taken = is_read && (has_pairs ? tls_server_add_ocsp(t, bytes_of(&f), why)
+		                                      : tls_ocsp_is_sound(bytes_of(&f), why));
 		file_fini(&f);
-		if (!is_good) {
+		if (is_read && !is_taken)
 			draft_error(d, l->section, from->entry, "%s", why);
-			return false;
-		}
-		if (tls_server_ocsp_is_old(t))
+		else if (is_taken && has_pairs && tls_server_ocsp_is_old(t))
 			warn(d, l->section, from->entry,
 			        "the answer is out of date, and is not sent");
+		is_good &= is_taken;
 	}
-	return true;
+	return is_good;
+}
+
+static bool add_ticket_key(struct draft *d, const struct draft_listener *l, struct tls_server *t,
+        const struct draft_file *from)
+{
+	struct file f;
+	if (!read_file(d, l->section, from, KEY_MAX, &f))
+		return false;
+	bool is_good = f.len == TLS_TICKET_FILE;
+	build_warn_open(d, l->section, from->entry, &f);
+	if (is_good)
+		tls_server_add_ticket_key(t, bytes_of(&f));
+	else
+		draft_error(d, l->section, from->entry,
+		        "it has %zu bytes: want a file of %d random bytes, such as of "
+		        "'openssl rand %d'",
+		        f.len, TLS_TICKET_FILE, TLS_TICKET_FILE);
+	file_fini(&f);
+	return is_good;
 }
 
 static bool add_ticket_keys(struct draft *d, const struct draft_listener *l, struct tls_server *t)
 {
-	for (size_t i = 0; i < l->tls.ticket_key.n; i++) {
-		const struct draft_file *from = &l->tls.ticket_key.at[i];
-		struct file f;
-		if (!read_file(d, l->section, from, KEY_MAX, &f))
-			return false;
-		bool is_good = f.len == TLS_TICKET_FILE;
-		build_warn_open(d, l->section, from->entry, &f);
-		if (is_good)
-			tls_server_add_ticket_key(t, bytes_of(&f));
-		else
-			draft_error(d, l->section, from->entry,
-			        "it has %zu bytes: want a file of %d random bytes, such as of "
-			        "'openssl rand %d'",
-			        f.len, TLS_TICKET_FILE, TLS_TICKET_FILE);
-		file_fini(&f);
-		if (!is_good)
-			return false;
-	}
-	return true;
+	bool is_good = true;
+	for (size_t i = 0; i < l->tls.ticket_key.n; i++)
+		is_good &= add_ticket_key(d, l, t, &l->tls.ticket_key.at[i]);
+	return is_good;
 }
 
 static void check_pairs(struct draft *d, const struct draft_listener *l)
 {
 	const struct draft_files *chains = &l->tls.certificate, *keys = &l->tls.key;
-	if (keys->n == 0 || keys->n == chains->n || !draft_is_whole(l->section))
+	if (keys->n == 0 || keys->n == chains->n || !draft_is_whole(l->section) ||
+	        draft_is_refused(l->section, "tls_certificate") ||
+	        draft_is_refused(l->section, "tls_key"))
 		return;
 	draft_error(d, l->section, keys->at[keys->n - 1].entry,
 	        "%zu keys and %zu certificates: want one tls_key for each tls_certificate, in the "
@@ -199,7 +230,7 @@ static void check_client_ca(struct draft *d, const struct draft_listener *l)
 {
 	const struct reader_entry *ca = reader_find(l->section, "tls_client_ca");
 	const struct reader_entry *verify = reader_find(l->section, "tls_verify_client");
-	if (!draft_is_whole(l->section))
+	if (!draft_is_whole(l->section) || draft_is_refused(l->section, "tls_verify_client"))
 		return;
 	if (ca && !verify)
 		draft_error(d, l->section, ca,
@@ -224,31 +255,65 @@ static void check_ciphers(struct draft *d, const struct draft_listener *l)
 		        "tls_ciphersuites, or tls_min_version = 1.2");
 }
 
-static struct tls_server *new_server(struct draft *d, const struct draft_listener *l)
+/* OpenSSL knows what is in them. */
+static bool check_lists(struct draft *d, const struct draft_listener *l)
+{
+	static const char *const keys[TLS_LISTS] = {[TLS_LIST_CIPHERS] = "tls_ciphers",
+	        [TLS_LIST_SUITES] = "tls_ciphersuites",
+	        [TLS_LIST_GROUPS] = "tls_groups"};
+	const struct tls_settings s = settings_of(l);
+	char why[TLS_WHY_MAX];
+	bool is_good = true;
+	for (int i = 0; i < TLS_LISTS; i++) {
+		const struct reader_entry *e = reader_find(l->section, keys[i]);
+		if (!e || tls_context_knows(&s, (enum tls_list)i, why))
+			continue;
+		draft_error(d, l->section, e, "%s", why);
+		is_good = false;
+	}
+	return is_good;
+}
+
+/* One that asks nobody stands in when it cannot be had (*is_good), so that the rest is looked at
+ * all the same. */
+static struct tls_server *new_server(struct draft *d, const struct draft_listener *l, bool *is_good)
 {
 	char why[TLS_WHY_MAX];
 	struct file ca = {.at = NULL};
+	struct tls_server *t = NULL;
 	struct tls_server_settings s = {.tls = settings_of(l),
 	        .refuse_unknown = l->tls.refuse_unknown,
 	        .verify = l->tls.verify,
 	        .scope = l->section->name};
-	if (s.verify != TLS_VERIFY_OFF &&
-	        !read_file(d, l->section, &l->tls.client_ca, PEM_MAX, &ca))
-		return NULL;
-	s.client_ca = bytes_of(&ca);
-	struct tls_server *t = tls_server_new(&s, why);
+	bool wants_ca = s.verify != TLS_VERIFY_OFF;
+	if (!wants_ca || (l->tls.client_ca.path &&
+	                         read_file(d, l->section, &l->tls.client_ca, PEM_MAX, &ca))) {
+		s.client_ca = bytes_of(&ca);
+		t = tls_server_new(&s, why);
+		if (!t)
+			complain(d, l->section, l->tls.client_ca.entry, why);
+	}
 	file_fini(&ca);
-	if (!t)
-		complain(d, l->section, l->tls.client_ca.entry, why);
-	return t;
+	*is_good = t != NULL;
+	s.verify = TLS_VERIFY_OFF;
+	s.client_ca = SLICE("");
+	return t || !wants_ca ? t : tls_server_new(&s, why);
 }
 
-static void make_server(
-        struct draft *d, const struct draft_listener *l, struct proxy_listener *built)
+/* `is_sound`: but for what the files hold, nothing is wrong. */
+static void make_server(struct draft *d, const struct draft_listener *l,
+        struct proxy_listener *built, bool is_sound)
 {
 	char why[TLS_WHY_MAX];
-	struct tls_server *t = new_server(d, l);
-	if (t && add_pairs(d, l, t) && add_ocsp(d, l, t) && add_ticket_keys(d, l, t)) {
+	bool is_good;
+	struct tls_server *t = new_server(d, l, &is_good);
+	if (t) {
+		bool has_pairs = add_pairs(d, l, t);
+		is_good &= add_ocsp(d, l, t, has_pairs) & has_pairs;
+		is_good &= add_ticket_keys(d, l, t);
+		is_good &= check_lists(d, l);
+	}
+	if (is_good && is_sound) {
 		if (tls_server_finish(t, why))
 			built->tls = tls_server_ref(t);
 		else
@@ -265,81 +330,115 @@ void build_listener_tls(struct draft *d, struct draft_listener *l, struct proxy_
 	size_t before = d->problems.errors;
 	built->tls_timeout_ms = l->tls.timeout_ms;
 	if (l->tls.certificate.n == 0) {
-		check_idle(d, l->section, keys, sizeof keys / sizeof keys[0],
-		        "tls_certificate = PATH");
+		if (!draft_is_refused(l->section, "tls_certificate"))
+			check_idle(d, l->section, keys, sizeof keys / sizeof keys[0],
+			        "tls_certificate = PATH");
 		return;
 	}
 	check_pairs(d, l);
 	check_client_ca(d, l);
 	check_ciphers(d, l);
-	if (d->problems.errors == before && !d->is_memory)
-		make_server(d, l, built);
+	if (!d->is_memory)
+		make_server(d, l, built, d->problems.errors == before);
 }
 
 /* ---- upstreams ---- */
 
-static bool read_pair(
-        struct draft *d, const struct draft_upstream *u, struct file *chain, struct file *key)
+struct identity {
+	struct file ca, chain, key;
+};
+
+static const struct draft_file *key_of(const struct draft_upstream *u)
 {
-	const struct draft_file *chain_from = &u->tls.certificate;
-	const struct draft_file *key_from = u->tls.key.path ? &u->tls.key : chain_from;
-	if (!chain_from->path)
-		return true;
-	return read_file(d, u->section, chain_from, PEM_MAX, chain) &&
-	       read_file(d, u->section, key_from, PEM_MAX, key);
+	return u->tls.key.path ? &u->tls.key : &u->tls.certificate;
 }
 
-static bool is_ca_at_fault(const struct tls_client_settings *s)
+/* False when one of those that are given cannot be read; the others are there. */
+static bool read_all(struct draft *d, const struct draft_upstream *u, struct identity *i)
+{
+	bool is_good = !u->tls.ca.path || read_file(d, u->section, &u->tls.ca, PEM_MAX, &i->ca);
+	if (!u->tls.certificate.path)
+		return is_good;
+	is_good &= read_file(d, u->section, &u->tls.certificate, PEM_MAX, &i->chain);
+	if (u->tls.key.path || i->chain.at)
+		is_good &= read_file(d, u->section, key_of(u), PEM_MAX, &i->key);
+	return is_good;
+}
+
+static struct tls_client_settings settings_with(
+        const struct draft_upstream *u, struct slice ca, struct slice chain, struct slice key)
+{
+	return (struct tls_client_settings){.tls = {.min_version = TLS_FLOOR_1_2,
+	                                            .ciphers = TLS_CIPHERS,
+	                                            .ciphersuites = TLS_CIPHERSUITES,
+	                                            .groups = TLS_GROUPS},
+	        .verify = u->tls.verify,
+	        .ca = ca,
+	        .name = u->tls.name,
+	        .chain = chain,
+	        .key = key};
+}
+
+/* A client with some of the files, only to see whether they are good; told of if not. */
+static void try_files(struct draft *d, const struct draft_upstream *u,
+        const struct tls_client_settings *s, const struct reader_entry *e)
 {
 	char why[TLS_WHY_MAX];
-	struct tls_client_settings alone = *s;
-	alone.chain = alone.key = SLICE("");
-	struct tls_client *t = tls_client_new(&alone, why);
+	struct tls_client *t = tls_client_new(s, why);
+	if (!t)
+		complain(d, u->section,
+		        s->chain.len > 0 && u->tls.key.path && tls_why_is_key(why)
+		                ? u->tls.key.entry
+		                : e,
+		        why);
 	tls_client_unref(t);
-	return !t;
 }
 
-static const struct reader_entry *entry_at_fault(
-        const struct draft_upstream *u, const struct tls_client_settings *s, const char *why)
+/* Each by itself, so that neither keeps the other's error back. */
+static void find_faults(struct draft *d, const struct draft_upstream *u, const struct identity *i)
 {
-	if (!u->tls.certificate.path || (u->tls.ca.path && is_ca_at_fault(s)))
-		return u->tls.ca.entry;
-	return u->tls.key.path && tls_why_is_key(why) ? u->tls.key.entry : u->tls.certificate.entry;
+	struct tls_client_settings ca = settings_with(u, bytes_of(&i->ca), SLICE(""), SLICE(""));
+	struct tls_client_settings pair =
+	        settings_with(u, SLICE(""), bytes_of(&i->chain), bytes_of(&i->key));
+	if (i->ca.at || !u->tls.ca.path)
+		try_files(d, u, &ca, u->tls.ca.entry);
+	pair.verify = false; /* for want of the authorities that were tried */
+	if (i->chain.at && i->key.at)
+		try_files(d, u, &pair, u->tls.certificate.entry);
+}
+
+static void use_client(
+        struct draft *d, struct draft_upstream *u, struct tls_client *t, const struct identity *i)
+{
+	bool has_begun;
+	long left;
+	u->group->tls = t;
+	if (tls_client_left(t, &left, &has_begun))
+		build_judge_time(d, u->section, u->tls.certificate.entry,
+		        carry_is_news(d, PART_UPSTREAM, &u->part), left, has_begun);
+	if (i->chain.at)
+		build_warn_open(d, u->section, key_of(u)->entry, &i->key);
 }
 
 static void make_client(struct draft *d, struct draft_upstream *u)
 {
 	char why[TLS_WHY_MAX];
-	struct file ca = {.at = NULL}, chain = {.at = NULL}, key = {.at = NULL};
-	bool has_begun,
-	        is_read = !u->tls.ca.path || read_file(d, u->section, &u->tls.ca, PEM_MAX, &ca);
-	long left;
-	is_read = is_read && read_pair(d, u, &chain, &key);
-	struct tls_client_settings s = {.tls = {.min_version = TLS_FLOOR_1_2,
-	                                        .ciphers = TLS_CIPHERS,
-	                                        .ciphersuites = TLS_CIPHERSUITES,
-	                                        .groups = TLS_GROUPS},
-	        .verify = u->tls.verify,
-	        .ca = bytes_of(&ca),
-	        .name = u->tls.name,
-	        .chain = bytes_of(&chain),
-	        .key = bytes_of(&key)};
-	if (is_read)
-		u->group->tls = tls_client_new(&s, why);
-	if (u->group->tls) {
-		if (tls_client_left(u->group->tls, &left, &has_begun))
-			build_judge_time(d, u->section, u->tls.certificate.entry,
-			        carry_is_news(d, PART_UPSTREAM, &u->part), left, has_begun);
-		if (chain.at)
-			build_warn_open(d, u->section,
-			        u->tls.key.path ? u->tls.key.entry : u->tls.certificate.entry,
-			        &key);
-	} else if (is_read) {
-		complain(d, u->section, entry_at_fault(u, &s, why), why);
-	}
-	file_fini(&ca);
-	file_fini(&chain);
-	file_fini(&key);
+	struct identity i = {.ca = {.at = NULL}};
+	bool is_read = read_all(d, u, &i);
+	struct tls_client_settings s =
+	        settings_with(u, bytes_of(&i.ca), bytes_of(&i.chain), bytes_of(&i.key));
+	struct tls_client *t = is_read ? tls_client_new(&s, why) : NULL;
+	size_t before = d->problems.errors;
+	if (t)
+		use_client(d, u, t, &i);
+	else
+		find_faults(d, u, &i);
+	/* What no file alone is to blame for. */
+	if (is_read && !t && d->problems.errors == before)
+		complain(d, u->section, u->tls.certificate.entry, why);
+	file_fini(&i.ca);
+	file_fini(&i.chain);
+	file_fini(&i.key);
 }
 
 static bool is_secure(const struct draft_server *s)
@@ -368,7 +467,8 @@ static void check_client(struct draft *d, const struct draft_upstream *u)
 	const struct reader_entry *key = reader_find(u->section, "tls_client_key");
 	if (ca && !u->tls.verify && draft_is_whole(u->section))
 		draft_error(d, u->section, ca, "does nothing: want tls_verify = on too");
-	if (key && !u->tls.certificate.path && draft_is_whole(u->section))
+	if (key && !u->tls.certificate.path && draft_is_whole(u->section) &&
+	        !draft_is_refused(u->section, "tls_client_certificate"))
 		draft_error(d, u->section, key, "does nothing: want tls_client_certificate too");
 	if (verify && !u->tls.verify)
 		warn(d, u->section, verify,
@@ -381,17 +481,18 @@ void build_upstream_tls(struct draft *d, struct draft_upstream *u)
 {
 	static const char *const keys[] = {"tls_ca", "tls_verify", "tls_server_name",
 	        "tls_client_certificate", "tls_client_key"};
-	size_t before = d->problems.errors;
 	bool is_any_secure = false;
 	for (size_t i = 0; i < u->server_n; i++)
 		is_any_secure = is_any_secure || is_secure(&u->server[i]);
+	if (!is_any_secure && draft_is_refused(u->section, "server"))
+		return;
 	if (!is_any_secure) {
 		check_idle(
 		        d, u->section, keys, sizeof keys / sizeof keys[0], "a server = wss://HOST");
 		return;
 	}
 	check_client(d, u);
-	if (d->problems.errors == before && !d->is_memory)
+	if (!d->is_memory)
 		make_client(d, u);
 }
 

@@ -53,11 +53,14 @@ static void check_health(struct draft *d, const struct draft_upstream *u)
 
 static void check_keys(struct draft *d, const struct draft_upstream *u)
 {
-	if (u->balance != BALANCE_HASH && u->hash_key.source != HASH_CLIENT_ADDRESS)
+	const struct reader_section *s = u->section;
+	if (u->balance != BALANCE_HASH && u->hash_key.source != HASH_CLIENT_ADDRESS &&
+	        !draft_is_refused(s, "balance"))
 		check_idle(d, u, "hash_key", "balance = hash");
-	if (!has_limit(u) && draft_is_whole(u->section))
+	if (!has_limit(u) && draft_is_whole(s) && !draft_is_refused(s, "max_connections") &&
+	        !draft_is_refused(s, "server"))
 		check_idle(d, u, "queue", "max_connections");
-	if (u->queue == 0)
+	if (u->queue == 0 && !draft_is_refused(s, "queue"))
 		check_idle(d, u, "queue_timeout", "queue");
 	check_spare(d, u);
 	check_health(d, u);

@@ -45,13 +45,25 @@ void draft_section_error(struct draft *d, const struct reader_section *s, const 
 	        &d->problems, reader_place(s->file, s->line), "%s: %s", draft_title(s, title), why);
 }
 
+/* Habits of other programs: a hash and quotes are the value's own. */
+static const char *hint_at(const char *value)
+{
+	size_t len = strlen(value);
+	if (strstr(value, " #") || strstr(value, "\t#"))
+		return "; a comment behind a value begins with ' ;', not with '#'";
+	if (len > 1 && strchr("\"'", value[0]) && value[len - 1] == value[0])
+		return "; values stand without quotes";
+	return "";
+}
+
 static void refuse_value(struct draft *d, const struct reader_section *s, const struct parse *p)
 {
 	char form[SCHEMA_FORM_MAX];
+	const char *hint = hint_at(p->value);
 	if (p->why[0])
-		draft_error(d, s, p->entry, "%s", p->why);
+		draft_error(d, s, p->entry, "%s%s", p->why, hint);
 	else
-		draft_error(d, s, p->entry, "want %s", schema_form(p->key, form));
+		draft_error(d, s, p->entry, "want %s%s", schema_form(p->key, form), hint);
 }
 
 static void refuse_key(struct draft *d, const struct reader_section *s,
@@ -108,7 +120,7 @@ static void apply_entries(struct draft *d, const struct reader_section *s, enum 
         void *draft, struct route_settings *settings, struct seen *seen)
 {
 	for (size_t i = 0; i < s->entry_n; i++) {
-		const struct reader_entry *e = &s->entry[i];
+		struct reader_entry *e = &s->entry[i];
 		const struct schema_key *k = schema_find(kind, e->key);
 		if (!k) {
 			refuse_key(d, s, e, kind);
@@ -119,8 +131,10 @@ static void apply_entries(struct draft *d, const struct reader_section *s, enum 
 		        .entry = e,
 		        .value = e->value,
 		        .first = !seen->key[k - schema_key].entry};
-		if (!is_repeated(d, s, e, k, seen) &&
-		        !k->parse(&p, base_of(k, draft, settings) + k->offset))
+		if (is_repeated(d, s, e, k, seen))
+			continue;
+		e->is_refused = !k->parse(&p, base_of(k, draft, settings) + k->offset);
+		if (e->is_refused)
 			refuse_value(d, s, &p);
 	}
 }
@@ -132,6 +146,14 @@ bool draft_is_whole(const struct reader_section *s)
 		if (!schema_find(kind, s->entry[i].key))
 			return false;
 	return !s->has_refused_line;
+}
+
+bool draft_is_refused(const struct reader_section *s, const char *key)
+{
+	for (size_t i = 0; i < s->entry_n; i++)
+		if (s->entry[i].is_refused && strcmp(s->entry[i].key, key) == 0)
+			return true;
+	return false;
 }
 
 static void check_required(struct draft *d, const struct reader_section *s, enum schema_kind kind,

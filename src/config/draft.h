@@ -164,6 +164,8 @@ void draft_apply(struct draft *d);
 /* Whether nothing in a section was refused that may have been meant for a key
  * that seems to be missing. */
 bool draft_is_whole(const struct reader_section *s);
+/* Whether a value of that key was refused: others that need it are not to blame. */
+bool draft_is_refused(const struct reader_section *s, const char *key);
 /* `[kind name]` of a section. Returns out. */
 enum { DRAFT_TITLE_MAX = 64 };
 const char *draft_title(const struct reader_section *s, char out[DRAFT_TITLE_MAX]);

@@ -40,6 +40,16 @@ static void print_key(FILE *out, const struct schema_key *k)
 	fputc('\n', out);
 }
 
+static void print_defaults(FILE *out)
+{
+	unsigned n = 0;
+	fputs("  these keys of a route:", out);
+	for (size_t k = 0; k < schema_key_n; k++)
+		if (schema_key[k].flags & KEY_DEFAULTS)
+			fprintf(out, "%s%s", n++ % 6 == 0 ? "\n      " : " ", schema_key[k].name);
+	fputc('\n', out);
+}
+
 void config_help(FILE *out)
 {
 	for (size_t i = 0; i < KIND_N; i++) {
@@ -51,13 +61,9 @@ void config_help(FILE *out)
 		for (size_t k = 0; k < schema_key_n; k++)
 			if (schema_key[k].kind == i)
 				print_key(out, &schema_key[k]);
+		if (i == KIND_DEFAULTS)
+			print_defaults(out);
 	}
-	fputs("  these keys of a route:", out);
-	unsigned n = 0;
-	for (size_t k = 0; k < schema_key_n; k++)
-		if (schema_key[k].flags & KEY_DEFAULTS)
-			fprintf(out, "%s%s", n++ % 6 == 0 ? "\n      " : " ", schema_key[k].name);
-	fputc('\n', out);
 }
 
 /* Text that roff would read as a request or an escape. */
@@ -86,6 +92,19 @@ static void roff_key(FILE *out, const struct schema_key *k)
 	fputc('\n', out);
 }
 
+static void roff_defaults(FILE *out)
+{
+	const char *gap = "";
+	fputs("It may hold these keys of a route:\n", out);
+	for (size_t k = 0; k < schema_key_n; k++) {
+		if (!(schema_key[k].flags & KEY_DEFAULTS))
+			continue;
+		fprintf(out, "%s.BR %s", gap, schema_key[k].name);
+		gap = " ,\n";
+	}
+	fputs(" .\n", out);
+}
+
 void config_help_roff(FILE *out)
 {
 	for (size_t i = 0; i < KIND_N; i++) {
@@ -94,18 +113,11 @@ void config_help_roff(FILE *out)
 		print_title(out, s);
 		fputc('\n', out);
 		roff_text(out, s->help);
-		fputc('\n', out);
+		fputs(i == KIND_DEFAULTS ? ".\n" : "\n", out);
 		for (size_t k = 0; k < schema_key_n; k++)
 			if (schema_key[k].kind == i)
 				roff_key(out, &schema_key[k]);
+		if (i == KIND_DEFAULTS)
+			roff_defaults(out);
 	}
-	fputs(".PP\nIt may hold these keys of a route:\n", out);
-	const char *gap = "";
-	for (size_t k = 0; k < schema_key_n; k++) {
-		if (!(schema_key[k].flags & KEY_DEFAULTS))
-			continue;
-		fprintf(out, "%s.BR %s", gap, schema_key[k].name);
-		gap = " ,\n";
-	}
-	fputs(" .\n", out);
 }

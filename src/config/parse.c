@@ -286,6 +286,12 @@ static bool bind_address(struct parse *p, struct address *out)
 		return false;
 	if (!parse_port(colon + 1, &port))
 		return parse_refuse_port(p);
+	if (colon == p->value || strncmp(p->value, "*:", 2) == 0) {
+		snprintf(p->why, sizeof p->why,
+		        "want 0.0.0.0:%u, and [::]:%u in a line of its own, for every address",
+		        port, port);
+		return false;
+	}
 	if (!address_parse(out, p->value))
 		return parse_refuse(p,
 		        "want an IPv4 address, an IPv6 address in [], or unix:PATH; names are not "

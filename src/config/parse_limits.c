@@ -42,15 +42,15 @@ bool parse_exempt(struct parse *p, void *field)
 	struct limit_exempt **list = field;
 	bool is_none = strcmp(p->value, "none") == 0;
 	struct cidr block;
-	if (!p->first && (is_none || !*list))
-		return parse_refuse(p, "want none alone, or a list without it");
 	const char *wrong = is_none ? NULL : cidr_parse(&block, p->value);
-	if (wrong)
-		return parse_refuse(p, wrong);
 	if (p->first) {
 		limit_exempt_unref(*list);
 		*list = is_none ? NULL : limit_exempt_new();
 	}
+	if (wrong)
+		return parse_refuse(p, wrong);
+	if (!p->first && (is_none || !*list))
+		return parse_refuse(p, "want none alone, or a list without it");
 	if (!is_none)
 		cidr_list_add(&(*list)->list, &block);
 	return true;

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { LOG_RATE_MAX = 1000000 };
 
@@ -40,15 +41,38 @@ static void set_target(struct parse *p, char **target)
 	*target = service ? service : parse_relative(p->file, p->value);
 }
 
+/* Meant as something else than a file beside the configuration, surely. */
+static bool is_no_file(const char *value)
+{
+	static const char *const words[] = {"stderr", "stdout", "syslog", "journal",
+	        "syslog:", "journal:", "off", "on", "none", "no", "yes", "file", "console", NULL};
+	for (size_t i = 0; words[i]; i++)
+		if (strcasecmp(value, words[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool set_file(struct parse *p, char **target, const char *words)
+{
+	bool is_service = strcmp(p->value, "syslog") == 0 || strcmp(p->value, "journal") == 0;
+	if (strstr(p->value, " #") || strstr(p->value, "\t#"))
+		return false;
+	if (is_no_file(p->value) && !is_service) {
+		snprintf(p->why, sizeof p->why,
+		        "want %s or a path; a file of this very name is ./%s", words, p->value);
+		return false;
+	}
+	set_target(p, target);
+	return true;
+}
+
 bool parse_log(struct parse *p, void *field)
 {
 	char **target = field;
 	if (p->value[0] == '\0')
 		return false;
-	if (strcmp(p->value, "stderr") != 0) {
-		set_target(p, target);
-		return true;
-	}
+	if (strcmp(p->value, "stderr") != 0)
+		return set_file(p, target, "stderr, syslog, journal");
 	mem_free(*target);
 	*target = mem_strdup("stderr");
 	return true;
@@ -73,10 +97,8 @@ bool parse_access_log(struct parse *p, void *field)
 		return false;
 	if (strcmp(p->value, "stderr") == 0)
 		return parse_refuse(p, "want a path, as /dev/stdout: stderr is the log's");
-	if (strcmp(p->value, "off") != 0) {
-		set_target(p, target);
-		return true;
-	}
+	if (strcmp(p->value, "off") != 0)
+		return set_file(p, target, "off, syslog, journal");
 	mem_free(*target);
 	*target = NULL;
 	return true;

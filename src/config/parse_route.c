@@ -140,16 +140,25 @@ static bool is_alone(struct parse *p, bool has_list)
 	       parse_refuse(p, "want any alone, or a list without it");
 }
 
+/* Whatever stands beside it. */
+static bool is_origin(struct parse *p)
+{
+	struct origin_list *alone = origin_list_new();
+	bool is_good = strcmp(p->value, "any") == 0 || !origin_list_add(alone, p->value, p->why);
+	origin_list_unref(alone);
+	return is_good;
+}
+
 bool parse_origin(struct parse *p, void *field)
 {
 	struct origin_list **list = field;
 	bool is_any = strcmp(p->value, "any") == 0;
-	if (!is_alone(p, *list != NULL))
-		return false;
 	if (p->first) {
 		origin_list_unref(*list);
 		*list = is_any ? NULL : origin_list_new();
 	}
+	if (!is_origin(p) || !is_alone(p, *list != NULL))
+		return false;
 	return is_any || !origin_list_add(*list, p->value, p->why);
 }
 
@@ -168,17 +177,16 @@ bool parse_subprotocol(struct parse *p, void *field)
 {
 	struct token_list **list = field;
 	bool is_any = strcmp(p->value, "any") == 0;
-	if (!is_alone(p, *list != NULL))
-		return false;
 	if (p->first) {
 		token_list_unref(*list);
 		*list = is_any ? NULL : token_list_new();
 	}
-	if (is_any)
-		return true;
 	if (!http_is_token(slice_str(p->value)))
 		return parse_refuse(p,
 		        "want one token, such as chat.v2; the key may be given again for "
 		        "more");
-	return token_list_add(*list, p->value) || parse_refuse(p, "given before in this section");
+	if (!is_alone(p, *list != NULL))
+		return false;
+	return is_any || token_list_add(*list, p->value) ||
+	       parse_refuse(p, "given before in this section");
 }

@@ -49,7 +49,10 @@ static bool split_host(struct parse *p, const char *text, char *host, size_t siz
 	memcpy(host, start, len);
 	host[len] = '\0';
 	const char *rest = start + len + (is_v6 ? 1 : 0);
-	if (*rest != ':' && *rest != '\0')
+	if (strchr(rest, ','))
+		return parse_refuse(
+		        p, "want one server in a line; the key may be given again for more");
+	if ((*rest != ':' && *rest != '\0') || strpbrk(rest, "/?#"))
 		return parse_refuse(
 		        p, "want nothing behind the host and port: the client's path is passed on");
 	return *rest == '\0' || parse_port(rest + 1, port) || parse_refuse_port(p);

@@ -65,12 +65,16 @@ static struct slice take_line(struct reading *r)
 	return line;
 }
 
-static bool has_control_byte(struct slice s)
+/* What is wrong with the bytes of a line; NULL: nothing. */
+static const char *refuse_bytes(struct slice s)
 {
-	for (size_t i = 0; i < s.len; i++)
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.at[i] == '\r')
+			return "a CR within a line: want lines that end with LF, or CR and LF";
 		if ((s.at[i] < 0x20 && s.at[i] != '\t') || s.at[i] == 0x7f)
-			return true;
-	return false;
+			return "control byte in a line";
+	}
+	return NULL;
 }
 
 static bool is_name_byte(uint8_t c)
@@ -85,6 +89,16 @@ static bool is_name(struct slice s)
 		if (!is_name_byte(s.at[i]))
 			return false;
 	return s.len > 0;
+}
+
+/* inih takes `key: value` too; then what is indented below is no key to is_lost_line(). */
+static bool has_colon(struct slice body)
+{
+	size_t n = 0;
+	while (n < body.len && is_name_byte(body.at[n]))
+		n++;
+	struct slice rest = trimmed(slice_of(body.at + n, body.len - n));
+	return n > 0 && rest.len > 0 && rest.at[0] == ':';
 }
 
 static char *copied(struct slice s)
@@ -123,7 +137,8 @@ static bool split_header(struct reading *r, struct slice line, struct slice *ins
 	}
 	struct slice rest = trimmed(slice_of(close + 1, (size_t)(line.at + line.len - close - 1)));
 	if (rest.len > 0 && rest.at[0] != ';' && rest.at[0] != '#') {
-		problem_error(r->problems, here(r), "text behind a section's ']'");
+		problem_error(r->problems, here(r),
+		        "text behind a section's ']': want it in a line of its own");
 		return false;
 	}
 	*inside = trimmed(slice_of(line.at + 1, (size_t)(close - line.at - 1)));
@@ -138,7 +153,10 @@ static bool split_header(struct reading *r, struct slice line, struct slice *ins
 static struct reader_section *header(struct reading *r, struct slice line)
 {
 	struct slice inside;
-	if (!split_header(r, line, &inside))
+	const char *wrong = memchr(line.at, '\r', line.len) ? refuse_bytes(line) : NULL;
+	if (wrong)
+		problem_error(r->problems, here(r), "%s", wrong);
+	if (wrong || !split_header(r, line, &inside))
 		return NULL;
 	size_t kind_len = 0;
 	while (kind_len < inside.len && !is_blank(inside.at[kind_len]))
@@ -177,8 +195,9 @@ static bool is_lost_line(struct slice body)
 /* Whether inih may see the line; told if not. */
 static bool is_sound(struct reading *r, struct slice body, size_t size)
 {
-	if (has_control_byte(body))
-		problem_error(r->problems, here(r), "control byte in a line");
+	const char *wrong = refuse_bytes(body);
+	if (wrong)
+		problem_error(r->problems, here(r), "%s", wrong);
 	else if (body.len + 1 >= size) /* the 1 is an indent's */
 		problem_error(r->problems, here(r),
 		        "line of %zu bytes: want at most %zu; a longer value goes on in indented "
@@ -188,6 +207,8 @@ static bool is_sound(struct reading *r, struct slice body, size_t size)
 		problem_error(r->problems, here(r),
 		        "an indented line continues the value above: want keys and sections at the "
 		        "margin");
+	else if (!r->continues && has_colon(body))
+		problem_error(r->problems, here(r), "want 'key = value', with '=' and not ':'");
 	else
 		return true;
 	return false;
@@ -271,7 +292,8 @@ static void add_entry(struct reader_section *s, unsigned line, const char *key, 
 		s->entry_cap = s->entry_cap ? 2 * s->entry_cap : 8;
 		s->entry = mem_resize(s->entry, s->entry_cap * sizeof s->entry[0]);
 	}
-	s->entry[s->entry_n++] = (struct reader_entry){line, mem_strdup(key), mem_strdup(value)};
+	s->entry[s->entry_n++] = (struct reader_entry){
+	        .line = line, .key = mem_strdup(key), .value = mem_strdup(value)};
 }
 
 static void continue_value(struct reading *r, const char *more)
@@ -300,6 +322,7 @@ static void take_key(struct reading *r, const char *key, const char *value)
 	} else if (!is_name(slice_str(key))) {
 		problem_error(
 		        r->problems, here(r), "want 'key = value', the key of letters and '_'");
+		r->section->has_refused_line = true;
 	} else {
 		add_entry(r->section, r->line, key, value);
 		r->has_entry = true;
@@ -332,6 +355,11 @@ void reader_read(struct reader_doc *doc, const struct reader_file *file, const c
 	        .doc = doc, .file = file, .problems = problems, .at = text, .end = text + len};
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		r.at += 3;
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+		problem_error(problems, reader_place(file, 1), "this is UTF-16: want UTF-8");
+		doc->has_refused_section = true;
+		return;
+	}
 	/* Its return value is the first line it did not understand: told already. */
 	ini_parse_stream(next_line, &r, on_key, &r);
 }

@@ -6,10 +6,10 @@
  *
  * - a line that does not fit its buffer (a comment may have any length),
  * - a section name over its limit, text behind a section's `]`,
- * - a key outside any section, a line that is no `key = value`,
+ * - a key outside any section, a line that is no `key = value`; `key: value`,
  * - an indented line that looks like a key or section of its own: it would
  *   continue the value above,
- * - control bytes; NUL anywhere.
+ * - control bytes; NUL anywhere; UTF-16.
  *
  * Indented lines continue a value, joined by one space. Comments begin with `;`
  * or `#` at the start of a line, or with ` ;` behind a value. A UTF-8 BOM and
@@ -28,6 +28,7 @@ struct reader_file {
 struct reader_entry {
 	unsigned line;
 	char *key, *value;
+	bool is_refused; /* by whoever has parsed the value */
 };
 
 struct reader_section {

@@ -66,7 +66,7 @@ const struct schema_key schema_key[] = {
 	{ KIND_MOONGATE, "access_log_format", parse_access_format, PROCESS(access.format), NO_BOUNDS, "json", KEY_RELOAD, "json | text",
 	  "a JSON object on a line for each record, or a line as of the log" },
 	{ KIND_MOONGATE, "access_log_fields", parse_access_fields, PROCESS(access.fields), NO_BOUNDS, "all", KEY_RELOAD, "all | NAME ...",
-	  "the fields of a record; those without a value are left out" },
+	  "the fields of a record; those without a value are left out, and in JSON counts of 0" },
 	{ KIND_MOONGATE, "access_log_sample", parse_access_sample, PROCESS(access.sample), NO_BOUNDS, "100%", KEY_RELOAD, "1%..100%",
 	  "so many sessions of a hundred have their records; those that end by an error or a broken rule all have" },
 	{ KIND_MOONGATE, "access_log_start", parse_on_off, PROCESS(access.at_start), NO_BOUNDS, "off", KEY_RELOAD, "on | off",

@@ -8,38 +8,39 @@
 #include <errno.h>
 #include <string.h>
 
-static void complain(struct config_errors *why, const struct config *c, const char *path,
-        const char *key, const char *value)
-{
-	char words[LOG_ERRNO_MAX];
-
-	config_errors_add(why, "%s: [moongate] %s = %s: %s", config_place(c, key, path), key, value,
-	        log_errno_words(errno, words));
-}
-
-/* With errno as it is. */
-static bool failed(struct config_errors *why, const struct config *c, const char *path,
+/* Returns errno, why it was. */
+static int complain(struct config_errors *why, const struct config *c, const char *path,
         const char *key, const char *value)
 {
 	int error = errno;
+	char words[LOG_ERRNO_MAX];
 
-	complain(why, c, path, key, value);
-	errno = error;
-	return false;
+	config_errors_add(why, "%s: [moongate] %s = %s: %s", config_place(c, key, path), key, value,
+	        log_errno_words(error, words));
+	return error;
 }
 
+static int first_of(int before, int error)
+{
+	return before ? before : error;
+}
+
+/* All of them, whatever of the others; errno is that of the first. */
 bool logs_open(const struct config *c, const char *path, struct config_errors *why)
 {
+	int error = 0;
+
 	log_set_rate(c->log_rate);
 	if (!log_open(c->log, c->log_level))
-		return failed(why, c, path, "log", c->log);
+		error = complain(why, c, path, "log", c->log);
 	if (!c->access_log)
 		log_access_close();
 	else if (!log_access_open(c->access_log))
-		return failed(why, c, path, "access_log", c->access_log);
+		error = first_of(error, complain(why, c, path, "access_log", c->access_log));
 	if (!tls_key_log_open(c->tls_key_log))
-		return failed(why, c, path, "tls_key_log", c->tls_key_log);
-	return true;
+		error = first_of(error, complain(why, c, path, "tls_key_log", c->tls_key_log));
+	errno = error;
+	return error == 0;
 }
 
 static bool is_other(const char *next, const char *now)

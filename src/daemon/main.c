@@ -146,7 +146,7 @@ static enum exit_status run_configured(
 
 	if (!logs_open(c, path, &why)) {
 		status = exit_for(errno);
-		say("%s", why.text);
+		say_lines(why.text);
 		config_errors_free(&why);
 		config_free(c);
 		return status;

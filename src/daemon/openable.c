@@ -2,6 +2,7 @@
 #include "daemon/openable.h"
 
 #include "base/log.h"
+#include "base/log_target.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "daemon/say.h"
@@ -63,10 +64,21 @@ static bool is_word(const char *target)
 	return false;
 }
 
-static bool check_append(
-        const char *path, const struct config *c, const char *key, const char *target)
+/* 0, or why syslog or the journal cannot be reached. Nothing is sent. */
+static int service_refuses(const char *target)
 {
-	int error = append_refuses(target);
+	struct log_target t;
+
+	if (!log_target_open(&t, target))
+		return errno;
+	log_target_close(&t);
+	return 0;
+}
+
+/* Whether there was no error; told if there was. */
+static bool is_fine(
+        const char *path, const struct config *c, const char *key, const char *target, int error)
+{
 	char words[LOG_ERRNO_MAX];
 
 	if (error != 0)
@@ -77,7 +89,10 @@ static bool check_append(
 
 static bool check_log(const char *path, const struct config *c, const char *key, const char *target)
 {
-	return !target || is_word(target) || check_append(path, c, key, target);
+	if (!target)
+		return true;
+	return is_fine(path, c, key, target,
+	        is_word(target) ? service_refuses(target) : append_refuses(target));
 }
 
 static bool refuse(const struct config_bind *b, const char *why)
@@ -115,6 +130,7 @@ static bool check_bind(const struct config_bind *b)
 {
 	const struct address *a = &b->settings.address;
 	char words[LOG_ERRNO_MAX];
+	struct stat st;
 	int error;
 
 	if (b->settings.passed || a->sa.sa_family != AF_UNIX)
@@ -122,6 +138,8 @@ static bool check_bind(const struct config_bind *b)
 	error = folder_refuses(a->un.sun_path);
 	if (error != 0)
 		return refuse(b, log_errno_words(error, words));
+	if (lstat(a->un.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return refuse(b, "the file exists and is no socket");
 	return check_owner(b);
 }
 
@@ -131,7 +149,9 @@ bool openable_check(const char *path, const struct config *c)
 
 	good = check_log(path, c, "access_log", c->access_log) && good;
 	if (c->tls_key_log)
-		good = check_append(path, c, "tls_key_log", c->tls_key_log) && good;
+		good = is_fine(path, c, "tls_key_log", c->tls_key_log,
+		               append_refuses(c->tls_key_log)) &&
+		       good;
 	for (size_t i = 0; i < c->bind_n; i++)
 		good = check_bind(&c->bind[i]) && good;
 	return good;

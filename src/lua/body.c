@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
+
 enum { BODY_FIRST = 1024 };
 
 struct lua_body *lua_body_of(struct lua_client *c)
@@ -82,7 +84,9 @@ static enum lua_body_state step(struct lua_client *c, size_t max, struct slice *
 	c->has_body_begun |= n > 0;
 	c->is_body_done = b->parser.done;
 	if (n == 0 && !b->parser.done)
-		return c->in.is_eof ? LUA_BODY_BROKEN : LUA_BODY_MORE;
+		return c->in.error == ENOMEM ? LUA_BODY_NO_MEMORY
+		       : c->in.is_eof        ? LUA_BODY_BROKEN
+		                             : LUA_BODY_MORE;
 	b->pending = (size_t)n;
 	return LUA_BODY_DONE;
 }

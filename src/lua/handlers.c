@@ -227,6 +227,12 @@ void lua_handlers_add_dict(struct lua_handlers *h, const char *name, size_t size
 	h->dict[h->dict_n++].dict = shared_dict_get(name, size);
 }
 
+void lua_handlers_use_dicts(const struct lua_handlers *h)
+{
+	for (unsigned i = 0; i < h->dict_n; i++)
+		shared_dict_use(h->dict[i].dict);
+}
+
 void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L)
 {
 	lua_getglobal(L, "ngx");

@@ -53,6 +53,7 @@ struct lua_script {
 	const char *path; /* as errors name it; lasts as long as the process */
 	char *text;       /* what the file held */
 	size_t len;
+	bool is_refused; /* it does not compile, and that was told */
 };
 
 /* Takes the settings over (and leaves *s empty). */
@@ -72,8 +73,12 @@ void lua_handlers_add_group(struct lua_handlers *h, struct upstream_group *g);
 struct upstream_group *lua_handlers_group(const struct lua_handlers *h, struct slice name);
 /* ngx.shared[name], of that size. */
 void lua_handlers_add_dict(struct lua_handlers *h, const char *name, size_t size);
+/* The set is taken over: a later one finds its dictionaries by their names. Any thread. */
+void lua_handlers_use_dicts(const struct lua_handlers *h);
 /* Makes the dictionaries known to a new VM, as ngx.shared. */
 void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L);
+/* False with why: `file:line: what`. Nothing of it runs. */
+bool lua_script_compiles(const struct lua_script *s, char why[LUA_WHY_MAX]);
 /* Compiles every script and runs init, in a VM that is then thrown away. False with why:
  * `file:line: what`. */
 bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX]);

@@ -39,7 +39,6 @@ static struct shared_dict *dict_new(const char *name, size_t size)
 		pthread_mutex_init(&d->shards[i].lock, NULL);
 		shared_table_init(&d->shards[i].table);
 	}
-	list_append(&dicts, &d->named);
 	return d;
 }
 
@@ -74,24 +73,46 @@ static void say_resized(const char *name, size_t from, size_t to)
 	log_end(&l);
 }
 
+static void take_name(struct shared_dict *d)
+{
+	list_append(&dicts, &d->named);
+	d->has_name = true;
+}
+
+static void lose_name(struct shared_dict *d)
+{
+	list_remove(&d->named);
+	d->has_name = false;
+}
+
 struct shared_dict *shared_dict_get(const char *name, size_t size)
+{
+	pthread_mutex_lock(&names_lock);
+	struct shared_dict *named = find_named(name), *d = named;
+	if (!d || d->size != size)
+		d = dict_new(name, size);
+	if (!named)
+		take_name(d);
+	atomic_fetch_add(&d->holds, 1);
+	pthread_mutex_unlock(&names_lock);
+	return d;
+}
+
+void shared_dict_use(struct shared_dict *d)
 {
 	size_t before = 0;
 
 	pthread_mutex_lock(&names_lock);
-	struct shared_dict *d = find_named(name);
-	if (d && d->size != size) {
-		before = d->size;
-		list_remove(&d->named);
-		d = NULL;
+	struct shared_dict *named = d->has_name ? NULL : find_named(d->name);
+	if (named) {
+		before = named->size;
+		lose_name(named);
 	}
-	if (!d)
-		d = dict_new(name, size);
-	atomic_fetch_add(&d->holds, 1);
+	if (!d->has_name)
+		take_name(d);
 	pthread_mutex_unlock(&names_lock);
 	if (before)
-		say_resized(name, before, size);
-	return d;
+		say_resized(d->name, before, d->size);
 }
 
 void shared_dict_hold(struct shared_dict *d)
@@ -106,8 +127,8 @@ void shared_dict_put(struct shared_dict *d)
 	/* Under the lock, lest somebody finds it by name meanwhile. */
 	pthread_mutex_lock(&names_lock);
 	bool last = atomic_fetch_sub(&d->holds, 1) == 1;
-	if (last)
-		list_remove(&d->named);
+	if (last && d->has_name)
+		lose_name(d);
 	pthread_mutex_unlock(&names_lock);
 	if (last)
 		dict_free(d);

@@ -18,9 +18,12 @@ enum { SHARED_KEY_MAX = 65535 };
 struct shared_dict;
 
 /* The dictionary of this name and size, made if there is none; holds it once more. When there is
- * one of that name and another size (after a reload), a new one takes the name, and the log
- * says so; who holds the old one keeps it. Never NULL. */
+ * one of that name and another size (in a reload), it is a new one, which has the name only once
+ * it is used. Never NULL. */
 struct shared_dict *shared_dict_get(const char *name, size_t size);
+/* It is what its name means from now on. If that was another one, the log says so; who holds that
+ * one keeps it. */
+void shared_dict_use(struct shared_dict *d);
 void shared_dict_hold(struct shared_dict *d);
 /* With the last hold all of it is freed. NULL is fine. */
 void shared_dict_put(struct shared_dict *d);

@@ -16,6 +16,7 @@ struct shard {
 
 struct shared_dict {
 	struct list named; /* in `dicts`, while it has its name */
+	bool has_name;
 	char *name;
 	size_t size;
 	_Alignas(64) atomic_size_t used;

@@ -111,6 +111,19 @@ static void say_why(lua_State *L, const char *path, char why[LUA_WHY_MAX])
 	lua_say_why(lua_error_text(L), path, why);
 }
 
+bool lua_script_compiles(const struct lua_script *s, char why[LUA_WHY_MAX])
+{
+	lua_State *L = luaL_newstate();
+	bool is_good = L && load_script(L, s) == 0;
+	if (!is_good && L)
+		say_why(L, s->path, why);
+	else if (!L)
+		snprintf(why, LUA_WHY_MAX, "out of memory");
+	if (L)
+		lua_close(L);
+	return is_good;
+}
+
 static bool load_scripts(struct lua_vm *vm, char why[LUA_WHY_MAX])
 {
 	unsigned n = lua_handlers_count(vm->set);

@@ -159,6 +159,8 @@ bool lua_worker_use(struct lua_worker *lw, struct lua_handlers *set, char why[LU
 		return true;
 	if (is_wanted && !(vm = lua_vm_new(lw, set, why)))
 		return false;
+	if (vm)
+		lua_handlers_use_dicts(set);
 	struct lua_handlers *old = lw->set;
 	leave(lw, vm);
 	lw->vm = vm;

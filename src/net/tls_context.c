@@ -137,19 +137,43 @@ static bool set_list(SSL_CTX *ctx, const char *list, const char *usual,
 		return refuse(why, what, name);
 	return set(ctx, list) || refuse(why, what, list);
 }
+static bool set_one(
+        SSL_CTX *ctx, const struct tls_settings *s, enum tls_list which, char why[TLS_WHY_MAX])
+{
+	switch (which) {
+	case TLS_LIST_CIPHERS:
+		return set_list(ctx, s->ciphers, TLS_CIPHERS, SSL_CTX_set_cipher_list,
+		        "OpenSSL knows no such ciphers", why);
+	case TLS_LIST_SUITES:
+		return set_list(ctx, s->ciphersuites, TLS_CIPHERSUITES, SSL_CTX_set_ciphersuites,
+		        "OpenSSL knows no such ciphersuites", why);
+	case TLS_LIST_GROUPS:
+		return SSL_CTX_set1_groups_list(ctx, s->groups) ||
+		       refuse(why, "OpenSSL knows no such groups", s->groups);
+	default:
+		return true;
+	}
+}
 
 static bool set_algorithms(SSL_CTX *ctx, const struct tls_settings *s, char why[TLS_WHY_MAX])
 {
 	SSL_CTX_set_min_proto_version(
 	        ctx, s->min_version == TLS_FLOOR_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-	if (!set_list(ctx, s->ciphers, TLS_CIPHERS, SSL_CTX_set_cipher_list,
-	            "OpenSSL knows no such ciphers", why) ||
-	        !set_list(ctx, s->ciphersuites, TLS_CIPHERSUITES, SSL_CTX_set_ciphersuites,
-	                "OpenSSL knows no such ciphersuites", why))
-		return false;
-	if (!SSL_CTX_set1_groups_list(ctx, s->groups))
-		return refuse(why, "OpenSSL knows no such groups", s->groups);
+	for (int i = 0; i < TLS_LISTS; i++)
+		if (!set_one(ctx, s, (enum tls_list)i, why))
+			return false;
 	return true;
+}
+
+bool tls_context_knows(const struct tls_settings *s, enum tls_list which, char why[TLS_WHY_MAX])
+{
+	SSL_CTX *ctx = SSL_CTX_new_ex(NULL, tls_kdf_properties(), TLS_method());
+	bool knows = ctx && set_one(ctx, s, which, why);
+	if (!ctx)
+		tls_error_take(why);
+	SSL_CTX_free(ctx);
+	tls_error_clear();
+	return knows;
 }
 
 SSL_CTX *tls_context_new(

@@ -29,6 +29,10 @@ struct tls_settings {
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define TLS_GROUPS "X25519:P-256:P-384"
 
+/* Whether OpenSSL knows all that one of the lists names; false with why. */
+enum tls_list { TLS_LIST_CIPHERS, TLS_LIST_SUITES, TLS_LIST_GROUPS, TLS_LISTS };
+bool tls_context_knows(const struct tls_settings *s, enum tls_list which, char why[TLS_WHY_MAX]);
+
 /* A context for streams (tls_stream.h); NULL with why. */
 SSL_CTX *tls_context_new(
         const SSL_METHOD *method, const struct tls_settings *s, char why[TLS_WHY_MAX]);

@@ -54,28 +54,41 @@ static enum tls_ocsp_verdict take(
 	return TLS_OCSP_TAKEN;
 }
 
-enum tls_ocsp_verdict tls_ocsp_read(
-        struct tls_ocsp *o, struct slice der, const X509 *leaf, X509 *issuer, char why[TLS_WHY_MAX])
+/* What it says of certificates; NULL with why. */
+static OCSP_BASICRESP *parse(struct slice der, char why[TLS_WHY_MAX])
 {
 	const uint8_t *at = der.at;
 	OCSP_RESPONSE *answer = d2i_OCSP_RESPONSE(NULL, &at, (long)der.len);
 	OCSP_BASICRESP *basic = NULL;
-	enum tls_ocsp_verdict verdict = TLS_OCSP_BAD;
 	if (answer && OCSP_response_status(answer) == OCSP_RESPONSE_STATUS_SUCCESSFUL)
 		basic = OCSP_response_get1_basic(answer);
-	if (!basic) {
+	if (!basic)
 		snprintf(why, TLS_WHY_MAX,
 		        answer ? "it holds no answer about a certificate"
 		               : "it is no OCSP answer in DER");
-	} else {
-		OCSP_SINGLERESP *one = find(basic, leaf);
-		verdict = one && is_of_issuer(one, leaf, issuer) ? take(o, der, one, why)
-		                                                 : TLS_OCSP_OTHER;
-	}
-	OCSP_BASICRESP_free(basic);
 	OCSP_RESPONSE_free(answer);
+	return basic;
+}
+
+enum tls_ocsp_verdict tls_ocsp_read(
+        struct tls_ocsp *o, struct slice der, const X509 *leaf, X509 *issuer, char why[TLS_WHY_MAX])
+{
+	OCSP_BASICRESP *basic = parse(der, why);
+	OCSP_SINGLERESP *one = basic ? find(basic, leaf) : NULL;
+	enum tls_ocsp_verdict verdict = basic ? TLS_OCSP_OTHER : TLS_OCSP_BAD;
+	if (one && is_of_issuer(one, leaf, issuer))
+		verdict = take(o, der, one, why);
+	OCSP_BASICRESP_free(basic);
 	tls_error_clear();
 	return verdict;
+}
+
+bool tls_ocsp_is_sound(struct slice der, char why[TLS_WHY_MAX])
+{
+	OCSP_BASICRESP *basic = parse(der, why);
+	OCSP_BASICRESP_free(basic);
+	tls_error_clear();
+	return basic != NULL;
 }
 
 void tls_ocsp_fini(struct tls_ocsp *o)

@@ -23,6 +23,8 @@ enum tls_ocsp_verdict { TLS_OCSP_TAKEN, TLS_OCSP_OTHER, TLS_OCSP_BAD };
  * Otherwise why not. `issuer` may be NULL: not known. */
 enum tls_ocsp_verdict tls_ocsp_read(struct tls_ocsp *o, struct slice der, const X509 *leaf,
         X509 *issuer, char why[TLS_WHY_MAX]);
+/* Whether it is an answer at all, about whatever certificate; false with why. */
+bool tls_ocsp_is_sound(struct slice der, char why[TLS_WHY_MAX]);
 void tls_ocsp_fini(struct tls_ocsp *o);
 bool tls_ocsp_is_fresh(const struct tls_ocsp *o);
 /* Puts it into a handshake; not when it is out of date. */

@@ -246,6 +246,7 @@ static void settle(struct tls *t)
 		queue_clear(&t->kept, &s->worker->chunks);
 	}
 	bool has_more = !queue_is_empty(&t->kept) || t->flags & TLS_PENDING;
+	t->flags &= (uint16_t)~TLS_MORE; /* what a turn was asked for may be done already */
 	if (has_more || (t->flags & (TLS_CLOSED | TLS_END_READ) && s->flags & STREAM_PAUSED))
 		come_back(s);
 	else if (t->flags & (TLS_CLOSED | TLS_END_READ))

@@ -157,8 +157,8 @@ static uint32_t duration_of(const struct session *s)
 static void put_times(const struct session *s, struct record *r, bool is_over)
 {
 	const struct access *a = s->access;
-	if (s->status)
-		put_num(s, r, ACCESS_status, s->status);
+	if (session_status(s))
+		put_num(s, r, ACCESS_status, session_status(s));
 	if (a) {
 		put_if(s, r, ACCESS_handshake_ms, a->handshake_ms);
 		put_if(s, r, ACCESS_connect_ms, a->connect_ms);
@@ -201,13 +201,15 @@ static uint64_t *gather_side(uint64_t *v, const struct session *s, unsigned side
 	return v;
 }
 
-/* The numbers of an open session stand in a row. */
+/* The numbers of an open session stand in a row. All but the status and the times are counts. */
 enum { ROW_FIRST = ACCESS_status, ROW_N = ACCESS_pauses_down - ROW_FIRST + 1 };
-_Static_assert((int)ROW_N <= (int)RECORD_ROW_MAX, "a row has room for them");
+#define ROW_BIT(field) (UINT64_C(1) << (ACCESS_##field - ROW_FIRST))
 
 void access_store_set(struct access_store *st, const struct access_settings *set)
 {
-	record_row_init(&st->row, set->format, &keys[ROW_FIRST], ROW_N, set->fields >> ROW_FIRST);
+	static const uint64_t others = ROW_BIT(status) | ROW_BIT(handshake_ms) |
+	                               ROW_BIT(connect_ms) | ROW_BIT(duration_ms) | ROW_BIT(rtt_ms);
+	record_row_init(&st->row, &keys[ROW_FIRST], ROW_N, set->fields >> ROW_FIRST, ~others);
 }
 
 static uint64_t if_known(uint32_t plus_one)
@@ -384,15 +386,12 @@ static const char *cause_of(const struct session *s)
 void access_expect_end(const struct session *s)
 {
 	enum { LINE = 64 };
-	const struct access_store *st = s->proxy->access_store;
 	const char *a = (const char *)s->access;
 	size_t room;
 	if (!a)
 		return;
 	__builtin_prefetch(a);
 	__builtin_prefetch(a + LINE);
-	for (size_t i = 0; i < st->row.len; i += LINE)
-		__builtin_prefetch(st->row.text + i, 1);
 	log_access_room(&room);
 }
 

@@ -33,6 +33,14 @@ void handler_set_ops(struct proxy *p, const struct handler_ops *ops)
 
 /* ---- beginning ---- */
 
+/* An answer to the request before is none to this one. */
+static void begin(struct session *s, bool is_asking)
+{
+	session_move(s, SESSION_HANDLING);
+	s->is_asking = is_asking;
+	s->status = 0;
+}
+
 static void refuse_start(struct session *s)
 {
 	session_move(s, SESSION_READING);
@@ -49,8 +57,7 @@ void handler_remember(struct session *s, const struct http_head *head)
 
 void handler_ask(struct session *s, struct http_head *head)
 {
-	session_move(s, SESSION_HANDLING);
-	s->is_asking = true;
+	begin(s, true);
 	endpoint_hold(client_of(s));
 	if (!ops_of(s) || !ops_of(s)->start(s, HANDLER_ACCESS, head))
 		refuse_start(s);
@@ -58,8 +65,7 @@ void handler_ask(struct session *s, struct http_head *head)
 
 void handler_run(struct session *s, struct http_head *head)
 {
-	session_move(s, SESSION_HANDLING);
-	s->is_asking = false;
+	begin(s, false);
 	s->deadline_ms = 0;
 	deadline_reset(s);
 	endpoint_raw(client_of(s));

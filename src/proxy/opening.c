@@ -123,6 +123,7 @@ void opening_start(struct session *s, struct http_head *head, struct slice key,
 	}
 	s->opening = o;
 	session_move(s, SESSION_OPENING);
+	s->status = 0;
 	ws_accept_value(o->accept, key);
 	o->group = upstream_group_ref(group);
 	o->members = upstream_group_members(group);
@@ -231,7 +232,8 @@ static void handshake_over(struct session *s)
 		request_refuse(s, 503, "no server of the upstream had a place free in time");
 		return;
 	}
-	if (s->opening->answer.bytes == 0 && had_its_time(s))
+	/* While the servers of a service are asked for, there is none to blame. */
+	if (s->server && s->opening->answer.bytes == 0 && had_its_time(s))
 		tries_blame(s, reason);
 	request_refuse(s, 504, reason);
 }

@@ -211,14 +211,23 @@ void proxy_session_gone(struct proxy *p)
 	done(p->drain.arg);
 }
 
-/* Tells sessions until `n` have been told; newcomers are at the list's end, so the
- * ones told are moved there and counted. */
+void proxy_session_ends(struct proxy *p, const struct session *s)
+{
+	if (p->drain.first_told == &s->node)
+		p->drain.first_told = s->node.next != &p->sessions ? s->node.next : NULL;
+}
+
+/* Tells sessions until `n` have been told, who are moved to the list's end: there are no
+ * newcomers. */
 static void tell_some(struct proxy *p, size_t n)
 {
-	while (p->drain.told < n && !list_is_empty(&p->sessions)) {
+	while (p->drain.told < n && !list_is_empty(&p->sessions) &&
+	        p->sessions.next != p->drain.first_told) {
 		struct session *s = list_entry(p->sessions.next, struct session, node);
 		list_remove(&s->node);
 		list_append(&p->sessions, &s->node);
+		if (!p->drain.first_told)
+			p->drain.first_told = &s->node;
 		p->drain.told++;
 		session_stop(s);
 	}

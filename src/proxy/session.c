@@ -303,6 +303,7 @@ void session_end(struct session *s, bool reset)
 	session_move(s, SESSION_ENDED);
 	route_unref(s->route);
 	s->route = NULL;
+	proxy_session_ends(p, s);
 	list_remove(&s->node);
 	counter_inc(&p->counters.sessions_ended);
 	worker_retire(p->worker, &s->retired, session_free);

@@ -139,7 +139,7 @@ struct session {
 	uint64_t ping_ms;     /* an own ping is unanswered since; 0 = none */
 	struct note *note;    /* of its request, for the log; NULL = there is nothing to tell */
 	struct address_brief client; /* as decided; see proxy/headers.h */
-	uint16_t status;             /* of the last answer; 0 = none */
+	uint16_t status;             /* of the last answer; 0 = none; see session_status() */
 	uint16_t own_code;           /* close code that Moongate chose */
 	bool is_settled : 1;         /* the upstream's connection was (deadline.c) */
 	bool has_left : 1;           /* the server: its place is free again */
@@ -173,6 +173,8 @@ struct proxy {
 		uint64_t start_ms;
 		uint32_t spread_ms;
 		size_t total, told;
+		const struct list *first_told; /* behind it none is left to be told; NULL =
+		                                  none was */
 		void (*done)(void *arg);
 		void *arg;
 		bool on;
@@ -203,6 +205,11 @@ static inline uint32_t session_age_ms(const struct session *s)
 	uint64_t ms = session_clock(s) - s->start_ms;
 	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX - 1;
 }
+/* Of the answer to its last request; 0 = there was none (yet), whatever the one before it got. */
+static inline uint16_t session_status(const struct session *s)
+{
+	return s->state == SESSION_READING && s->receiving ? 0 : s->status;
+}
 /* Something came from the side now. */
 static inline void side_heard(struct side *side, uint64_t now_ms)
 {
@@ -217,6 +224,8 @@ static inline bool side_is_gone(const struct side *side)
 
 extern const struct endpoint_events session_events;
 
+/* A session is about to leave the list: who is still to be told that the daemon stops. */
+void proxy_session_ends(struct proxy *p, const struct session *s);
 /* A session has ended: tells whoever waits for the last one (proxy_drain()). */
 void proxy_session_gone(struct proxy *p);
 

@@ -177,7 +177,7 @@ void session_log_end(struct session *s)
 		return;
 	struct log_line l;
 	begin(s, &l, LOG_LEVEL_INFO, "session_end");
-	log_num(&l, "status", s->status);
+	log_num(&l, "status", session_status(s));
 	log_why(s, &l);
 	log_codes(s, &l);
 	log_sums(s, &l);

@@ -132,14 +132,15 @@ static void on_place(struct waiting *w)
 	ask_server(o->session);
 }
 
-/* Where this worker has a connection ready is known for this moment only. */
+/* Where this worker has a connection ready is known for this moment only. Whoever is not to use one
+ * does not take its place either. */
 static enum pick pick(struct session *s, struct picked *out)
 {
 	struct opening *o = s->opening;
 	const struct upstream_group *g = s->opening->group;
 	o->pick.now_ms = session_clock(s);
 	o->pick.worker = s->proxy->worker;
-	o->pick.spare = spares_of(s->proxy->worker, g, o->members);
+	o->pick.spare = o->has_lost_spare ? 0 : spares_of(s->proxy->worker, g, o->members);
 	return upstream_pick(g, o->members, &o->pick, out);
 }
 
@@ -336,6 +337,7 @@ void tries_connect_next(struct session *s, int error)
 		tries_cannot_connect(s, error ? error : now);
 		return;
 	}
+	up->flags = 0; /* they were of a server before it */
 	endpoint_init(&up->ep, ENDPOINT_UPSTREAM);
 	endpoint_attach(&up->ep, stream);
 	stream_set_marks(stream, s->route->settings.max_queue, s->route->settings.max_queue / 2);

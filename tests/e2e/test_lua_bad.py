@@ -230,13 +230,14 @@ def test_arguments_that_make_no_sense(lua):
     client.send(client.get("/h"))
     out = client.read_body(client.expect_answer(200)).decode().split()
     fine = {c for c, o in zip(calls, out) if o == "ok"}
-    assert fine <= {"ngx.req.raw_header(1, 2)"}, fine
+    # The oracle takes these two: one argument more, and no value, which removes the header.
+    assert fine <= {"ngx.req.raw_header(1, 2)", "ngx.req.set_header('a')"}, fine
     still_works(d)
 
 
-@pytest.mark.parametrize("at", range(1, 90, 3))
-def test_R_02_any_allocation_may_fail(lua, at):
-    """Whatever cannot be had ends its own request at most."""
+@pytest.mark.parametrize("pause, at", [*((0, n) for n in range(1, 90, 3)), *((0.02, n) for n in range(10, 40))])
+def test_R_02_any_allocation_may_fail(lua, pause, at):
+    """Whatever cannot be had ends its own request at most; a body that comes while nobody reads it is no bad one."""
     d = lua("""
         ngx.req.read_body()
         local t = ngx.thread.spawn(function () return coroutine.wrap(function () ngx.sleep(0) return 1 end)() end)
@@ -245,7 +246,7 @@ def test_R_02_any_allocation_may_fail(lua, at):
         ngx.header.x_b = {"1", "2", "3"}
         ngx.timer.at(0, function () end)
         ngx.say(#ngx.req.get_body_data(), ngx.req.get_headers().x_a)
-    """, access="ngx.sleep(0)", log="ngx.log(ngx.INFO, ngx.var.uri)", faults=f"alloc:{at}:ENOMEM", may_fail=True)
+    """, access=f"ngx.sleep({pause})", log="ngx.log(ngx.INFO, ngx.var.uri)", faults=f"alloc:{at}:ENOMEM", may_fail=True)
     if d is None:
         return
     body = "x" * 3000

@@ -541,6 +541,17 @@ def test_U_01_client_leaves_while_a_service_is_found(named, ns):
     still_works(daemon)
 
 
+def test_U_16_the_handshakes_time_is_over_while_a_service_is_found(named, ns):
+    """No server was picked yet: none is to blame."""
+    ns.scripts[SERVICE] = lambda q: None
+    daemon = named(f"ws+srv://{SERVICE}", listener={"handshake_timeout": "700ms"})
+    with daemon.frozen():
+        client = ask(daemon)
+    refused(daemon, client, 504)
+    still_works(daemon)
+    assert daemon.stop()["server_failures"] == 0
+
+
 def test_services_at_several_workers(named, ns, three):
     """All follow; none goes back to what another has replaced."""
     ns.a("host.test", "127.0.0.1")

@@ -198,6 +198,29 @@ def test_S_02_refused(moongate, case):
     assert (totals["reloads"], totals["reloads_failed"]) == (1, 1)
 
 
+def test_S_02_refused_leaves_shared_dictionaries(lua, tmp_path, port):
+    """Another size is of no account until the reload is taken over, though scripts and sockets fail after it was read."""
+    daemon = lua("ngx.say((ngx.shared.d:incr('n', 1, 0)))", init="local x = 1", extra="[shared_dict d]\nsize = 1m\n")
+
+    def count():
+        with daemon.client() as client:
+            client.send(client.get("/h"))
+            return int(client.read_body(client.expect_answer(200)))
+
+    assert count() == 1
+    (tmp_path / "init.lua").write_text("error('no')")
+    refuse(daemon, ("size = 1m", "size = 2m"))
+    (tmp_path / "init.lua").write_text("local x = 2")
+    refuse(daemon, ("size = 1m", "size = 2m"), "[listener other]\nbind = 192.0.2.1:80\n")
+    reload(daemon)
+    assert count() == 2 and not daemon.find("shared_dict_emptied")
+    reload(daemon, ("size = 1m", "size = 2m"))
+    assert count() == 1 and len(daemon.find("shared_dict_emptied")) == 1
+    (tmp_path / "init.lua").write_text("local x = 3")
+    reload(daemon)
+    assert count() == 2 and len(daemon.find("shared_dict_emptied")) == 1
+
+
 def no_file(path):
     path.unlink()
 

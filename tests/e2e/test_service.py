@@ -741,12 +741,14 @@ def test_S_21_the_filter_bites(tmp_path):
     (["--listener", ""], ["public", "inner"]),
     (["-c", "CONFIG", "--listener", "=", "in"], ["inner"]),
     (["--listener", "pub"], ["public"]),
+    (["--config", "CONFIG", "--listener", "pub"], ["public"]),
+    (["--config", "=", "CONFIG", "--listener", "pub"], ["public"]),
     (["-c", "CONF"], ["CONFIG"]),
     (["--header", ""], []),
 ])
 def test_completion(tmp_path, words, want):
     (tmp_path / "CONFIG").write_text((ROOT / "conf/demo.conf").read_text())
-    if "--listener" in words and "-c" not in words:
+    if "--listener" in words and not {"-c", "--config"} & set(words):
         words = ["-c", "CONFIG", *words]
     script = 'source "$0"; COMP_WORDS=(moongate "$@"); COMP_CWORD=$#; _moongate; printf "%s\\n" "${COMPREPLY[@]}"'
     done = subprocess.run(["bash", "-c", script, ROOT / "conf/completion.bash", *words], cwd=tmp_path,

@@ -466,7 +466,7 @@ def test_T_09_files(tmp_path, ca, site):
             ("tls_timeout = 3s", "does nothing: want tls_certificate"),
             (pair(site.certificate, site.key) + f"\ntls_key = {site.key}", "2 keys and 1 certificates"),
             (pair(site.certificate, site.key) + "\ntls_verify_client = on", "want tls_client_ca = PATH too"),
-            (pair(site.certificate, site.key) + "\ntls_ciphers = RC4", "TLS: OpenSSL knows no such ciphers"),
+            (pair(site.certificate, site.key) + "\ntls_ciphers = RC4", "check.conf:8: .*tls_ciphers = RC4: OpenSSL knows no such ciphers"),
             (pair(site.certificate, site.key) + "\ntls_ciphers = ECDHE-ECDSA-AES128-GCM-SHA256:!MD5:ECDHE-ECDSA-AES129",
              "OpenSSL knows no such ciphers: .*: ECDHE-ECDSA-AES129$"),
             (pair(site.certificate, site.key) + "\ntls_ciphersuites = TLS_AES_128_GCM_SHA256:TLS_NONE",
@@ -1078,6 +1078,25 @@ def test_U_15_the_next_server(moongate, secure_apps, ca):
         good.accept_open()
         client.expect_101()
     old.errors.clear()
+
+
+def test_H_20_only_the_server_that_served_can_be_truncated(moongate, secure_apps, ca):
+    """One before it has ended without an answer, and without a close_notify."""
+    first, second = secure_apps(), secure_apps()
+    daemon = moongate(second, group={"server": [first.server, second.server + " backup"], "tls_ca": ca.certificate})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    first.accept_request().close()
+    app = second.accept_open()
+    client.expect_101()
+    client.close_frame(1000)
+    app.expect_close(1000)
+    app.close_frame(1000)
+    app.sock.unwrap()
+    client.expect_close(1000)
+    client.expect_eof()
+    client.close()
+    assert "truncated" not in daemon.end_of(client)
 
 
 def test_verify_off(moongate, secure_apps, tmp_path):

@@ -114,7 +114,8 @@ START_TEST(sample_loads_with_every_key)
 	for (char *at = text; (at = strchr(at, ';')); at++)
 		if ((at == text || at[-1] == '\n') && strncmp(at, ";include", 8) != 0 &&
 		        strncmp(at, ";tls_key_log", 12) != 0 &&
-		        strncmp(at, ";tls_client_ca", 14) != 0 && strncmp(at, ";echo", 5) != 0)
+		        strncmp(at, ";tls_client_ca", 14) != 0 &&
+		        strncmp(at, ";tls_client =", 13) != 0 && strncmp(at, ";echo", 5) != 0)
 			*at = '\n';
 	load(SAMPLE, text);
 	mem_free(text);

@@ -575,7 +575,9 @@ START_TEST(servers)
 	refuse_server("ws://a:65536", "want a port of 1..65535");
 	refuse_server("ws://a:", "want a port of 1..65535");
 	refuse_server("ws://a/chat", "nothing behind the host and port");
-	refuse_server("ws://a:80/", "want a port of 1..65535");
+	refuse_server("ws://a:80/",
+	        "want nothing behind the host and port: the client's path is passed on");
+	refuse_server("ws://a:80, ws://b", "want one server in a line");
 	refuse_server("ws://user@a", "nothing behind the host and port");
 	refuse_server("ws://[::1", "want ws[s]://HOST");
 	refuse_server("ws://[::1]x", "nothing behind the host and port");
@@ -649,7 +651,7 @@ START_TEST(k10_responds)
 	refuse_respond("301 example.com", "want a URL such as");
 	refuse_respond("301 /a b", "want a URL such as");
 	refuse_respond("301 /\xc3\xa9", "want a URL such as");
-	refuse_respond("301 /a\r\tb", "control byte in a line");
+	refuse_respond("301 /a\r\tb", "a CR within a line");
 	struct config *c = accept_text(LISTENER "[route r]\nrespond = 302\n  /next\n");
 	ck_assert_str_eq(route_at(c, "/")->respond_location, "/next");
 	config_free(c);

@@ -230,7 +230,7 @@ START_TEST(broken_lines)
 {
 	refuse("x = 1\n[a]\n", "t.conf:1: a key before the first [section]");
 	refuse("[a\nx = 1\n", "t.conf:1: a section begins but ']' is missing: want [kind name]");
-	refuse("[a] b\n", "t.conf:1: text behind a section's ']'");
+	refuse("[a] b\n", "t.conf:1: text behind a section's ']': want it in a line of its own");
 	refuse("[]\n", "t.conf:1: want [kind name], the name of letters, digits, '_', '-' and '.'");
 	refuse("[a b c]\n",
 	        "t.conf:1: want [kind name], the name of letters, digits, '_', '-' and '.'");
@@ -241,7 +241,13 @@ START_TEST(broken_lines)
 	refuse("[a]\n= 1\n", "t.conf:2: want 'key = value', the key of letters and '_'");
 	refuse("[a]\nbind 127.0.0.1:80\n",
 	        "t.conf:2: want 'key = value', the key of letters and '_'");
-	refuse("[a]\nx = 1\ry = 2\n", "t.conf:2: control byte in a line");
+	refuse("[a]\nx = 1\ry = 2\n",
+	        "t.conf:2: a CR within a line: want lines that end with LF, or CR and LF");
+	refuse("[a]\rx = 1\r",
+	        "t.conf:1: a CR within a line: want lines that end with LF, or CR and LF");
+	refuse("[a]\nx: 1\ny :2\nz = a:b\n", "t.conf:2: want 'key = value', with '=' and not ':'\n"
+	                                     "t.conf:3: want 'key = value', with '=' and not ':'");
+	refuse("\xff\xfe[\0a\0", "t.conf:1: this is UTF-16: want UTF-8");
 	refuse("[a]\nx = \x1b[31m\n", "t.conf:2: control byte in a line");
 	refuse("[a]\nx = \x7f\n", "t.conf:2: control byte in a line");
 }
@@ -297,7 +303,7 @@ END_TEST
  * read wrongly, and what was whole stays. */
 START_TEST(cut_anywhere)
 {
-	static const char text[] = "\xef\xbb\xbf; c\r\n[a b] ; d\n x = 1\n\ty ; e\n\n[c]\nz:2\n";
+	static const char text[] = "\xef\xbb\xbf; c\r\n[a b] ; d\n x = 1\n\ty ; e\n\n[c]\nz=2\n";
 	for (size_t len = 0; len < sizeof text; len++) {
 		read_bytes(text, len);
 		if (len == sizeof text - 1)

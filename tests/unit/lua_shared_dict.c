@@ -45,9 +45,16 @@ START_TEST(a_name_is_one_dictionary)
 	ck_assert(!has(other, SLICE("k"), 1));
 	shared_dict_put(a);
 	ck_assert(has(same, SLICE("k"), 1));
-	/* Another size: a new one has the name; who holds the old one keeps it. */
+	/* Another size: a new one, that has the name once it is used; who holds the old one keeps
+	 * it. */
 	struct shared_dict *larger = shared_dict_get("a", 24 << 10);
 	ck_assert_ptr_ne(larger, same);
+	shared_dict_put(larger);
+	ck_assert_ptr_eq(shared_dict_get("a", 12 << 10), same);
+	shared_dict_put(same);
+	larger = shared_dict_get("a", 24 << 10);
+	shared_dict_use(larger);
+	shared_dict_use(larger);
 	ck_assert(!has(larger, SLICE("k"), 1));
 	ck_assert(has(same, SLICE("k"), 1));
 	shared_dict_put(same);
@@ -356,6 +363,8 @@ static void *come_and_go(void *arg)
 		struct shared_dict *d =
 		        shared_dict_get("visited", i % 50 == 0 ? 12 << 10 : 16 << 10);
 		set(d, SLICE("k"), "v", 1);
+		if (i % 3 == 0)
+			shared_dict_use(d);
 		shared_dict_put(d);
 	}
 	return NULL;

@@ -4,12 +4,26 @@
 
 #include <check.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+/* Their watch over epoll is left alone: all calls go to the kernel as they come. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+        __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_WATCHED 1
+#else
+#define IS_WATCHED 0
+#endif
 
 static int a, b;
 
@@ -172,6 +186,161 @@ START_TEST(short_and_interrupted_transfers)
 }
 END_TEST
 
+/* ---- epoll, whose functions are ours, as libevent calls them too ---- */
+
+static int add(int epoll, int fd)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e);
+}
+
+static int take_out(int epoll, int fd)
+{
+	errno = 0;
+	return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* As the kernel sees it. */
+static bool holds(int epoll, int fd)
+{
+	char path[64], line[256];
+	int tfd;
+	bool found = false;
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", epoll);
+	FILE *f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof line, f))
+		found |= sscanf(line, "tfd: %d", &tfd) == 1 && tfd == fd;
+	fclose(f);
+	return found;
+}
+
+/* One call for one descriptor is left to its close; that is taken out of every epoll then. */
+START_TEST(a_close_takes_it_out_of_the_epolls)
+{
+	int ours = epoll_create1(EPOLL_CLOEXEC), others = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event e = {.events = EPOLLIN};
+	pair();
+	ck_assert(add(ours, a) == 0 && add(ours, b) == 0 && add(others, a) == 0);
+	sys_close_follows(a);
+	ck_assert_int_eq(take_out(ours, a), 0);
+	ck_assert(holds(ours, a) == !IS_WATCHED);
+	ck_assert_int_eq(epoll_ctl(others, EPOLL_CTL_MOD, a, &e), 0);
+	ck_assert_int_eq(take_out(ours, b), 0); /* all else is the kernel's */
+	ck_assert(!holds(ours, b));
+	ck_assert_int_eq(take_out(ours, b), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	sys_close_follows(-1);
+	sys_close(a);
+	ck_assert(!holds(ours, a) && !holds(others, a));
+	ck_assert_int_eq(epoll_wait(ours, &e, 1, 0), 0);
+	a = dup(b); /* the same number: nothing is left of the one before */
+	ck_assert_int_eq(add(ours, a), 0);
+	ck_assert_int_eq(take_out(ours, a), 0);
+	ck_assert_int_eq(take_out(ours, a), -1);
+	close(ours);
+	close(others);
+	unpair();
+}
+END_TEST
+
+static void *take_out_elsewhere(void *epoll)
+{
+	return (void *)(intptr_t)take_out(*(int *)epoll, a);
+}
+
+START_TEST(another_threads_calls_are_its_own)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	pthread_t thread;
+	pair();
+	ck_assert_int_eq(add(epoll, a), 0);
+	sys_close_follows(a);
+	ck_assert_int_eq(pthread_create(&thread, NULL, take_out_elsewhere, &epoll), 0);
+	pthread_join(thread, NULL);
+	sys_close_follows(-1);
+	ck_assert(!holds(epoll, a));
+	close(epoll);
+	unpair();
+}
+END_TEST
+
+static int epoll_of_libevent(void)
+{
+	char path[64], what[64];
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+		ssize_t n = readlink(path, what, sizeof what);
+		if (n > 0 && memmem(what, (size_t)n, "[eventpoll]", 11))
+			return fd;
+	}
+	ck_abort_msg("libevent has no epoll");
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	++*(int *)arg;
+}
+
+/* libevent does call ours, whatever it was linked with. */
+START_TEST(libevent_goes_through_it)
+{
+	enum { MANY = 4 * SYS_EVENTS_MAX }; /* it asks for more each time that it got all */
+	struct event_base *base = event_base_new();
+	struct event *event[MANY];
+	int epoll = epoll_of_libevent(), served = 0, most = 0, fd = -1;
+	pair();
+	ck_assert_int_eq(sys_send(b, "x", 1), 1);
+	for (int i = 0; i < MANY; i++) {
+		fd = dup(a);
+		event[i] = event_new(base, fd, EV_READ | EV_ET | EV_PERSIST, on_event, &served);
+		ck_assert_int_eq(event_add(event[i], NULL), 0);
+	}
+	for (int before = 0; before < MANY; before = served) {
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		ck_assert_int_gt(served, before);
+		most = served - before > most ? served - before : most;
+	}
+	ck_assert_int_eq(served, MANY);
+	ck_assert(IS_WATCHED ? most > SYS_EVENTS_MAX : most == SYS_EVENTS_MAX);
+	sys_close_follows(fd);
+	ck_assert_int_eq(event_del(event[MANY - 1]), 0);
+	sys_close_follows(-1);
+	ck_assert(holds(epoll, fd) == !IS_WATCHED);
+	for (int i = 0; i < MANY; i++) {
+		int each = event_get_fd(event[i]);
+		event_free(event[i]);
+		if (i + 1 < MANY)
+			ck_assert(!holds(epoll, each));
+		sys_close(each);
+	}
+	event_base_free(base);
+	unpair();
+}
+END_TEST
+
+/* A child has what was closed here; last, for it is said once and for all. */
+START_TEST(where_a_fork_may_be_the_kernel_is_asked)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event e;
+	pair();
+	int childs = dup(a);
+	ck_assert_int_eq(add(epoll, a), 0);
+	ck_assert_int_eq(sys_send(b, "x", 1), 1);
+	sys_expect_forks();
+	sys_close_follows(a);
+	ck_assert_int_eq(take_out(epoll, a), 0);
+	sys_close_follows(-1);
+	sys_close(a);
+	ck_assert_int_eq(epoll_wait(epoll, &e, 1, 0), 0);
+	a = childs;
+	close(epoll);
+	unpair();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("net/sys");
@@ -181,6 +350,10 @@ int main(void)
 	tcase_add_test(t, no_signal_for_a_peer_that_is_gone);
 	tcase_add_test(t, every_call_can_be_made_to_fail);
 	tcase_add_test(t, short_and_interrupted_transfers);
+	tcase_add_test(t, a_close_takes_it_out_of_the_epolls);
+	tcase_add_test(t, another_threads_calls_are_its_own);
+	tcase_add_test(t, libevent_goes_through_it);
+	tcase_add_test(t, where_a_fork_may_be_the_kernel_is_asked);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

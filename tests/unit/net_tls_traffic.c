@@ -516,6 +516,38 @@ START_TEST(R_06_parts_of_a_record)
 }
 END_TEST
 
+/* T-14: what was left of a record goes out with the receive behind it, before the turn for it alone
+ * that was asked for: the end is told all the same. */
+START_TEST(R_06_the_end_behind_parts_of_a_record)
+{
+	static uint8_t bytes[TLS_RECORD_MAX], data[TLS_RECORD_DATA];
+	open_server(_i & 1);
+	size_t n = seal(23, data, sizeof data, bytes);
+	push(bytes, 100);
+	budget_set(1);
+	budget_settle();
+	tap.pause_in = TAP_DATA;
+	push(bytes + 100, n - 100);
+	ck_assert(tap.len > 0 && tap.len < sizeof data);
+	budget_set(0);
+	budget_settle();
+	stream_resume(far);
+	far->flags &= (uint16_t)~STREAM_READABLE; /* as a receive does that empties a socket */
+	tap.pause_in = TAP_NONE;
+	says_data("more");
+	ck_assert_uint_eq(tap.len, sizeof data + 4);
+	stream_pause(far); /* as another stream's event can have it */
+	worker_turn(w, 0);
+	stream_resume(far);
+	if (_i & 2)
+		sim_push_eof(far);
+	else
+		says(21, "\1\0", 2);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(tap.eofs, 1);
+}
+END_TEST
+
 /* RFC 6066 4: a client may ask for short records. */
 START_TEST(short_records)
 {
@@ -1153,6 +1185,7 @@ int main(void)
 	tcase_add_test(t, pause_or_end_with_the_first_data);
 	tcase_add_loop_test(t, U_22_end_within_a_record, 0, 2);
 	tcase_add_loop_test(t, R_06_parts_of_a_record, 0, 2);
+	tcase_add_loop_test(t, R_06_the_end_behind_parts_of_a_record, 0, 4);
 	tcase_add_loop_test(t, short_records, 0, 2);
 	tcase_add_loop_test(t, T_01_a_forged_record, 0, 2);
 	tcase_add_loop_test(t, T_01_records_out_of_order, 0, 2);

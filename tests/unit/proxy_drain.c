@@ -117,6 +117,31 @@ START_TEST(sessions_that_end_meanwhile)
 }
 END_TEST
 
+/* ... however many of those that were not told yet. */
+START_TEST(none_is_told_twice)
+{
+	open_many(10);
+	drain(10000);
+	pass(3000);
+	ck_assert_uint_eq(told(10), 3);
+	if (_i) /* the first of them may be gone as well */
+		for (int i = 0; i < 2; i++) {
+			sim_push_eof(ups[i]);
+			sim_push_eof(clients[i]);
+		}
+	for (int i = 3; i < 9; i++) {
+		sim_push_eof(clients[i]);
+		sim_push_eof(ups[i]);
+	}
+	pass(7000);
+	ck_assert_uint_eq(t.proxy->drain.told, 4);
+	count_is(drained, 4);
+	pass(5000);
+	ck_assert_uint_eq(dones, 1);
+	forget_many(10);
+}
+END_TEST
+
 START_TEST(newcomers_are_turned_away)
 {
 	open_many(1);
@@ -282,6 +307,7 @@ static void add(TCase *c)
 	tcase_add_test(c, all_at_once);
 	tcase_add_test(c, spread);
 	tcase_add_test(c, sessions_that_end_meanwhile);
+	tcase_add_loop_test(c, none_is_told_twice, 0, 2);
 	tcase_add_test(c, newcomers_are_turned_away);
 	tcase_add_test(c, session_that_asks_nothing);
 	tcase_add_test(c, half_a_head);

@@ -23,7 +23,7 @@ static struct server_state *state(unsigned i)
 	        n)
 
 /* The spares are t.tried[0 ..]. */
-static void keep(unsigned n)
+static void keep_of_each(unsigned n, unsigned servers)
 {
 	group()->spare = n;
 	group()->spare_idle_ms = 8000;
@@ -32,7 +32,12 @@ static void keep(unsigned n)
 	proxy_keep_spares(t.proxy, &t.route->group, 1, 1);
 	turn();
 	pass(2); /* a session may just have been set up */
-	ck_assert_uint_eq(t.connects, n);
+	ck_assert_uint_eq(t.connects, n * servers);
+}
+
+static void keep(unsigned n)
+{
+	keep_of_each(n, 1);
 }
 
 static void open_on(unsigned i)
@@ -249,6 +254,35 @@ START_TEST(a_full_server)
 }
 END_TEST
 
+/* U-07: whose spare was lost asks the next server on a connection of its own, and takes none of the
+ * places that its spares have there. */
+START_TEST(the_next_server_when_a_spare_was_lost)
+{
+	struct upstream_server s[2];
+	for (unsigned i = 0; i < 2; i++) {
+		s[i] = (struct upstream_server){
+		        .name = mem_strdup(i ? "b:1" : "a:1"), .weight = 1, .max_connections = 8};
+		ck_assert(address_parse(&s[i].address, i ? "127.0.0.2:1" : "127.0.0.1:1"));
+	}
+	upstream_group_set_members(group(), upstream_members_new(group(), s, 2));
+	group()->tries = 2;
+	keep_of_each(2, 2);
+	pair_request();
+	unsigned first = state(0)->active ? 0 : 1;
+	struct stream *spare = t.session->side[UPSTREAM].ep.stream;
+	ck_assert_uint_eq(state(first)->idle, 1);
+	sim_push_eof(spare);
+	ck_assert_uint_eq(t.connects, 5);
+	push_text(t.tried[4], "HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n");
+	ck_assert_uint_eq(t.connects, 6);
+	ck_assert_uint_eq(state(!first)->active, 1);
+	ck_assert_uint_eq(state(!first)->idle, 2);
+	open_on(5);
+	proxy_keep_spares(t.proxy, NULL, 0, 1); /* all spares are closed */
+	ck_assert_uint_eq(state(0)->idle + state(1)->idle, 0);
+}
+END_TEST
+
 static void add(TCase *c)
 {
 	tcase_add_test(c, a_session_on_a_spare);
@@ -262,6 +296,7 @@ static void add(TCase *c)
 	tcase_add_test(c, no_timeout_of_connecting_is_left);
 	tcase_add_test(c, all_go_when_it_drains);
 	tcase_add_test(c, a_full_server);
+	tcase_add_test(c, the_next_server_when_a_spare_was_lost);
 }
 
 int main(void)
