@@ -234,19 +234,23 @@ static size_t run_small(const struct ws_reader *r, const struct ws_limits *limit
 	bool masked = r->flags & WS_FROM_CLIENT, twists = r->flags & WS_REMASK;
 	size_t header = masked ? 6 : 2, most = 125, pos = 0;
 	uint8_t mask_bit = masked ? WS_MASKED : 0;
+	struct tally all = *tally; /* of which no write to buf could be one */
 	if (check_size(r, limits, most))
 		return 0;
 	while (len - pos >= header) {
 		uint8_t *p = buf + pos;
 		size_t n = p[1] ^ mask_bit; /* over 255 - 128 when the mask bit is wrong */
-		if ((p[0] != (WS_FIN | WS_TEXT) && p[0] != (WS_FIN | WS_BINARY)) || n > most ||
+		bool is_text = p[0] == (WS_FIN | WS_TEXT);
+		if ((!is_text && p[0] != (WS_FIN | WS_BINARY)) || n > most ||
 		        len - pos - header < n)
 			break;
-		if (p[0] == (WS_FIN | WS_TEXT)) {
+		if (is_text) {
 			uint32_t key = masked ? key_load(p + 2) : 0;
 			if (!word_is_ascii(p + header, n, key) &&
 			        utf8_check_word(UTF8_START, p + header, n, key) != UTF8_START)
 				break;
+			all.texts++;
+			all.text_bytes += header + n;
 		}
 		if (twists) {
 			uint8_t twist[4];
@@ -254,11 +258,9 @@ static size_t run_small(const struct ws_reader *r, const struct ws_limits *limit
 			remask(p, header, n, twist);
 		}
 		pos += header + n;
-		bool is_text = p[0] == (WS_FIN | WS_TEXT);
-		tally->messages++;
-		tally->texts += is_text;
-		tally->text_bytes += is_text ? header + n : 0;
+		all.messages++;
 	}
+	*tally = all;
 	return pos;
 }
 
