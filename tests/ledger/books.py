@@ -163,12 +163,12 @@ class Audit:
         if len(found) != 1:
             self.wrong(f"{len(found)} records in the access log", client, upstream)
             return
-        r = found[0]
+        r = collections.defaultdict(int, found[0])  # what it counted none of is left out
         for way, sender, receiver in (("up", client, upstream), ("down", upstream, client)):
             if self.is_script:  # frames are not told by their kinds
                 seen = r[f"text_{way}"] + r[f"binary_{way}"]
                 if polite and seen != sender.sent:
-                    self.wrong(f"the access log says {seen} messages, not {sender.sent}: {r}", client, upstream)
+                    self.wrong(f"the access log says {seen} messages, not {sender.sent}: {found[0]}", client, upstream)
                 continue
             for seen, most, least in (
                     (r[f"text_{way}"] + r[f"binary_{way}"], sender.sent, receiver.got),
@@ -176,8 +176,8 @@ class Audit:
                      sender.sent_bytes, receiver.got_bytes),
                     (r[f"ping_{way}"], sender.sent_pings, receiver.got_pings)):
                 if not least <= seen <= most or (polite and seen != most):
-                    self.wrong(f"the access log says {seen}, not {least} to {most}: {r}",
+                    self.wrong(f"the access log says {seen}, not {least} to {most}: {found[0]}",
                                client, upstream)
         if polite and (r["client_code"], r["code" if self.is_script else "upstream_code"]) != (
                 client.close_sent, upstream.close_sent):
-            self.wrong(f"the access log has other close codes: {r}", client, upstream)
+            self.wrong(f"the access log has other close codes: {found[0]}", client, upstream)
