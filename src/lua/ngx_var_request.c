@@ -39,15 +39,16 @@ static struct slice first_head(const struct lua_client *c)
 	                   : slice_of(c->head, c->head_len);
 }
 
-/* Of `http://host/path` the path, as the oracle has it. */
+/* Of `http://host/path?query` what follows the host, as the oracle has it. */
 static struct slice without_host(struct slice target)
 {
 	const uint8_t *colon = memmem(target.at, target.len, "://", 3);
 	if (!colon || target.at[0] == '/')
 		return target;
-	const uint8_t *host = colon + 3, *end = target.at + target.len;
-	const uint8_t *path = memchr(host, '/', (size_t)(end - host));
-	return path ? slice_of(path, (size_t)(end - path)) : SLICE("/");
+	const uint8_t *path = colon + 3, *end = target.at + target.len;
+	while (path < end && *path != '/' && *path != '?')
+		path++;
+	return path < end ? slice_of(path, (size_t)(end - path)) : SLICE("/");
 }
 
 static void push_request_uri(lua_State *L, struct lua_client *c)

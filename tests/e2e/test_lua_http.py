@@ -173,6 +173,17 @@ def test_a_reader_that_takes_nothing_gives_timeout(lua):
     d.wait_text("print said timeout")
 
 
+@pytest.mark.parametrize("target, said", [
+    ("http://h", "/|/|nil"), ("http://h/x?y", "/x|/x?y|y"), ("http://h?next=/public/x", "/|?next=/public/x|next=/public/x"),
+    ("http://h/a://b", "/a:/b|/a://b|nil"), ("/x?u=http://h/y", "/x|/x?u=http://h/y|u=http://h/y")])
+def test_the_target_as_it_came(lua, target, said):
+    """As nginx tells it; a query behind a host alone is no path, by which a script may judge."""
+    d = lua("ngx.say(ngx.var.uri, '|', ngx.var.request_uri, '|', ngx.var.args)", route={"path": "/*"})
+    client = d.client()
+    _, body = exchange(client, target)
+    assert body.decode() == said + "\n"
+
+
 def test_the_request_as_scripts_see_it(lua):
     d = lua("""
         local h = ngx.req.get_headers()
