@@ -129,11 +129,10 @@ static void give_scripts(struct draft *d, struct lua_handlers *h)
 	}
 }
 
-/* When what all have in common is wrong, that is told already. */
 static void give_tls(struct draft *d, struct lua_handlers *h)
 {
 	struct tls_client *common = lua_handlers_settings(h)->handlers.tls;
-	for (size_t i = 0; common && i < d->route_n; i++) {
+	for (size_t i = 0; i < d->route_n; i++) {
 		const struct draft_route *r = &d->route[i];
 		if (r->handler || r->access)
 			r->route->settings.handler.tls = build_route_lua_tls(d, r, common);

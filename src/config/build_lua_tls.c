@@ -214,8 +214,12 @@ struct tls_client *build_route_lua_tls(
         struct draft *d, const struct draft_route *r, struct tls_client *common)
 {
 	const struct lua_tls_keys *own = &r->lua_tls;
-	struct lua_tls_keys k = d->config->lua_tls;
+	/* When what all have in common is wrong, that is told already: then the route's own alone.
+	 */
+	struct lua_tls_keys k = {.depth = d->config->lua_tls.depth};
 	uint64_t unused[7];
+	if (common)
+		k = d->config->lua_tls;
 	if (!own->trusted && !own->certificate && !own->ciphers && !own->depth &&
 	        !own->versions.is_given && !own->key && !own->crl && !own->commands)
 		return common ? tls_client_ref(common) : NULL;
