@@ -9,10 +9,8 @@
 #include <string.h>
 
 enum {
-	/* Of a file is written at once, so that there is soon room again: what presses, in one
-	 * piece with what came until the writer ran. The longest record fits. */
-	PIECE = 256 * 1024,
 	DIRECT_MIN = 4 * 1024, /* what is less than that goes to a file together with others */
+	PIECES = 4,            /* a queue is written in, so that there is soon room again */
 };
 
 struct log_queue *log_drain_add(struct log_channel *c)
@@ -50,9 +48,10 @@ static void copy_lines(struct log_channel *c, struct log_queue *q, size_t len)
 static size_t write_from_queue(struct log_channel *c, struct log_queue *q, size_t len)
 {
 	const char *at;
+	size_t most = c->queue_size / PIECES;
 
 	while (len >= DIRECT_MIN && c->target.kind == LOG_TARGET_FILE) {
-		size_t n = log_queue_look(q, len < PIECE ? len : PIECE, &at);
+		size_t n = log_queue_look(q, len < most ? len : most, &at);
 
 		if (n > 0) {
 			flush_batch(c);
