@@ -148,6 +148,8 @@ static int try_address(lua_State *L, struct lua_tcp *t)
 		struct stream *s = u->connect(w, a, &options);
 		if (!s) {
 			error = errno;
+			if (error == EAGAIN) /* a full queue, which is left to the caller */
+				counter_inc(&w->counters.connect_errors);
 			continue;
 		}
 		if (!stream_is_connecting(s))

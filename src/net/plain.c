@@ -625,7 +625,7 @@ struct stream *plain_connect(
 		else
 			sys_close(fd);
 	}
-	/* A unix socket's full queue is none yet: whoever connects tries again. */
+	/* Whether a unix socket's full queue is one is the caller's to say, who may try again. */
 	if (!s && (errno != EAGAIN || to->sa.sa_family != AF_UNIX))
 		counter_inc(&w->counters.connect_errors);
 	return s;

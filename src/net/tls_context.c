@@ -137,6 +137,7 @@ static bool set_list(SSL_CTX *ctx, const char *list, const char *usual,
 		return refuse(why, what, name);
 	return set(ctx, list) || refuse(why, what, list);
 }
+
 static bool set_one(
         SSL_CTX *ctx, const struct tls_settings *s, enum tls_list which, char why[TLS_WHY_MAX])
 {

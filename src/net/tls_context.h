@@ -20,8 +20,8 @@ struct tls_settings {
 	const char *groups;
 };
 
-/* Mozilla's intermediate profile, but its DHE suites: they would want parameters of their own, and
- * who speaks TLS 1.2 without elliptic curves is not there any more. */
+/* Mozilla's intermediate profile, without its DHE suites: they would want parameters of their own,
+ * and who speaks TLS 1.2 without elliptic curves is not there any more. */
 #define TLS_CIPHERS                                                                                \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:" \
 	"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"

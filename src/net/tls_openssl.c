@@ -2,7 +2,8 @@
 
 /* Records as OpenSSL protects them: in the handshake, and of connections that it has not handed
  * over (tls_handover.h). It sees no descriptor: what was received is handed to it whole, so that it
- * waits to read only within a record, whose beginning it keeps, and never to write. */
+ * waits to read only within a record, whose beginning it keeps, or within a message over several,
+ * and never to write. */
 
 #include "net/tls_handover.h"
 #include "net/tls_private.h"
@@ -78,12 +79,12 @@ bool tls_openssl_must_wait(const struct tls *t)
 	return t->ssl && SSL_in_init(t->ssl);
 }
 
-/* A peer that never ends its message does not make it long. */
+/* A peer that does not end its message does not make the queue long. */
 static bool keep_waiting(struct tls *t, const struct slice *v, size_t n)
 {
 	enum { WAITING_MAX = 256 * 1024 };
 	if (t->early.bytes > WAITING_MAX) {
-		tls_fail(t, "a message of the peer's stays without its end");
+		tls_fail(t, "a message of the peer's has not ended in time");
 		return false;
 	}
 	if (queue_append(&t->early, &t->stream->worker->chunks, v, n))

@@ -313,6 +313,9 @@ bool tls_may_end(struct stream *s)
 		t->flags |= TLS_END_READ;
 		return false;
 	}
+	/* What waits for the rest of a message waits in vain. */
+	if (!(s->flags & STREAM_SECURING) && tls_openssl_must_wait(t))
+		queue_clear(&t->early, &s->worker->chunks);
 	if (t->client && s->flags & STREAM_SECURING) {
 		t->flags |= TLS_CUT_SHORT;
 		tls_openssl_fail(t);

@@ -76,7 +76,7 @@ bool tls_give_up(struct stream *s, const char *why);
 struct slice tls_server_name(const struct stream *s);
 /* The connection ended without a close_notify. */
 bool tls_is_truncated(const struct stream *s);
-/* Something waits for the end of the handshake. */
+/* Something waits for the end of the handshake, or of a message of the peer's. */
 bool tls_has_early(const struct stream *s);
 
 /* For stream.c. */

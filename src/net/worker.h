@@ -69,7 +69,8 @@ struct worker {
 	struct pool chunks;
 	struct list ready; /* streams with something to do that no event will announce */
 	/* While a stream is told of its event: the one that is told of its own right behind it;
-	 * NULL: none, or something else is next, or no events are told. It may have been freed. */
+	 * NULL: none, or something else is next, or no events are told. Given up meanwhile, it is
+	 * STREAM_RELEASED: its memory lasts as long as the turn. */
 	const struct stream *next;
 	void (*settle)(struct worker *w); /* once, behind all events of this turn; NULL = nothing */
 	struct retired *retired;

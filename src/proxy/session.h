@@ -123,8 +123,8 @@ struct session {
 	struct timer timer;
 	struct list node;                /* proxy->sessions */
 	struct proxy_listener *listener; /* referenced */
-	struct server_state *server;     /* where it has a place, referenced; NULL = nowhere */
-	struct admission *places;        /* by the limits on connections; NULL = none */
+	struct server_state *server; /* where it has a place or had one (has_left); referenced */
+	struct admission *places;    /* by the limits on connections; NULL = none */
 	void *handler; /* what lua/ keeps of its request; NULL = nothing (handler.h) */
 	union {
 		struct opening *opening; /* OPENING */

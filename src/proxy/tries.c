@@ -78,6 +78,7 @@ static void dial_server(struct session *s)
 	struct opening *o = s->opening;
 	struct worker *w = s->proxy->worker;
 	o->connect_ms = 0;
+	s->side[UPSTREAM].flags = 0; /* they were of a server before it */
 	switch (o->has_lost_spare
 	                ? spare_dial_fresh(&o->dial, w, o->group, &o->picked, on_dialled)
 	                : spare_dial_start(&o->dial, w, o->group, &o->picked, on_dialled)) {
@@ -337,7 +338,6 @@ void tries_connect_next(struct session *s, int error)
 		tries_cannot_connect(s, error ? error : now);
 		return;
 	}
-	up->flags = 0; /* they were of a server before it */
 	endpoint_init(&up->ep, ENDPOINT_UPSTREAM);
 	endpoint_attach(&up->ep, stream);
 	stream_set_marks(stream, s->route->settings.max_queue, s->route->settings.max_queue / 2);

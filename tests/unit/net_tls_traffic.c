@@ -429,7 +429,7 @@ START_TEST(T_13_a_message_without_end)
 	for (int i = 0; i < 3; i++)
 		ck_assert(tap_send(&tap, bytes, sizeof bytes));
 	ck_assert(!tap_send(&tap, bytes, sizeof bytes));
-	fails(-1, "a message of the peer's stays without its end");
+	fails(-1, "a message of the peer's has not ended in time");
 	ck_assert_uint_eq(w->chunks.used, 0);
 	open_for_messages(0);
 	says(22, messages[0].at, 10);
