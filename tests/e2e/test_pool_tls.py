@@ -32,7 +32,7 @@ def hall(closing, app_pair):
 def spared(moongate, ca, app, spare, **group):
     """A daemon that has made its spare connections, each with its handshake."""
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": spare, "spare_idle": "1h", **group})
-    wait_until(lambda: app.idle == spare, "the spare connections")
+    wait_until(lambda: app.idle == spare and daemon.is_asleep(), "the spare connections")
     return daemon
 
 

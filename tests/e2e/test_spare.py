@@ -25,7 +25,7 @@ def spared(moongate, hall, spare, group=None, **how):
     """A daemon that has made its spare connections."""
     keys = {"spare": spare, "spare_idle": "1h", **(group or {})}
     daemon = moongate(hall, group=keys, **how)
-    wait_until(lambda: hall.idle == spare, "the spare connections")
+    wait_until(lambda: hall.idle == spare and daemon.is_asleep(), "the spare connections")
     return daemon
 
 
