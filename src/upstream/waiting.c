@@ -59,6 +59,12 @@ static void give(struct waiting *w)
 	pthread_mutex_unlock(&m->lock);
 }
 
+static void part(struct group_state *g, struct waiting *w)
+{
+	list_remove(&w->node);
+	atomic_fetch_sub(&g->waiting_n, 1);
+}
+
 void waiting_serve_locked(struct group_state *g, uint64_t now_ms)
 {
 	const struct upstream_members *full = NULL;
@@ -70,8 +76,7 @@ void waiting_serve_locked(struct group_state *g, uint64_t now_ms)
 		w->request.now_ms = now_ms;
 		if (upstream_pick_locked(w->group, w->members, &w->request, &w->picked) ==
 		        PICK_SERVER) {
-			list_remove(&w->node);
-			atomic_fetch_sub(&g->waiting_n, 1);
+			part(g, w);
 			give(w);
 		} else if (w->request.tried == 0) {
 			/* What it cannot use, nobody can who has the same to choose from. */
@@ -119,13 +124,14 @@ bool waiting_start(struct waiting *w, struct worker *worker, const struct upstre
 	w->request.spare = 0; /* what the worker has then is not known now */
 	list_init(&w->node);
 	pthread_mutex_lock(&shared->lock);
-	if (atomic_load(&shared->waiting_n) < g->queue + upstream_idle_locked(m, &w->request)) {
-		join(shared, w);
-		w->is_on = true;
-		waiting_serve_locked(shared, r->now_ms);
-		if (!w->is_given)
-			upstream_ask_locked(g, m, &w->request);
-	}
+	join(shared, w);
+	waiting_serve_locked(shared, r->now_ms);
+	w->is_on = w->is_given || atomic_load(&shared->waiting_n) <=
+	                                  g->queue + upstream_idle_locked(m, &w->request);
+	if (!w->is_on)
+		part(shared, w);
+	else if (!w->is_given)
+		upstream_ask_locked(g, m, &w->request);
 	pthread_mutex_unlock(&shared->lock);
 	return w->is_on;
 }
@@ -138,10 +144,8 @@ void waiting_cancel(struct waiting *w, uint64_t now_ms)
 	w->is_on = false;
 	pthread_mutex_lock(&shared->lock);
 	bool is_given = w->is_given;
-	if (!is_given) {
-		list_remove(&w->node);
-		atomic_fetch_sub(&shared->waiting_n, 1);
-	}
+	if (!is_given)
+		part(shared, w);
 	pthread_mutex_unlock(&shared->lock);
 	if (!is_given)
 		return;

@@ -216,6 +216,24 @@ START_TEST(a_place_is_not_missed)
 }
 END_TEST
 
+START_TEST(a_place_is_not_missed_without_a_queue)
+{
+	make(1, WEIGHTS(1));
+	g->queue = 0;
+	/* A server that was full is not any more when the guest joins, and nobody may stay. */
+	ck_assert(join(0, 0));
+	ck_assert(!join(1, 1));
+	turns();
+	ck_assert_uint_eq(guest[0].told, 1);
+	ck_assert_uint_eq(guest[1].told, 0);
+	ck_assert_uint_eq(state_at(g, 0)->active, 1);
+	leave(0);
+	ck_assert(join(1, 1)); /* the one who was refused is not in anybody's way */
+	turns();
+	ck_assert_uint_eq(guest[1].told, 1);
+}
+END_TEST
+
 START_TEST(a_place_that_the_first_cannot_use_is_the_next_ones)
 {
 	make(1, WEIGHTS(1, 1));
@@ -510,6 +528,7 @@ int main(void)
 	tcase_add_test(c, who_leaves_with_a_place_hands_it_on);
 	tcase_add_test(c, who_waited_before_keeps_its_turn);
 	tcase_add_test(c, a_place_is_not_missed);
+	tcase_add_test(c, a_place_is_not_missed_without_a_queue);
 	tcase_add_test(c, a_place_that_the_first_cannot_use_is_the_next_ones);
 	tcase_add_test(c, U_07_the_server_dies_while_all_wait);
 	tcase_add_test(c, a_trial_that_is_cancelled_is_over);
