@@ -11,7 +11,7 @@ from helpers.daemon import refused, wait_until
 from helpers.frames import CONT, TEXT
 from helpers.hall import Hall
 from helpers.reloads import reload
-from helpers.secure import V12, V13, works
+from helpers.secure import V12, V13, ends, works
 from helpers.tls import Authority, server_context
 
 
@@ -47,15 +47,6 @@ def opened(daemon):
     client.expect_101()
     client.echoes(1)
     return client
-
-
-def ends(client, peer):
-    client.close_frame(1000)
-    peer.expect_close(1000)
-    peer.close_frame(1000)
-    peer.sock.unwrap().close()
-    client.expect_close(1000)
-    client.close()
 
 
 # ---- spare connections ----

@@ -23,7 +23,7 @@ from helpers.hall import Hall
 from helpers.peer import LIMIT, UpstreamPeer
 from helpers.polite import ChromiumClient, NodeClient, PythonClient
 from helpers.reloads import counts, refuse, reload
-from helpers.secure import V12, V13, VERSIONS, check, works
+from helpers.secure import V12, V13, VERSIONS, check, ends, works
 from helpers.tls import Authority, Pipe, SecureClient, SecureUpstream, openssl, server_context
 
 
@@ -1276,12 +1276,7 @@ def test_U_05_a_spare_that_has_begun_a_record(moongate, ca, secure_apps, more):
     peer = app.accept_open()
     client.expect_101()
     assert spare.read_all() == b""
-    client.close_frame(1000)
-    peer.expect_close(1000)
-    peer.close_frame(1000)
-    peer.sock.unwrap().close()
-    client.expect_close(1000)
-    client.close()
+    ends(client, peer)
     assert daemon.stop()["spares_died"] == 1
 
 

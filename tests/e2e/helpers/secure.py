@@ -80,3 +80,13 @@ def check(tmp_path, listener="", upstream="", process=""):
                       f"[upstream u]\n{upstream or 'server = ws://127.0.0.1:2'}\n"
                       "[route r]\nlistener = l\nupstream = u\n")
     return check_config(config)
+
+
+def ends(client, peer):
+    """The close handshake through the proxy, and TLS's own end at the upstream."""
+    client.close_frame(1000)
+    peer.expect_close(1000)
+    peer.close_frame(1000)
+    peer.sock.unwrap().close()
+    client.expect_close(1000)
+    client.close()
