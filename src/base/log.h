@@ -84,6 +84,8 @@ void log_access_put(const char *record, size_t len);
 /* Where the calling thread's next record may be built, *len bytes, so that to put it copies
  * nothing. NULL: there is not much room; it has to be put from elsewhere. */
 char *log_access_room(size_t *len);
+/* The calling thread will soon have a record: fetches its place. */
+void log_access_expect(void);
 /* A record that could not even be made. Any thread. */
 void log_access_lose(void);
 uint64_t log_access_lost(void);

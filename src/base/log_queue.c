@@ -73,9 +73,17 @@ char *log_queue_room(struct log_queue *q, size_t *len)
 
 	if (*len > left)
 		*len = left;
-	for (size_t i = 0, n = *len < LINE_USUAL ? *len : LINE_USUAL; i < n; i += CACHE_LINE)
-		__builtin_prefetch(at + i, 1);
 	return at;
+}
+
+void log_queue_expect(const struct log_queue *q)
+{
+	uint64_t next = atomic_load_explicit(&q->put, memory_order_relaxed);
+	const char *at = q->ring + place_of(q, next);
+	size_t n = until_end(q, next, LINE_USUAL);
+
+	for (size_t i = 0; i < n; i += CACHE_LINE)
+		__builtin_prefetch(at + i, 1);
 }
 
 bool log_queue_put(struct log_queue *q, const char *line, size_t len)

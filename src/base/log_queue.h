@@ -37,6 +37,8 @@ bool log_queue_put(struct log_queue *q, const char *line, size_t len);
 /* The place of the next line and how many bytes it may have there. A line that was written there
  * is put by log_queue_put() without a copy. The putting thread. */
 char *log_queue_room(struct log_queue *q, size_t *len);
+/* A line will soon be put: fetches its place. The putting thread. */
+void log_queue_expect(const struct log_queue *q);
 /* Any thread; for the putting and the taking one the answer holds until they act. */
 size_t log_queue_bytes(const struct log_queue *q);
 /* Moves the first len bytes, which must be there, to out. The taking thread. */

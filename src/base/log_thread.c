@@ -117,6 +117,12 @@ char *log_access_room(size_t *len)
 	return q && atomic_load(&c->is_running) ? log_queue_room(q, len) : NULL;
 }
 
+void log_access_expect(void)
+{
+	if (own[LOG_ACCESS])
+		log_queue_expect(own[LOG_ACCESS]);
+}
+
 void log_access_put(const char *record, size_t len)
 {
 	int saved = errno;

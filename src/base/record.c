@@ -12,13 +12,24 @@ enum { WORD = 8 };
 
 static const char hex[] = "0123456789abcdef";
 
+/* Room for so many bytes more; NULL: there is not. */
+static inline char *room(struct record *r, size_t len)
+{
+	if (len > r->max - r->len) {
+		r->overflow = true;
+		r->max = r->len;
+		return NULL;
+	}
+	return r->at + r->len;
+}
+
 static void put(struct record *r, const char *text, size_t len)
 {
-	if (r->overflow || len > r->max - r->len) {
-		r->overflow = true;
+	char *at = room(r, len);
+
+	if (!at)
 		return;
-	}
-	memcpy(r->at + r->len, text, len);
+	memcpy(at, text, len);
 	r->len += len;
 }
 
@@ -173,16 +184,6 @@ static void put_quoted(struct record *r, struct slice value)
 
 /* ---- both ---- */
 
-/* Room for so many bytes more; NULL: there is not. */
-static inline char *room(struct record *r, size_t len)
-{
-	if (r->overflow || len > r->max - r->len) {
-		r->overflow = true;
-		return NULL;
-	}
-	return r->at + r->len;
-}
-
 /* Returns its end. */
 static inline char *write_key(enum record_format format, char *at, const struct record_key *key)
 {
@@ -221,6 +222,31 @@ void record_begin(struct record *r, char *buf, size_t max, enum record_format fo
 	if (event)
 		record_bare(r, &event_key, slice_str(event));
 }
+
+/* ---- pieces ---- */
+
+bool record_keep(const struct record *r, size_t from, struct record_piece *piece)
+{
+	if (r->overflow || r->len - from > sizeof(piece->bytes))
+		return false;
+	piece->len = r->len - from;
+	memcpy(piece->bytes, r->at + from, piece->len);
+	return true;
+}
+
+void record_begin_as(struct record *r, char *buf, size_t max, enum record_format format,
+        const struct record_piece *piece)
+{
+	*r = (struct record){.at = buf, .max = max, .format = format};
+	record_piece(r, piece);
+}
+
+void record_piece(struct record *r, const struct record_piece *piece)
+{
+	put(r, piece->bytes, piece->len);
+}
+
+/* ---- values ---- */
 
 /* Apart, so that the way of a bare value needs no registers saved. */
 static __attribute__((noinline)) void put_other(
@@ -265,28 +291,41 @@ void record_text(struct record *r, const struct record_key *key, const char *val
 	record_slice(r, key, slice_str(value));
 }
 
+char *record_open(struct record *r, const struct record_key *key, size_t max)
+{
+	char *at = room(r, key->len + 4 + max + 2);
+
+	if (!at)
+		return NULL;
+	at = write_key(r->format, at, key);
+	if (r->format == RECORD_JSON)
+		*at++ = '"';
+	return at;
+}
+
+void record_close(struct record *r, char *end)
+{
+	if (r->format == RECORD_JSON)
+		*end++ = '"';
+	r->len = (size_t)(end - r->at);
+}
+
 void record_bare(struct record *r, const struct record_key *key, struct slice value)
 {
-	char *at = room(r, key->len + 4 + value.len + 2);
-	bool quoted = r->format == RECORD_JSON;
+	char *at = record_open(r, key, value.len);
 
 	if (!at)
 		return;
-	at = write_key(r->format, at, key);
-	if (quoted)
-		*at++ = '"';
 	memcpy(at, value.at, value.len);
-	at += value.len;
-	if (quoted)
-		*at++ = '"';
-	r->len = (size_t)(at - r->at);
+	record_close(r, at + value.len);
 }
 
 void record_id(struct record *r, const struct record_key *key, uint64_t value)
 {
-	char text[DIGITS_MAX];
+	char *at = record_open(r, key, DIGITS_MAX);
 
-	record_bare(r, key, slice_of(text, (size_t)(digits_put(text, value) - text)));
+	if (at)
+		record_close(r, digits_put(at, value));
 }
 
 void record_num(struct record *r, const struct record_key *key, uint64_t value)
@@ -310,31 +349,38 @@ void record_row_init(struct record_row *row, const struct record_key *keys, unsi
 			row->room += keys[i].len + RECORD_KEY_ROOM - RECORD_KEY_MAX + DIGITS_MAX;
 }
 
-/* The keys whose values are not 0. Without branches: they come as they like. */
-static uint64_t not_zero(const uint64_t *values, uint64_t wanted)
+static char *write_json_row(
+        char *at, const struct record_row *row, uint64_t given, const uint64_t *values)
 {
-	uint64_t found = 0;
+	for (uint64_t left = row->wanted & given; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
 
-	for (unsigned i = 0; wanted >> i; i++)
-		found |= (uint64_t)(values[i] != 0) << i;
-	return found;
+		at = digits_put(write_key(RECORD_JSON, at, &row->keys[i]), values[i]);
+	}
+	return at;
 }
 
-void record_row(struct record *r, const struct record_row *row, const uint64_t *values)
+static char *write_text_row(
+        char *at, const struct record_row *row, uint64_t given, const uint64_t *values)
 {
-	uint64_t left = row->wanted;
+	for (uint64_t left = row->wanted & (given | row->counts); left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+
+		at = digits_put(
+		        write_key(RECORD_TEXT, at, &row->keys[i]), given >> i & 1 ? values[i] : 0);
+	}
+	return at;
+}
+
+void record_row(
+        struct record *r, const struct record_row *row, uint64_t given, const uint64_t *values)
+{
 	char *at = room(r, row->room);
 
 	if (!at)
 		return;
-	if (r->format == RECORD_JSON)
-		left &= ~row->counts | not_zero(values, left);
-	for (; left; left &= left - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(left);
-
-		if (values[i] != RECORD_ABSENT)
-			at = digits_put(write_key(r->format, at, &row->keys[i]), values[i]);
-	}
+	at = r->format == RECORD_JSON ? write_json_row(at, row, given, values)
+	                              : write_text_row(at, row, given, values);
 	r->len = (size_t)(at - r->at);
 }
 

@@ -105,17 +105,21 @@ static char *put_ipv4(char *out, const uint8_t *ip)
 	return out - 1;
 }
 
-static const char *inet_text(char *out, int family, const void *ip, unsigned port)
+static char *put_inet(char *out, int family, const void *ip, unsigned port)
 {
 	char host[INET6_ADDRSTRLEN];
 	if (family == AF_INET) {
-		char *end = put_ipv4(out, ip);
-		*end++ = ':';
-		*digits_put(end, port) = '\0';
-	} else {
-		inet_ntop(family, ip, host, sizeof(host));
-		snprintf(out, ADDRESS_TEXT_MAX, "[%s]:%u", host, port);
+		out = put_ipv4(out, ip);
+		*out++ = ':';
+		return digits_put(out, port);
 	}
+	inet_ntop(family, ip, host, sizeof(host));
+	return out + snprintf(out, ADDRESS_TEXT_MAX, "[%s]:%u", host, port);
+}
+
+static const char *inet_text(char *out, int family, const void *ip, unsigned port)
+{
+	*put_inet(out, family, ip, port) = '\0';
 	return out;
 }
 
@@ -162,11 +166,16 @@ void address_brief(struct address_brief *out, const struct address *a)
 	address_brief_unmap(out);
 }
 
-const char *address_brief_text(const struct address_brief *b, char out[ADDRESS_TEXT_MAX])
+char *address_brief_put(const struct address_brief *b, char *out)
 {
 	if (b->family == AF_INET || b->family == AF_INET6)
-		return inet_text(out, b->family, b->ip, b->port);
-	snprintf(out, ADDRESS_TEXT_MAX, b->family == AF_UNIX ? "unix:" : "none");
+		return put_inet(out, b->family, b->ip, b->port);
+	return stpcpy(out, b->family == AF_UNIX ? "unix:" : "none");
+}
+
+const char *address_brief_text(const struct address_brief *b, char out[ADDRESS_TEXT_MAX])
+{
+	*address_brief_put(b, out) = '\0';
 	return out;
 }
 

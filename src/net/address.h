@@ -35,6 +35,8 @@ const char *address_text(const struct address *a, char out[ADDRESS_TEXT_MAX]);
 /* An IPv4 peer of an IPv6 socket is an IPv4 peer. */
 void address_brief(struct address_brief *out, const struct address *a);
 const char *address_brief_text(const struct address_brief *b, char out[ADDRESS_TEXT_MAX]);
+/* The same without a NUL behind it; out has ADDRESS_TEXT_MAX bytes. Returns its end. */
+char *address_brief_put(const struct address_brief *b, char *out);
 /* The address alone, as 192.0.2.1 or 2001:db8::1. Returns out. */
 const char *address_brief_ip(const struct address_brief *b, char out[ADDRESS_TEXT_MAX]);
 /* An address as other proxies tell it: 192.0.2.1, 192.0.2.1:80, 2001:db8::1,

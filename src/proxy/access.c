@@ -288,16 +288,9 @@ static void begin_mix(struct session *s, struct access_more *m, unsigned side, u
 	m->text_bytes[side] = s->bytes[side] - n->bytes - access_control_bytes(s, side);
 }
 
-void access_mix(struct session *s, unsigned side, const struct access_count *n)
+void access_mix(struct session *s, unsigned side, unsigned before, const struct access_count *n)
 {
-	struct access *a = s->access;
-	unsigned kind = (n->text_bytes > 0 ? ACCESS_TEXT : 0U) |
-	                (n->bytes > n->text_bytes ? ACCESS_BINARY : 0U);
-	unsigned before = (unsigned)a->kinds >> 2 * side & ACCESS_BOTH;
-	a->kinds = (a->kinds | kind << 2 * side) & 0xf;
-	if ((before | kind) != ACCESS_BOTH)
-		return;
-	struct access_more *m = more_of(a);
+	struct access_more *m = more_of(s->access);
 	if (!m)
 		return;
 	if (before != ACCESS_BOTH)

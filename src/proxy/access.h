@@ -15,6 +15,8 @@
 #include "ws/reader.h"
 
 struct http_head;
+struct proxy_listener;
+struct route;
 struct session;
 
 /* The keys of a record, in its order. */
@@ -188,17 +190,19 @@ struct access_count {
 	uint32_t messages, texts; /* texts: of the messages */
 	size_t bytes, text_bytes;
 };
-void access_mix(struct session *s, unsigned side, const struct access_count *n);
+/* `before`: the kinds that the side had sent. */
+void access_mix(struct session *s, unsigned side, unsigned before, const struct access_count *n);
 
 static inline void access_data(
         struct session *s, struct access *a, unsigned side, const struct access_count *n)
 {
 	unsigned kind = (n->text_bytes > 0 ? ACCESS_TEXT : 0U) |
 	                (n->bytes > n->text_bytes ? ACCESS_BINARY : 0U);
-	unsigned kinds = (unsigned)a->kinds | kind << 2 * side;
-	if (kinds == a->kinds && (kinds >> 2 * side & ACCESS_BOTH) != ACCESS_BOTH)
-		return;
-	access_mix(s, side, n);
+	unsigned before = (unsigned)a->kinds, kinds = before | kind << 2 * side;
+	if (kinds != before)
+		a->kinds = kinds & 0xf;
+	if ((kinds >> 2 * side & ACCESS_BOTH) == ACCESS_BOTH)
+		access_mix(s, side, before >> 2 * side & ACCESS_BOTH, n);
 }
 
 /* The same of an echo, by the piece. */
@@ -219,12 +223,37 @@ static inline void access_pinged(struct access *a)
 /* Of the bytes that a side sent, those of control frames. */
 uint64_t access_control_bytes(const struct session *s, unsigned side);
 
+/* What was written last and is copied where it comes again. Of other settings it is forgotten, and
+ * they change with every configuration: no part of a later one is taken for one of before that
+ * lay in the same place. */
+struct access_head {
+	uint64_t turn_ms;  /* when it was; the time of day is asked for once in a millisecond */
+	const char *event; /* NULL = nothing is kept */
+	struct record_piece piece;
+};
+/* From the listener to the method, which is GET. */
+enum { ACCESS_WHERES = 16 };
+struct access_where {
+	const struct proxy_listener *listener; /* NULL = nothing is kept */
+	const struct route *route;
+	uint64_t server; /* its serial */
+	struct record_piece piece;
+};
+/* Behind the numbers, of a session that closed as it should. */
+struct access_close {
+	uint64_t how; /* 0 = nothing is kept */
+	struct record_piece piece;
+};
+
 /* Of one worker. The memory of the records-to-be: most in slabs of their size, so that nothing but
  * that is taken. And what makes a record. */
 enum { ACCESS_POOLED_MAX = 256, ACCESS_POOLS = (ACCESS_POOLED_MAX - 32) / 8 + 1 };
 struct access_store {
 	struct pool pool[ACCESS_POOLS];
-	struct record_row row;                            /* all numbers of an open session */
+	struct record_row row; /* all numbers of an open session */
+	struct access_head head;
+	struct access_where where[ACCESS_WHERES]; /* by the server's serial */
+	struct access_close close;
 	char record[ACCESS_RECORD_MAX + RECORD_KEY_ROOM]; /* one that is not built in place */
 };
 struct access_store *access_store_new(void);

@@ -11,8 +11,6 @@
 #include "upstream/group.h"
 #include "upstream/state.h"
 
-#include <assert.h>
-
 #define ACCESS_KEY(name) RECORD_KEY(#name),
 static const struct record_key keys[] = {ACCESS_FIELDS(ACCESS_KEY)};
 
@@ -75,17 +73,25 @@ static void put_if(const struct session *s, struct record *r, enum access_field 
 		put_num(s, r, f, value - 1);
 }
 
+static void put_address(const struct session *s, struct record *r, enum access_field f,
+        const struct address_brief *a)
+{
+	char *at = is_wanted(s, f) ? record_open(r, &keys[f], ADDRESS_TEXT_MAX) : NULL;
+	if (at)
+		record_close(r, address_brief_put(a, at));
+}
+
 static void put_addresses(const struct session *s, struct record *r)
 {
 	struct address_brief peer;
-	char text[ADDRESS_TEXT_MAX];
-	put_bare(s, r, ACCESS_client, slice_str(address_brief_text(&s->client, text)));
+	put_address(s, r, ACCESS_client, &s->client);
 	if (note_peer(s->note, &peer))
-		put_bare(s, r, ACCESS_peer, slice_str(address_brief_text(&peer, text)));
+		put_address(s, r, ACCESS_peer, &peer);
 }
 
-static void put_where(const struct session *s, struct record *r)
+static void write_where(const struct session *s, struct record *r)
 {
+	const struct access *a = s->access;
 	const struct access_words *w = words(s);
 	put_text(s, r, ACCESS_listener, s->listener->name);
 	if (s->route)
@@ -95,6 +101,28 @@ static void put_where(const struct session *s, struct record *r)
 	else if (s->route && s->route->group)
 		put_text(s, r, ACCESS_upstream, s->route->group->name);
 	put_text(s, r, ACCESS_server, s->server ? s->server->name : w ? w->server : "");
+	if (a)
+		put_slice(s, r, ACCESS_method,
+		        a->is_get ? SLICE("GET") : slice_of(a->bytes, a->method_len));
+}
+
+/* Mostly it is one of few that many sessions have. */
+static void put_where(const struct session *s, struct record *r)
+{
+	if (!s->route || !s->server || !s->access || !s->access->is_get) {
+		write_where(s, r);
+		return;
+	}
+	struct access_where *w = &s->proxy->access_store->where[s->server->serial % ACCESS_WHERES];
+	if (w->listener == s->listener && w->route == s->route && w->server == s->server->serial) {
+		record_piece(r, &w->piece);
+		return;
+	}
+	size_t from = r->len;
+	write_where(s, r);
+	w->listener = record_keep(r, from, &w->piece) ? s->listener : NULL;
+	w->route = s->route;
+	w->server = s->server->serial;
 }
 
 static void put_request(const struct session *s, struct record *r)
@@ -104,8 +132,6 @@ static void put_request(const struct session *s, struct record *r)
 		return;
 	const uint8_t *host = a->bytes + a->method_len, *target = host + a->host_len,
 	              *origin = target + a->target_len;
-	put_slice(
-	        s, r, ACCESS_method, a->is_get ? SLICE("GET") : slice_of(a->bytes, a->method_len));
 	put_slice(s, r, ACCESS_host, slice_of(host, a->host_len));
 	put_slice(s, r, ACCESS_target, slice_of(target, a->target_len));
 	put_slice(s, r, ACCESS_origin, slice_of(origin, a->origin_len));
@@ -167,8 +193,6 @@ static void put_times(const struct session *s, struct record *r, bool is_over)
 		put_num(s, r, ACCESS_duration_ms, duration_of(s));
 }
 
-static const struct access_more none_more;
-
 /* How many messages of the side were text, and their bytes. */
 static uint64_t texts_of(const struct session *s, unsigned side, uint64_t data, uint64_t *bytes)
 {
@@ -182,60 +206,93 @@ static uint64_t texts_of(const struct session *s, unsigned side, uint64_t data, 
 	return kind == ACCESS_BOTH && m ? m->texts[side] : 0;
 }
 
-/* From the first field of a side on. */
-static uint64_t *gather_side(uint64_t *v, const struct session *s, unsigned side)
-{
-	const struct access_more *m = s->access->more ? s->access->more : &none_more;
-	uint64_t control = access_control_bytes(s, side), text_bytes;
-	uint64_t data = s->bytes[side] > control ? s->bytes[side] - control : 0;
-	uint64_t texts = texts_of(s, side, data, &text_bytes);
-	*v++ = texts;
-	*v++ = text_bytes;
-	*v++ = s->messages[side] - texts;
-	*v++ = data > text_bytes ? data - text_bytes : 0;
-	*v++ = m->pings[side];
-	*v++ = m->ping_bytes[side];
-	*v++ = m->pongs[side];
-	*v++ = m->pong_bytes[side];
-	*v++ = s->bytes[side];
-	return v;
-}
-
-/* The numbers of an open session stand in a row. All but the status and the times are counts. */
+/* The numbers of an open session stand in a row. */
 enum { ROW_FIRST = ACCESS_status, ROW_N = ACCESS_pauses_down - ROW_FIRST + 1 };
 #define ROW_BIT(field) (UINT64_C(1) << (ACCESS_##field - ROW_FIRST))
+struct numbers {
+	uint64_t given; /* a bit for each that there is, or, of a count, that is not 0 */
+	uint64_t value[ROW_N];
+};
 
+static inline void give(struct numbers *n, enum access_field f, uint64_t value, bool is_given)
+{
+	n->value[f - ROW_FIRST] = value;
+	n->given |= (uint64_t)is_given << (f - ROW_FIRST);
+}
+
+static inline void give_count(struct numbers *n, enum access_field f, uint64_t count)
+{
+	give(n, f, count, count > 0);
+}
+
+static inline void give_if(struct numbers *n, enum access_field f, uint32_t plus_one)
+{
+	give(n, f, (uint64_t)plus_one - 1, plus_one > 0);
+}
+
+/* All but the status and the times are counts. */
 void access_store_set(struct access_store *st, const struct access_settings *set)
 {
 	static const uint64_t others = ROW_BIT(status) | ROW_BIT(handshake_ms) |
 	                               ROW_BIT(connect_ms) | ROW_BIT(duration_ms) | ROW_BIT(rtt_ms);
 	record_row_init(&st->row, &keys[ROW_FIRST], ROW_N, set->fields >> ROW_FIRST, ~others);
+	st->head.event = NULL;
+	st->close.how = 0;
+	for (unsigned i = 0; i < ACCESS_WHERES; i++)
+		st->where[i].listener = NULL;
 }
 
-static uint64_t if_known(uint32_t plus_one)
+/* The fields of a side that are in struct access_more. */
+static void gather_more(struct numbers *n, const struct access_more *m, unsigned side)
 {
-	return plus_one > 0 ? plus_one - 1 : RECORD_ABSENT;
+	if (side == CLIENT) {
+		give_count(n, ACCESS_ping_up, m->pings[side]);
+		give_count(n, ACCESS_ping_bytes_up, m->ping_bytes[side]);
+		give_count(n, ACCESS_pong_up, m->pongs[side]);
+		give_count(n, ACCESS_pong_bytes_up, m->pong_bytes[side]);
+		give_count(n, ACCESS_queue_peak_down, m->queue_peak[side]);
+		give_count(n, ACCESS_pauses_up, m->pauses[side]);
+	} else {
+		give_count(n, ACCESS_ping_down, m->pings[side]);
+		give_count(n, ACCESS_ping_bytes_down, m->ping_bytes[side]);
+		give_count(n, ACCESS_pong_down, m->pongs[side]);
+		give_count(n, ACCESS_pong_bytes_down, m->pong_bytes[side]);
+		give_count(n, ACCESS_queue_peak_up, m->queue_peak[side]);
+		give_count(n, ACCESS_pauses_down, m->pauses[side]);
+	}
+}
+
+static void gather_data(struct numbers *n, const struct session *s, unsigned side)
+{
+	/* The fields of both sides follow each other in the same order. */
+	unsigned shift = side == CLIENT ? 0 : ACCESS_text_down - ACCESS_text_up;
+	uint64_t control = access_control_bytes(s, side), text_bytes;
+	uint64_t data = s->bytes[side] > control ? s->bytes[side] - control : 0;
+	uint64_t texts = texts_of(s, side, data, &text_bytes);
+	give_count(n, ACCESS_text_up + shift, texts);
+	give_count(n, ACCESS_text_bytes_up + shift, text_bytes);
+	give_count(n, ACCESS_binary_up + shift, s->messages[side] - texts);
+	give_count(n, ACCESS_binary_bytes_up + shift, data > text_bytes ? data - text_bytes : 0);
+	give_count(n, ACCESS_bytes_up + shift, s->bytes[side]);
 }
 
 static void put_numbers(const struct session *s, struct record *r)
 {
 	const struct access *a = s->access;
-	const struct access_more *m = a->more ? a->more : &none_more;
-	uint64_t values[ROW_N], *v = values;
-	*v++ = s->status;
-	*v++ = if_known(a->handshake_ms);
-	*v++ = if_known(a->connect_ms);
-	*v++ = duration_of(s);
-	v = gather_side(v, s, CLIENT);
-	v = gather_side(v, s, UPSTREAM);
-	*v++ = a->own_pings;
-	*v++ = if_known(a->rtt_ms);
-	*v++ = m->queue_peak[UPSTREAM];
-	*v++ = m->queue_peak[CLIENT];
-	*v++ = m->pauses[CLIENT];
-	*v++ = m->pauses[UPSTREAM];
-	assert(v == values + ROW_N);
-	record_row(r, &s->proxy->access_store->row, values);
+	struct numbers n;
+	n.given = 0; /* what is not given need not be cleared */
+	give(&n, ACCESS_status, s->status, true);
+	give_if(&n, ACCESS_handshake_ms, a->handshake_ms);
+	give_if(&n, ACCESS_connect_ms, a->connect_ms);
+	give(&n, ACCESS_duration_ms, duration_of(s), true);
+	for (unsigned side = CLIENT; side <= UPSTREAM; side++) {
+		gather_data(&n, s, side);
+		if (a->more)
+			gather_more(&n, a->more, side);
+	}
+	give_count(&n, ACCESS_pings, a->own_pings);
+	give_if(&n, ACCESS_rtt_ms, a->rtt_ms);
+	record_row(r, &s->proxy->access_store->row, n.given, n.value);
 }
 
 static void put_close(const struct session *s, struct record *r, unsigned side)
@@ -266,12 +323,8 @@ static void put_why(const struct session *s, struct record *r, const char *cause
 		put_text(s, r, ACCESS_cut, "mid_frame");
 }
 
-static void put_end(const struct session *s, struct record *r, const char *cause)
+static void write_close(const struct session *s, struct record *r, const char *cause)
 {
-	if (s->access && s->status == 101)
-		put_numbers(s, r);
-	else
-		put_times(s, r, true);
 	put_close(s, r, CLIENT);
 	put_close(s, r, UPSTREAM);
 	if (s->own_code)
@@ -279,16 +332,63 @@ static void put_end(const struct session *s, struct record *r, const char *cause
 	put_why(s, r, cause);
 }
 
-static bool build(
-        const struct session *s, struct record *r, char *at, size_t max, const char *cause)
+/* All there is to tell of a close handshake that needs no words; 0 = there is more. */
+static uint64_t how_closed(const struct session *s)
+{
+	const struct side *client = &s->side[CLIENT], *upstream = &s->side[UPSTREAM];
+	unsigned flags = client->flags | upstream->flags, both = client->flags & upstream->flags;
+	if (s->cause != CAUSE_CLOSE || words(s) || flags & SIDE_CUT ||
+	        !(both & SIDE_CLOSE_RECEIVED))
+		return 0;
+	return client->close_code | (uint64_t)upstream->close_code << 16 |
+	       (uint64_t)s->own_code << 32 | (uint64_t)s->closer << 48 | UINT64_C(1) << 63;
+}
+
+static void put_how(const struct session *s, struct record *r, const char *cause)
+{
+	struct access_close *kept = &s->proxy->access_store->close;
+	uint64_t how = how_closed(s);
+	if (how != 0 && how == kept->how) {
+		record_piece(r, &kept->piece);
+		return;
+	}
+	size_t from = r->len;
+	write_close(s, r, cause);
+	if (how != 0)
+		kept->how = record_keep(r, from, &kept->piece) ? how : 0;
+}
+
+static void put_end(const struct session *s, struct record *r, const char *cause)
+{
+	if (s->access && s->status == 101)
+		put_numbers(s, r);
+	else
+		put_times(s, r, true);
+	put_how(s, r, cause);
+}
+
+static void begin(
+        const struct session *s, struct record *r, char *at, size_t max, const char *event)
 {
 	const struct access_settings *set = &s->proxy->access;
-	const char *event = cause ? "end" : "start";
+	struct access_head *kept = &s->proxy->access_store->head;
 	char now[25];
+	if (kept->event == event && kept->turn_ms == session_clock(s)) {
+		record_begin_as(r, at, max, set->format, &kept->piece);
+		return;
+	}
 	clock_iso(now);
 	record_begin(r, at, max, set->format,
 	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_time) ? now : NULL,
 	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_event) ? event : NULL);
+	kept->event = record_keep(r, 0, &kept->piece) ? event : NULL;
+	kept->turn_ms = session_clock(s);
+}
+
+static bool build(
+        const struct session *s, struct record *r, char *at, size_t max, const char *cause)
+{
+	begin(s, r, at, max, cause ? "end" : "start");
 	put_who(s, r);
 	if (cause)
 		put_end(s, r, cause);
@@ -387,12 +487,11 @@ void access_expect_end(const struct session *s)
 {
 	enum { LINE = 64 };
 	const char *a = (const char *)s->access;
-	size_t room;
 	if (!a)
 		return;
 	__builtin_prefetch(a);
 	__builtin_prefetch(a + LINE);
-	log_access_room(&room);
+	log_access_expect();
 }
 
 void access_end(struct session *s)

@@ -73,15 +73,27 @@ static void put_hex(char out[8], uint32_t half)
 	memcpy(out, &v, sizeof v);
 }
 
-/* An own id is not kept: it is made of the session's id, the request's number and a key
+_Static_assert(sizeof((struct made_id *)0)->text == HEADERS_ID_LEN, "all of it is kept");
+
+/* An own id is not kept for long: it is made of the session's id, the request's number and a key
  * that nobody else has, whenever it is asked for. */
-static void make_id(const struct session *s, char out[HEADERS_ID_LEN])
+static void make_id(struct made_id *m, const uint8_t *key)
 {
-	const uint64_t of[] = {s->id, s->requests};
 	uint64_t id[2];
-	siphash128(id, s->proxy->id_key, of, sizeof of);
+	siphash128(id, key, m->of, sizeof m->of);
 	for (size_t i = 0; i < HEADERS_ID_LEN / 8; i++)
-		put_hex(out + 8 * i, (uint32_t)(id[i / 2] >> i % 2 * 32));
+		put_hex(m->text + 8 * i, (uint32_t)(id[i / 2] >> i % 2 * 32));
+}
+
+static void put_id(const struct session *s, char out[HEADERS_ID_LEN])
+{
+	struct made_id *m = &s->proxy->made_id[s->id % MADE_IDS];
+	if (m->of[0] != s->id || m->of[1] != s->requests) {
+		m->of[0] = s->id;
+		m->of[1] = s->requests;
+		make_id(m, s->proxy->id_key);
+	}
+	memcpy(out, m->text, HEADERS_ID_LEN);
 }
 
 struct slice headers_request_id(const struct session *s, char buf[HEADERS_ID_LEN])
@@ -89,7 +101,7 @@ struct slice headers_request_id(const struct session *s, char buf[HEADERS_ID_LEN
 	struct slice given = note_id(s->note);
 	if (given.len > 0 || !s->has_own_id)
 		return given;
-	make_id(s, buf);
+	put_id(s, buf);
 	return slice_of(buf, HEADERS_ID_LEN);
 }
 

@@ -150,11 +150,21 @@ struct session {
 	uint16_t port;               /* that the client connected to; 0 = a unix socket */
 };
 
+/* An own id of a request (headers.h). */
+enum { MADE_IDS = 64 };
+struct made_id {
+	uint64_t of[2]; /* the session's id, its request's number; 0 = none */
+	char text[32];
+};
+
 struct proxy {
 	struct worker *worker;
 	struct route_table *routes;
 	struct list sessions;
 	uint8_t id_key[SIPHASH_KEY_LEN]; /* of request ids */
+	/* The ids of the last requests: most are asked for twice in a short time, for the
+	 * upstream and for a record. */
+	struct made_id made_id[MADE_IDS];
 	struct pool session_pool, opening_pool, admission_pool;
 	size_t count;
 	struct shortage shortage;

@@ -274,10 +274,11 @@ static void count(struct session *s, const struct batch *b)
 	s->bytes[role] += b->at;
 	counter_add(up ? &c->messages_up : &c->messages_down, b->data.messages);
 	counter_add(up ? &c->bytes_up : &c->bytes_down, b->at);
+	if (b->data.bytes == 0)
+		return;
+	s->data_ms = b->from->received_ms;
 	if (s->access)
 		access_data(s, s->access, role, &b->data);
-	if (b->data.bytes > 0)
-		s->data_ms = b->from->received_ms;
 }
 
 /* What follows from the last of it, after the sound bytes went out. Returns how many bytes

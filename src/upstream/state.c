@@ -13,6 +13,7 @@ static struct {
 	pthread_mutex_t lock;
 	struct list slot[REGISTRY_SLOTS]; /* of groups; made with the first */
 	bool is_made;
+	uint64_t serial; /* of the last server */
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct list *slot_of(const char *name)
@@ -61,6 +62,7 @@ static struct server_state *server_new(struct group_state *g, const char *key)
 {
 	struct server_state *s = mem_new(sizeof *s);
 	const char *scheme_end;
+	s->serial = ++registry.serial;
 	s->group = g;
 	s->key = mem_strdup(key);
 	scheme_end = strstr(s->key, "://");

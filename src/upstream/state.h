@@ -38,6 +38,7 @@ struct group_state {
 
 struct server_state {
 	struct list node; /* group->servers; registry's lock */
+	uint64_t serial;  /* no other server has or had it */
 	struct group_state *group;
 	char *key;        /* scheme://host:port */
 	const char *name; /* without the scheme; for the log */

@@ -86,15 +86,15 @@ START_TEST(numbers_in_a_row)
 {
 	static const struct record_key keys[] = {
 	        RECORD_KEY("a"), RECORD_KEY("a_key_of_20_letters_"), RECORD_KEY("c")};
-	static const uint64_t some[] = {0, 9, 10, 99, 100, 101, 9999, 10000, 123456, 1234567,
-	        UINT64_MAX - 1, RECORD_ABSENT};
-	enum { SOME = sizeof(some) / sizeof(some[0]) };
+	static const uint64_t some[] = {
+	        0, 9, 10, 99, 100, 101, 9999, 10000, 123456, 1234567, UINT64_MAX, 0};
+	enum { SOME = sizeof(some) / sizeof(some[0]), ABSENT = SOME - 1 };
 
 	/* Each key wanted or not, each a count or not, each value beside each. */
 	for (unsigned i = 0; i < 16 * 8 * 2 * SOME * SOME * SOME; i++) {
 		enum record_format f = i & 1 ? RECORD_TEXT : RECORD_JSON;
 		unsigned wanted = i / 2 % 16, counts = i / 32 % 8, rest = i / 256;
-		uint64_t values[3];
+		uint64_t values[3], given = 0;
 		struct record_row row;
 		struct record r;
 		char want[256],
@@ -103,9 +103,12 @@ START_TEST(numbers_in_a_row)
 		record_begin(&r, buf, sizeof(buf) - RECORD_KEY_ROOM, f,
 		        f == RECORD_TEXT ? "" : NULL, f == RECORD_TEXT ? "e" : NULL);
 		for (unsigned j = 0; j < 3; j++, rest /= SOME) {
-			values[j] = some[rest % SOME];
-			if (!(wanted >> j & 1) || values[j] == RECORD_ABSENT ||
-			        (f == RECORD_JSON && counts >> j & 1 && values[j] == 0))
+			bool is_count = counts >> j & 1, is_absent = rest % SOME == ABSENT;
+			values[j] = is_absent ? 0 : some[rest % SOME];
+			if (!is_absent && !(is_count && values[j] == 0))
+				given |= UINT64_C(1) << j;
+			if (!(wanted >> j & 1) ||
+			        !(given >> j & 1 || (is_count && f == RECORD_TEXT)))
 				continue;
 			at += f == RECORD_TEXT
 			              ? sprintf(at, " %.*s=", (int)keys[j].len, keys[j].json + 2)
@@ -115,7 +118,9 @@ START_TEST(numbers_in_a_row)
 		}
 		sprintf(at, "%s\n", f == RECORD_TEXT ? "" : "}");
 		record_row_init(&row, keys, 3, wanted, counts);
-		record_row(&r, &row, values);
+		for (unsigned j = 0; j < 3; j++)
+			values[j] = given >> j & 1 ? values[j] : 1234; /* not to be read */
+		record_row(&r, &row, given, values);
 		/* No assertion for each: one costs as much as a record. */
 		if (!record_end(&r) || r.len != strlen(want) || memcmp(buf, want, r.len) != 0)
 			ck_abort_msg("not %s but %.*s", want, (int)r.len, buf);
@@ -213,6 +218,79 @@ START_TEST(forms)
 }
 END_TEST
 
+/* A beginning, a middle, and both in another record; a full piece, and one byte more. */
+START_TEST(what_was_kept_stands_in_others)
+{
+	for (enum record_format f = RECORD_JSON; f <= RECORD_TEXT; f++) {
+		struct record_piece head, piece;
+		struct record first, again;
+		char other[sizeof(buf)];
+		size_t from;
+
+		record_begin(&first, buf, sizeof(buf) - RECORD_KEY_ROOM, f, when, "end");
+		ck_assert(record_keep(&first, 0, &head));
+		record_id(&first, &a, 7);
+		from = first.len;
+		record_text(&first, &k, "x \"y\"");
+		record_num(&first, &longest, 10);
+		ck_assert(record_keep(&first, from, &piece));
+		ck_assert(record_end(&first));
+		record_begin_as(&again, other, sizeof(other) - RECORD_KEY_ROOM, f, &head);
+		record_id(&again, &a, 7);
+		record_piece(&again, &piece);
+		ck_assert(record_end(&again));
+		ck_assert_uint_eq(again.len, first.len);
+		ck_assert_mem_eq(other, buf, first.len);
+	}
+}
+END_TEST
+
+START_TEST(what_is_too_large_or_cut_is_not_kept)
+{
+	for (size_t len = RECORD_PIECE_MAX - 20; len < RECORD_PIECE_MAX + 20; len++) {
+		char *value = malloc(len);
+		struct record_piece *piece = malloc(sizeof(*piece));
+		struct record r;
+
+		memset(value, 'v', len);
+		record_begin(&r, buf, sizeof(buf) - RECORD_KEY_ROOM, RECORD_JSON, NULL, NULL);
+		record_slice(&r, &k, slice_of(value, len));
+		ck_assert_uint_eq(r.len, len + strlen(",\"k\":\"\""));
+		ck_assert(record_keep(&r, 0, piece) == (r.len <= RECORD_PIECE_MAX));
+		free(piece);
+		free(value);
+	}
+	struct record_piece piece;
+	struct record r;
+	record_begin(&r, buf, 10, RECORD_JSON, NULL, NULL);
+	record_text(&r, &k, "value");
+	ck_assert(!record_keep(&r, 0, &piece));
+}
+END_TEST
+
+/* Written where it stands, up to the last byte of the room; no byte less will do. */
+START_TEST(a_value_is_written_in_its_place)
+{
+	size_t whole = strlen(",\"k\":\"12345\"");
+
+	for (size_t room = 0; room < whole + 2; room++) {
+		char *exact = malloc(room + RECORD_KEY_ROOM), *at;
+		struct record r;
+
+		record_begin(&r, exact, room, RECORD_JSON, NULL, NULL);
+		at = record_open(&r, &k, 5);
+		ck_assert((at != NULL) == (room >= whole));
+		if (at) {
+			memcpy(at, "12345", 5);
+			record_close(&r, at + 5);
+			ck_assert_uint_eq(r.len, whole);
+			ck_assert_mem_eq(exact, ",\"k\":\"12345\"", whole);
+		}
+		free(exact);
+	}
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_no_record)
 {
 	for (size_t room = 0; room < 80; room++) {
@@ -235,7 +313,7 @@ START_TEST(what_does_not_fit_is_no_record)
 		record_begin(&r, exact, room, RECORD_JSON, NULL, NULL);
 		record_id(&r, &longest, UINT64_MAX);
 		record_row_init(&row, &longest, 1, 1, 0);
-		record_row(&r, &row, (const uint64_t[]){UINT64_MAX - 1});
+		record_row(&r, &row, 1, (const uint64_t[]){UINT64_MAX});
 		record_end(&r);
 		ck_assert_uint_le(r.len, room);
 		free(exact);
@@ -253,6 +331,9 @@ int main(void)
 	tcase_add_test(tc, A_10_wrong_utf8_is_told_byte_by_byte);
 	tcase_add_test(tc, A_10_an_odd_byte_is_found_wherever_it_stands);
 	tcase_add_test(tc, numbers_in_a_row);
+	tcase_add_test(tc, what_was_kept_stands_in_others);
+	tcase_add_test(tc, what_is_too_large_or_cut_is_not_kept);
+	tcase_add_test(tc, a_value_is_written_in_its_place);
 	tcase_add_test(tc, numbers_of_every_length);
 	tcase_add_test(tc, A_10_every_byte_and_pair_stays_on_its_line);
 	tcase_add_test(tc, forms);
