@@ -80,9 +80,9 @@ void log_queue_expect(const struct log_queue *q)
 {
 	uint64_t next = atomic_load_explicit(&q->put, memory_order_relaxed);
 	const char *at = q->ring + place_of(q, next);
-	size_t n = until_end(q, next, LINE_USUAL);
 
-	for (size_t i = 0; i < n; i += CACHE_LINE)
+	/* What lies behind the ring's end is fetched in vain, and seldom. */
+	for (size_t i = 0; i < LINE_USUAL; i += CACHE_LINE)
 		__builtin_prefetch(at + i, 1);
 }
 

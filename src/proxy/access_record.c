@@ -193,19 +193,6 @@ static void put_times(const struct session *s, struct record *r, bool is_over)
 		put_num(s, r, ACCESS_duration_ms, duration_of(s));
 }
 
-/* How many messages of the side were text, and their bytes. */
-static uint64_t texts_of(const struct session *s, unsigned side, uint64_t data, uint64_t *bytes)
-{
-	const struct access_more *m = s->access->more;
-	unsigned kind = (unsigned)s->access->kinds >> 2 * side & ACCESS_BOTH;
-	if (kind == ACCESS_TEXT) {
-		*bytes = data;
-		return s->messages[side];
-	}
-	*bytes = kind == ACCESS_BOTH && m ? m->text_bytes[side] : 0;
-	return kind == ACCESS_BOTH && m ? m->texts[side] : 0;
-}
-
 /* The numbers of an open session stand in a row. */
 enum { ROW_FIRST = ACCESS_status, ROW_N = ACCESS_pauses_down - ROW_FIRST + 1 };
 #define ROW_BIT(field) (UINT64_C(1) << (ACCESS_##field - ROW_FIRST))
@@ -242,38 +229,50 @@ void access_store_set(struct access_store *st, const struct access_settings *set
 		st->where[i].listener = NULL;
 }
 
-/* The fields of a side that are in struct access_more. */
-static void gather_more(struct numbers *n, const struct access_more *m, unsigned side)
+/* The fields of both sides follow each other in the same order: this is from one to the other's. */
+static unsigned shift_of(unsigned side)
 {
-	if (side == CLIENT) {
-		give_count(n, ACCESS_ping_up, m->pings[side]);
-		give_count(n, ACCESS_ping_bytes_up, m->ping_bytes[side]);
-		give_count(n, ACCESS_pong_up, m->pongs[side]);
-		give_count(n, ACCESS_pong_bytes_up, m->pong_bytes[side]);
-		give_count(n, ACCESS_queue_peak_down, m->queue_peak[side]);
-		give_count(n, ACCESS_pauses_up, m->pauses[side]);
-	} else {
-		give_count(n, ACCESS_ping_down, m->pings[side]);
-		give_count(n, ACCESS_ping_bytes_down, m->ping_bytes[side]);
-		give_count(n, ACCESS_pong_down, m->pongs[side]);
-		give_count(n, ACCESS_pong_bytes_down, m->pong_bytes[side]);
-		give_count(n, ACCESS_queue_peak_up, m->queue_peak[side]);
-		give_count(n, ACCESS_pauses_down, m->pauses[side]);
-	}
+	return side == CLIENT ? 0 : ACCESS_text_down - ACCESS_text_up;
+}
+
+static void gather_both(struct numbers *n, const struct session *s, unsigned side, uint64_t data)
+{
+	const struct access_more *m = s->access->more;
+	uint64_t texts = m->texts[side], bytes = m->text_bytes[side];
+	unsigned shift = shift_of(side);
+	give_count(n, ACCESS_text_up + shift, texts);
+	give_count(n, ACCESS_text_bytes_up + shift, bytes);
+	give_count(n, ACCESS_binary_up + shift, s->messages[side] - texts);
+	give_count(n, ACCESS_binary_bytes_up + shift, data > bytes ? data - bytes : 0);
 }
 
 static void gather_data(struct numbers *n, const struct session *s, unsigned side)
 {
-	/* The fields of both sides follow each other in the same order. */
-	unsigned shift = side == CLIENT ? 0 : ACCESS_text_down - ACCESS_text_up;
-	uint64_t control = access_control_bytes(s, side), text_bytes;
+	unsigned kind = (unsigned)s->access->kinds >> 2 * side & ACCESS_BOTH;
+	unsigned first = kind == ACCESS_TEXT ? ACCESS_text_up : ACCESS_binary_up;
+	unsigned shift = shift_of(side);
+	uint64_t control = access_control_bytes(s, side);
 	uint64_t data = s->bytes[side] > control ? s->bytes[side] - control : 0;
-	uint64_t texts = texts_of(s, side, data, &text_bytes);
-	give_count(n, ACCESS_text_up + shift, texts);
-	give_count(n, ACCESS_text_bytes_up + shift, text_bytes);
-	give_count(n, ACCESS_binary_up + shift, s->messages[side] - texts);
-	give_count(n, ACCESS_binary_bytes_up + shift, data > text_bytes ? data - text_bytes : 0);
 	give_count(n, ACCESS_bytes_up + shift, s->bytes[side]);
+	if (kind == ACCESS_BOTH && s->access->more) {
+		gather_both(n, s, side, data);
+		return;
+	}
+	give_count(n, first + shift, s->messages[side]);
+	give_count(n, first + 1 + shift, data);
+}
+
+static void gather_more(struct numbers *n, const struct access_more *m, unsigned side)
+{
+	bool is_up = side == CLIENT;
+	unsigned shift = shift_of(side);
+	give_count(n, ACCESS_ping_up + shift, m->pings[side]);
+	give_count(n, ACCESS_ping_bytes_up + shift, m->ping_bytes[side]);
+	give_count(n, ACCESS_pong_up + shift, m->pongs[side]);
+	give_count(n, ACCESS_pong_bytes_up + shift, m->pong_bytes[side]);
+	/* What waits for a side comes from the other. */
+	give_count(n, is_up ? ACCESS_queue_peak_down : ACCESS_queue_peak_up, m->queue_peak[side]);
+	give_count(n, is_up ? ACCESS_pauses_up : ACCESS_pauses_down, m->pauses[side]);
 }
 
 static void put_numbers(const struct session *s, struct record *r)
@@ -417,7 +416,8 @@ static void write_record(const struct session *s, const char *cause)
 /* The same sessions whatever else is logged; the same share of each worker's. */
 static bool is_sampled(const struct session *s)
 {
-	return ((s->id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % 100 < s->proxy->access.sample;
+	uint32_t sample = s->proxy->access.sample;
+	return sample >= 100 || ((s->id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % 100 < sample;
 }
 
 static bool is_bad_code(const struct side *side)
