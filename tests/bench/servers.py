@@ -188,10 +188,12 @@ def lua_kinds(root, folder, ours):
 
 
 def kinds(root, base, folder):
-    """All servers that this machine can run, raw-forward first. Moongate's programs are
+    """All servers that this machine can run, raw-forward and raw-tls first. Moongate's programs are
     copied, so that a build that runs meanwhile does not change what is measured."""
     make_certificate(folder)
-    found = [Kind("raw-forward", f"{root}/build/bench/raw-forward")]
+    found = [Kind("raw-forward", f"{root}/build/bench/raw-forward"),
+             Kind("raw-tls", f"{root}/build/bench/raw-tls",
+                  plain=("127.0.0.1:{port}", "127.0.0.1:{upstream}", "{folder}/bench.pem", "{folder}/bench.key"))]
     ours = {}
     for name, program in (("moongate", f"{root}/build/moongate"), ("base", base)):
         if program and os.access(program, os.X_OK):
