@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reload by SIGHUP: S-01 to S-07, K-01 to K-10 at reload, and what each key becomes."""
 
+import json
 import os
 import re
 import shutil
@@ -795,6 +796,46 @@ def test_access_log_keys(moongate, tmp_path):
         client.end()
     daemon.stop()
     assert two.stat().st_size == size
+
+
+def test_records_name_the_parts_of_their_session(moongate, apps, tmp_path):
+    """Two servers in turn, what they are called then and later, and fewer fields: no record has what
+    another one's parts were called."""
+    one, two = apps("one", "two")
+    log = tmp_path / "a.log"
+    daemon = moongate(one, process={"access_log": log})
+    seen = 0
+
+    def told(n, *names):
+        nonlocal seen
+        wait_until(lambda: log.exists() and log.read_bytes().count(b"\n") == seen + n, f"{n} records")
+        records = [json.loads(line) for line in log.read_text().splitlines()[seen:]]
+        seen += n
+        return sorted(tuple(r.get(name) for name in names) for r in records)
+
+    def sessions():
+        return sorted({"one": one.text, "two": two.text}[who(daemon)] for _ in range(6))
+
+    reload(daemon, (f"server = {one.url}\n", f"server = {one.url}\nserver = {two.url}\n"))
+    want = [("app", "app", server, "GET") for server in sessions()]
+    assert len(set(want)) == 2 and told(6, "route", "upstream", "server", "method") == want
+    across = daemon.client()
+    across.send(across.request("/app"))
+    across.expect_101()
+    server = {"one": one.text, "two": two.text}[across.read_message()[1].decode()]
+    for was, now in (("app", "other"), ("other", "third"), ("third", "app")):
+        reload(daemon, (f"[route {was}]", f"[route {now}]"), (f"[upstream {was}]", f"[upstream {now}]"),
+               (f"upstream = {was}\n", f"upstream = {now}\n"))
+        want = [(now, now, server, "GET") for server in sessions()]
+        assert told(6, "route", "upstream", "server", "method") == want
+    across.end()
+    assert told(1, "route", "upstream", "server", "cause") == [("app", "app", server, "close")]
+    reload(daemon, (f"access_log = {log}", f"access_log = {log}\naccess_log_fields = event server cause"))
+    want = [(None, None, server, None, "end", "close") for server in sessions()]
+    assert told(6, "time", "route", "server", "method", "event", "cause") == want
+    reload(daemon, ("event server cause", "route client_code"))
+    sessions()
+    assert told(6, "event", "route", "server", "client_code", "cause") == [(None, "app", None, 1000, None)] * 6
 
 
 @pytest.mark.parametrize("key", ["log", "access_log"])
