@@ -76,13 +76,24 @@ struct secure *secure_accept(int fd)
 	return s;
 }
 
+/* A copy: OpenSSL marks the one that was used as not to be used again, and until a server has sent
+ * the next ticket all others would begin anew. */
+static void resume(SSL *ssl)
+{
+	SSL_SESSION *own = SSL_SESSION_dup(session);
+
+	if (!own || !SSL_set_session(ssl, own))
+		die("OpenSSL takes no session");
+	SSL_SESSION_free(own);
+}
+
 struct secure *secure_new(int fd)
 {
 	struct secure *s = make(context, fd);
 
 	SSL_set_tlsext_host_name(s->ssl, "localhost");
 	if (resumes && session)
-		SSL_set_session(s->ssl, session);
+		resume(s->ssl);
 	SSL_set_connect_state(s->ssl);
 	return s;
 }
