@@ -55,21 +55,24 @@ static void forget(struct known *k)
 	*k = (struct known){.key = NULL};
 }
 
-/* Takes the session over. */
+/* Keeps a copy: the connection, which may be another thread's than the one that goes on with the
+ * session, goes on using its own. */
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
 	const struct tls *t = tls_of(ssl);
 	struct tls_client *c = t->client;
-	if (!t->key || !SSL_SESSION_is_resumable(session))
+	bool is_wanted = t->key && SSL_SESSION_is_resumable(session);
+	SSL_SESSION *copy = is_wanted ? SSL_SESSION_dup(session) : NULL;
+	if (!copy)
 		return 0;
 	pthread_mutex_lock(&c->lock);
 	struct known *k = find(c, t->key);
 	if (!k)
 		k = oldest(c);
 	forget(k);
-	*k = (struct known){.key = mem_strdup(t->key), .session = session, .used = ++c->turn};
+	*k = (struct known){.key = mem_strdup(t->key), .session = copy, .used = ++c->turn};
 	pthread_mutex_unlock(&c->lock);
-	return 1;
+	return 0;
 }
 
 /* A copy of its own: OpenSSL notes things in a session while it is used. */
