@@ -718,14 +718,9 @@ START_TEST(a_client_sends_and_gets)
 }
 END_TEST
 
-START_TEST(a_client_goes_on_with_its_session)
+/* The same client and server, on a new connection. */
+static void connect_again(int i)
 {
-	struct tls_info info;
-	open_client(_i);
-	peer_write(&peer, "x", 1); /* with which the ticket of TLS 1.3 is read */
-	peer_to_stream(&peer, far, SIZE_MAX);
-	ck_assert(tls_describe(far, &info));
-	ck_assert(!info.is_resumed);
 	stream_free(far, true);
 	tap.stream = NULL;
 	tap_free(&tap);
@@ -742,13 +737,44 @@ START_TEST(a_client_goes_on_with_its_session)
 	BIO_set_mem_eof_return(peer.in, -1);
 	SSL_set_bio(peer.ssl, peer.in, peer.out);
 	SSL_set_accept_state(peer.ssl);
-	limit_version(_i);
+	limit_version(i);
 	ck_assert(tls_connect(far, client, "localhost", "key"));
 	shake_hands(&peer, far, w, SIZE_MAX);
+}
+
+START_TEST(a_client_goes_on_with_its_session)
+{
+	struct tls_info info;
+	open_client(_i);
+	peer_write(&peer, "x", 1); /* with which the ticket of TLS 1.3 is read */
+	peer_to_stream(&peer, far, SIZE_MAX);
+	ck_assert(tls_describe(far, &info));
+	ck_assert(!info.is_resumed);
+	connect_again(_i);
 	ck_assert(tls_describe(far, &info));
 	ck_assert(info.is_resumed);
 	ck_assert_str_eq(info.version, is_1_3(_i) ? "TLSv1.3" : "TLSv1.2");
 	ck_assert_uint_eq(w->counters.tls_resumed, 1);
+}
+END_TEST
+
+/* Where OpenSSL protects the records, its session lives as long as the connection. */
+START_TEST(what_is_noted_of_a_session_in_use_is_not_kept)
+{
+	enum { NOTED = 7 };
+	open_client(_i);
+	SSL_SESSION *own = tls_session(far);
+	ck_assert_ptr_nonnull(own);
+	peer_write(&peer, "x", 1);
+	peer_to_stream(&peer, far, SIZE_MAX);
+	SSL_SESSION_set_timeout(own, NOTED);
+	SSL_SESSION_free(own);
+	connect_again(_i);
+	ck_assert_uint_eq(w->counters.tls_resumed, 1);
+	own = tls_session(far);
+	ck_assert_ptr_nonnull(own);
+	ck_assert_int_ne(SSL_SESSION_get_timeout(own), NOTED);
+	SSL_SESSION_free(own);
 }
 END_TEST
 
@@ -919,6 +945,7 @@ int main(void)
 	tcase_add_loop_test(t, tls_behind_a_preface, 0, KINDS);
 	tcase_add_loop_test(t, a_client_sends_and_gets, 0, KINDS);
 	tcase_add_loop_test(t, a_client_goes_on_with_its_session, 0, KINDS);
+	tcase_add_loop_test(t, what_is_noted_of_a_session_in_use_is_not_kept, OURS, KINDS);
 	tcase_add_test(t, U_13_U_14_U_15_not_the_server);
 	tcase_add_test(t, whom_a_client_believes);
 	tcase_add_test(t, U_12_plain_text_instead_of_tls);
