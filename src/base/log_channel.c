@@ -30,8 +30,7 @@ struct log_channel log_channels[LOG_CHANNELS] = {
                 .batch = main_batch,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .queues_lock = PTHREAD_MUTEX_INITIALIZER,
-                .target = {.fd = STDERR_FILENO, .kind = LOG_TARGET_BLOCKING},
-                .wake = -1},
+                .target = {.fd = STDERR_FILENO, .kind = LOG_TARGET_BLOCKING}},
         [LOG_ACCESS] = {.thread_name = "moongate-access",
                 .fault = "access_start",
                 .gather_ms = ACCESS_GATHER_MS,
@@ -39,8 +38,7 @@ struct log_channel log_channels[LOG_CHANNELS] = {
                 .pressing = ACCESS_PRESSING,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .queues_lock = PTHREAD_MUTEX_INITIALIZER,
-                .target = {.fd = -1},
-                .wake = -1},
+                .target = {.fd = -1}},
 };
 
 void log_channel_set_target(struct log_channel *c, struct log_target target)

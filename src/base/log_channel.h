@@ -10,6 +10,7 @@
 #include "base/log_target.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,7 +44,7 @@ struct log_channel {
 	atomic_bool wants_reopen;
 	_Atomic uint64_t deadline_ms; /* once ending: of all waiting for the target */
 	_Atomic uint64_t lost;
-	int wake;
+	sem_t wake; /* while it runs */
 	pthread_t thread;
 };
 

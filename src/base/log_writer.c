@@ -9,10 +9,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <time.h>
 
 enum { TELL_MS = 1000 }; /* between two lines that tell of lost records */
 
@@ -91,13 +89,18 @@ static int sleep_ms(struct log_channel *c)
 	return due > now ? (int)(due - now) : 0;
 }
 
+/* Until it is woken, or for so long; -1 = for ever. What ends it early does no harm: the writer
+ * looks at everything again. */
 static void wait_for_wake(struct log_channel *c, int ms)
 {
-	struct pollfd p = {.fd = c->wake, .events = POLLIN};
-	uint64_t count;
+	uint64_t end_ms = clock_ms() + (uint64_t)ms;
+	struct timespec end = {
+	        .tv_sec = (time_t)(end_ms / 1000), .tv_nsec = (long)(end_ms % 1000) * 1000000};
 
-	while (poll(&p, 1, ms) > 0 && read(c->wake, &count, sizeof(count)) < 0 && errno == EINTR)
-		continue;
+	if (ms < 0)
+		sem_wait(&c->wake);
+	else
+		sem_clockwait(&c->wake, CLOCK_MONOTONIC, &end);
 }
 
 static void sleep_until_woken(struct log_channel *c)
@@ -120,14 +123,12 @@ static void wait_for_more(struct log_channel *c)
  * said that it will wait. */
 void log_writer_wake(struct log_channel *c, bool is_pressing)
 {
-	const uint64_t one = 1;
 	int from = atomic_load(&c->state);
 
 	if (from == AWAKE || (from == GATHERING && !is_pressing) ||
 	        !atomic_compare_exchange_strong(&c->state, &from, AWAKE))
 		return;
-	while (write(c->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-		continue;
+	sem_post(&c->wake);
 }
 
 static void *run(void *arg)
@@ -174,14 +175,12 @@ bool log_writer_start(struct log_channel *c)
 	int error;
 
 	assert(!atomic_load(&c->is_running));
-	c->wake = eventfd(0, EFD_CLOEXEC);
-	if (c->wake < 0)
-		return false;
+	sem_init(&c->wake, 0, 0);
 	atomic_store(&c->is_ending, false);
 	atomic_store(&c->deadline_ms, 0);
 	error = start_thread(c);
 	if (error != 0) {
-		close(c->wake);
+		sem_destroy(&c->wake);
 		errno = error;
 		return false;
 	}
@@ -201,7 +200,7 @@ void log_writer_stop(struct log_channel *c)
 	log_drain(c);
 	tell_loss(c);
 	atomic_store(&c->deadline_ms, 0);
-	close(c->wake);
+	sem_destroy(&c->wake);
 }
 
 void log_writer_reopen(struct log_channel *c)
