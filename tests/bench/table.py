@@ -36,6 +36,14 @@ def ratio(values, spread=False):
     return text
 
 
+def quartiles(values):
+    """The median, and between what the middle half lies."""
+    if len(values) < 2:
+        return f"{median(values):.3f}" if values else ""
+    first, middle, third = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{middle:.3f} ({first:.3f}–{third:.3f})"
+
+
 class Table:
     """Lines of cells under a heading: aligned as text, or as markdown."""
 
