@@ -40,6 +40,8 @@ fail:
 void tls_free(struct tls *t)
 {
 	struct pool *chunks = &t->stream->worker->chunks;
+	if (tls_failed_resuming(t->stream))
+		tls_client_distrust(t);
 	/* Or OpenSSL holds a missing close_notify against the session, which is as good as before.
 	 */
 	if (t->ssl && !(t->flags & TLS_DEAD))
@@ -252,6 +254,13 @@ bool tls_describe(const struct stream *s, struct tls_info *out)
 const char *tls_failure(const struct stream *s)
 {
 	return tls_on(s) ? tls_on(s)->why : NULL;
+}
+
+bool tls_failed_resuming(const struct stream *s)
+{
+	const struct tls *t = tls_on(s);
+	return t && t->flags & TLS_GOES_ON && s->flags & STREAM_FAILED &&
+	       (s->flags & (STREAM_SECURING | STREAM_CONNECTING)) == STREAM_SECURING;
 }
 
 bool tls_give_up(struct stream *s, const char *why)

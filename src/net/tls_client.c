@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "net/tls_private.h"
 #include "net/tls_stream.h"
+#include "net/worker.h"
 
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
@@ -11,12 +12,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { SESSIONS_MAX = 64 }; /* as many servers as a group has; of more the least used goes */
+enum {
+	SESSIONS_MAX = 64,   /* as many servers as a group has; of more the least used goes */
+	DISTRUST_MS = 60000, /* in which a server that failed for its session is offered none */
+};
 
 struct known {
-	char *key; /* owned; NULL = free */
-	SSL_SESSION *session;
-	uint64_t used;
+	char *key;            /* owned; NULL = free */
+	SSL_SESSION *session; /* NULL = none, and none is kept before `from_ms` */
+	uint64_t used, from_ms;
 };
 
 struct tls_client {
@@ -55,6 +59,16 @@ static void forget(struct known *k)
 	*k = (struct known){.key = NULL};
 }
 
+/* An entry for the key, without a session; `k`: that there is already, or NULL. */
+static struct known *renew(struct tls_client *c, struct known *k, const char *key)
+{
+	if (!k)
+		k = oldest(c);
+	forget(k);
+	*k = (struct known){.key = mem_strdup(key), .used = ++c->turn};
+	return k;
+}
+
 /* Keeps a copy: the connection, which may be another thread's than the one that goes on with the
  * session, goes on using its own. */
 static int on_session(SSL *ssl, SSL_SESSION *session)
@@ -67,12 +81,23 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 		return 0;
 	pthread_mutex_lock(&c->lock);
 	struct known *k = find(c, t->key);
-	if (!k)
-		k = oldest(c);
-	forget(k);
-	*k = (struct known){.key = mem_strdup(t->key), .session = copy, .used = ++c->turn};
+	if (k && t->stream->worker->now_ms < k->from_ms) {
+		SSL_SESSION_free(copy);
+	} else {
+		k = renew(c, k, t->key);
+		k->session = copy;
+	}
 	pthread_mutex_unlock(&c->lock);
 	return 0;
+}
+
+void tls_client_distrust(const struct tls *t)
+{
+	struct tls_client *c = t->client;
+	pthread_mutex_lock(&c->lock);
+	struct known *k = renew(c, find(c, t->key), t->key);
+	k->from_ms = t->stream->worker->now_ms + DISTRUST_MS;
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* A copy of its own: OpenSSL notes things in a session while it is used. */
@@ -81,7 +106,7 @@ static SSL_SESSION *session_for(struct tls_client *c, const char *key)
 	SSL_SESSION *copy = NULL;
 	pthread_mutex_lock(&c->lock);
 	struct known *k = find(c, key);
-	if (k) {
+	if (k && k->session) {
 		copy = SSL_SESSION_dup(k->session);
 		k->used = ++c->turn;
 	}
@@ -249,8 +274,8 @@ bool tls_client_expect(struct tls *t)
 	if (!expect_name(t, c->name ? c->name : t->name, c->verify))
 		return false;
 	SSL_SESSION *session = session_for(c, t->key);
-	if (session)
-		SSL_set_session(t->ssl, session);
+	if (session && SSL_set_session(t->ssl, session))
+		t->flags |= TLS_GOES_ON;
 	SSL_SESSION_free(session);
 	return true;
 }

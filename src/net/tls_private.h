@@ -20,6 +20,7 @@ enum {
 	TLS_PENDING = 1 << 9,   /* a record is held, or its rest, for which there was no room */
 	TLS_FLOOD = 1 << 7,     /* too many messages that carry nothing */
 	TLS_CUT_SHORT = 1 << 8, /* the end came within the handshake */
+	TLS_GOES_ON = 1 << 10,  /* a session that is kept was offered */
 };
 
 /* Of a client's certificate; its texts and its DER follow it. */

@@ -69,6 +69,9 @@ bool tls_describe(const struct stream *s, struct tls_info *out);
 
 /* Why TLS failed; NULL = it did not. Lasts as long as the stream. */
 const char *tls_failure(const struct stream *s);
+/* It failed, or the connection did, in a handshake that was to go on with a session that is kept.
+ * When the stream is freed, that is forgotten. */
+bool tls_failed_resuming(const struct stream *s);
 /* The handshake has begun and will not be waited for any longer: notes why. False: it has not
  * begun, or is finished. */
 bool tls_give_up(struct stream *s, const char *why);

@@ -185,9 +185,14 @@ static void tls_failed(struct session *s)
 {
 	struct endpoint *up = &s->side[UPSTREAM].ep;
 	char reason[TLS_WHY_MAX];
+	bool may_dial_again = tries_may_dial_again(s);
 	snprintf(reason, sizeof reason, "%s", tls_failure(up->stream));
 	session_log_tls(s, &s->side[UPSTREAM]);
 	endpoint_close(up, false);
+	if (may_dial_again) {
+		tries_dial_again(s, reason);
+		return;
+	}
 	tries_blame(s, reason);
 	tries_next(s, 502, "TLS with the upstream failed");
 }
@@ -195,7 +200,7 @@ static void tls_failed(struct session *s)
 void opening_on_end(struct session *s, enum stream_end end, int error)
 {
 	struct side *up = &s->side[UPSTREAM];
-	bool is_lost = tries_spare_was_lost(s);
+	bool is_lost = tries_spare_was_lost(s), may_dial_again = tries_may_dial_again(s);
 	if (tls_failure(up->ep.stream)) {
 		tls_failed(s);
 		return;
@@ -209,6 +214,8 @@ void opening_on_end(struct session *s, enum stream_end end, int error)
 		request_refuse(s, 503, "out of memory");
 	else if (is_lost)
 		tries_replace_spare(s);
+	else if (may_dial_again)
+		tries_dial_again(s, "the connection ended within the handshake");
 	else
 		ended_early(s);
 }

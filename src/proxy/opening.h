@@ -48,9 +48,10 @@ struct opening {
 	bool has_length;            /* its head tells the body's length */
 	bool has_status;            /* at least a status line came before the end */
 	uint8_t interim;
-	bool has_lost_spare; /* spare connections may all be dead: no other one is used */
-	bool early_close;    /* the client's close frame is among the early ones */
-	uint8_t room[1024];  /* for a request of the usual size; last: it is not cleared */
+	bool has_lost_spare;    /* spare connections may all be dead: no other one is used */
+	bool has_dialled_again; /* without the TLS session that the server had failed for */
+	bool early_close;       /* the client's close frame is among the early ones */
+	uint8_t room[1024];     /* for a request of the usual size; last: it is not cleared */
 };
 
 /* `server`: the one of the group to be asked first, by its name; or empty. */

@@ -366,6 +366,21 @@ void tries_replace_spare(struct session *s)
 	dial_server(s);
 }
 
+bool tries_may_dial_again(const struct session *s)
+{
+	return !s->opening->has_dialled_again && tls_failed_resuming(s->side[UPSTREAM].ep.stream);
+}
+
+void tries_dial_again(struct session *s, const char *reason)
+{
+	struct opening *o = s->opening;
+	log_failed_try(s, reason);
+	o->has_dialled_again = true;
+	o->picked.has_spare = false; /* one that was kept in clear; its place is this session's */
+	dial_end(&o->dial);
+	dial_server(s);
+}
+
 void tries_begin(struct session *s)
 {
 	if (s->opening->group->service)

@@ -30,3 +30,8 @@ void tries_blame(struct session *s, const char *reason);
  * before it was used: that is no try. Each can be lost once only. */
 bool tries_spare_was_lost(const struct session *s);
 void tries_replace_spare(struct session *s);
+/* The server failed in a TLS handshake that was to go on with a session, which it may have done for
+ * that: once, it is asked again without one, and that is no try and nothing to blame it for. To be
+ * found out before the stream is freed. */
+bool tries_may_dial_again(const struct session *s);
+void tries_dial_again(struct session *s, const char *reason);

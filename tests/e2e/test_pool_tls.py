@@ -4,14 +4,16 @@ U-14, U-15, U-22)."""
 
 import socket
 import ssl
+import struct
 
 import pytest
 
 from helpers.daemon import refused, wait_until
 from helpers.frames import CONT, TEXT
 from helpers.hall import Hall
+from helpers.peer import LIMIT
 from helpers.reloads import reload
-from helpers.secure import V12, V13, ends, works
+from helpers.secure import V12, V13, VERSIONS, ends, works
 from helpers.tls import Authority, server_context
 
 
@@ -235,6 +237,67 @@ def test_sessions_are_of_one_server(moongate, ca, secure_apps):
             ends(client, peer)
             daemon.end_of(client)
     assert daemon.stop()["tls_resumed"] == 4
+
+
+def fails(app, how):
+    """Its next connection ends within the handshake."""
+    with app.sock.accept()[0] as sock:
+        sock.settimeout(LIMIT)
+        assert sock.recv(1) == b"\x16"
+        if how == "reset":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return
+        if how == "alert":
+            sock.sendall(bytes([21, 3, 3, 0, 2, 2, 80]))
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(4096):
+            pass
+
+
+def served(daemon, app):
+    """Whether its session went on."""
+    client = asked(daemon)
+    peer = app.accept_open()
+    client.expect_101()
+    peer.text("x")
+    client.expect_text("x")
+    ends(client, peer)
+    daemon.end_of(client)
+    return peer.sock.session_reused
+
+
+@pytest.mark.parametrize("how", ["alert", "end", "reset"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_U_12_a_server_that_fails_when_a_session_is_to_go_on(moongate, ca, secure_apps, version, how):
+    """It is asked again without, once; neither it nor the client suffers for that."""
+    app = secure_apps()
+    app.context.maximum_version = version
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "max_fails": 1, "fail_timeout": "1h"})
+    assert not served(daemon, app)
+    client = asked(daemon)
+    fails(app, how)
+    peer = app.accept_open()
+    client.expect_101()
+    assert not peer.sock.session_reused
+    ends(client, peer)
+    line = daemon.wait_line("try_failed")
+    assert "server_down" not in daemon.log and line["server"] == daemon.end_of(client)["server"]
+    totals = daemon.stop()
+    assert totals["opened"] == 2 and totals["tls_connected"] == 2 and totals["tls_resumed"] == 0
+    assert totals["tries"] == totals["server_failures"] == totals["refused_502"] == 0
+
+
+def test_U_12_a_server_that_fails_without_a_session_too(moongate, ca, secure_apps):
+    app = secure_apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})
+    assert not served(daemon, app)
+    client = asked(daemon)
+    fails(app, "alert")
+    fails(app, "alert")
+    refused(daemon, client, 502)
+    assert not served(daemon, app)
+    totals = daemon.stop()
+    assert totals["tls_errors"] == 2 and totals["server_failures"] == 1
 
 
 def refused_by(daemon, app, words):

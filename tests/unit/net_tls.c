@@ -719,7 +719,7 @@ START_TEST(a_client_sends_and_gets)
 END_TEST
 
 /* The same client and server, on a new connection. */
-static void connect_again(int i)
+static void begin_again(int i)
 {
 	stream_free(far, true);
 	tap.stream = NULL;
@@ -739,6 +739,11 @@ static void connect_again(int i)
 	SSL_set_accept_state(peer.ssl);
 	limit_version(i);
 	ck_assert(tls_connect(far, client, "localhost", "key"));
+}
+
+static void connect_again(int i)
+{
+	begin_again(i);
 	shake_hands(&peer, far, w, SIZE_MAX);
 }
 
@@ -775,6 +780,64 @@ START_TEST(what_is_noted_of_a_session_in_use_is_not_kept)
 	ck_assert_ptr_nonnull(own);
 	ck_assert_int_ne(SSL_SESSION_get_timeout(own), NOTED);
 	SSL_SESSION_free(own);
+}
+END_TEST
+
+static bool goes_on(int i)
+{
+	struct tls_info info;
+	connect_again(i);
+	ck_assert(tls_describe(far, &info));
+	peer_write(&peer, "x", 1);
+	peer_to_stream(&peer, far, SIZE_MAX);
+	return info.is_resumed;
+}
+
+static void fails_by(int how)
+{
+	static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, SSL_AD_INTERNAL_ERROR};
+	if (how == 0)
+		sim_push(far, alert, sizeof alert);
+	else if (how == 1)
+		sim_push_eof(far);
+	else
+		stream_fail(far, ECONNRESET);
+	worker_turn(w, 0);
+	ck_assert_uint_eq(tap.errors, 1);
+}
+
+/* A server may fail for nothing but the session that it is offered: that is not offered to it
+ * again, and no other one until some time has passed. */
+START_TEST(U_12_a_server_that_fails_when_it_is_to_go_on)
+{
+	worker_set_time(w, w->now_ms + 1);
+	open_client(_i);
+	peer_write(&peer, "x", 1);
+	peer_to_stream(&peer, far, SIZE_MAX);
+	for (int how = 0; how < 3; how++) {
+		ck_assert(goes_on(_i));
+		begin_again(_i);
+		ck_assert(!tls_failed_resuming(far));
+		fails_by(how);
+		ck_assert(tls_failed_resuming(far));
+		ck_assert(!goes_on(_i));
+		worker_set_time(w, w->now_ms + 59999);
+		ck_assert(!goes_on(_i));
+		worker_set_time(w, w->now_ms + 1);
+		ck_assert(!goes_on(_i));
+		ck_assert(goes_on(_i));
+	}
+}
+END_TEST
+
+/* Nothing is wrong with a session when the handshake is not waited for. */
+START_TEST(T_15_left_within_the_handshake_that_goes_on)
+{
+	open_client(_i);
+	peer_write(&peer, "x", 1);
+	peer_to_stream(&peer, far, SIZE_MAX);
+	begin_again(_i);
+	ck_assert(goes_on(_i));
 }
 END_TEST
 
@@ -945,6 +1008,8 @@ int main(void)
 	tcase_add_loop_test(t, tls_behind_a_preface, 0, KINDS);
 	tcase_add_loop_test(t, a_client_sends_and_gets, 0, KINDS);
 	tcase_add_loop_test(t, a_client_goes_on_with_its_session, 0, KINDS);
+	tcase_add_loop_test(t, U_12_a_server_that_fails_when_it_is_to_go_on, 0, KINDS);
+	tcase_add_loop_test(t, T_15_left_within_the_handshake_that_goes_on, 0, KINDS);
 	tcase_add_loop_test(t, what_is_noted_of_a_session_in_use_is_not_kept, OURS, KINDS);
 	tcase_add_test(t, U_13_U_14_U_15_not_the_server);
 	tcase_add_test(t, whom_a_client_believes);
