@@ -214,6 +214,12 @@ long tls_verify_result(const struct stream *s)
 	return tls_on(s) ? known_of(tls_on(s)).verify_result : X509_V_OK;
 }
 
+bool tls_certificate_is_of(X509 *x, const char *name)
+{
+	return X509_check_ip_asc(x, name, 0) == 1 ||
+	       X509_check_host(x, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+}
+
 bool tls_is_verified(const struct stream *s, const char *name)
 {
 	if (!tls_on(s))
@@ -222,8 +228,7 @@ bool tls_is_verified(const struct stream *s, const char *name)
 	X509 *peer = known.session ? SSL_SESSION_get0_peer(known.session) : NULL;
 	if (!peer || !known.verifies || known.verify_result != X509_V_OK)
 		return false;
-	return !name || X509_check_ip_asc(peer, name, 0) == 1 ||
-	       X509_check_host(peer, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+	return !name || tls_certificate_is_of(peer, name);
 }
 
 struct slice tls_server_name(const struct stream *s)

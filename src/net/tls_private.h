@@ -71,6 +71,7 @@ bool tls_kept_is_http(const struct tls *t);
 void tls_undress(struct tls *t);
 void tls_undress_kept(struct tls *t);
 void tls_free(struct tls *t);
+bool tls_certificate_is_of(X509 *x, const char *name);
 /* tls_context.c, for contexts that verify: notes the depth of the first certificate that is not
  * believed. */
 int tls_on_verify(int is_good, X509_STORE_CTX *store);

@@ -58,10 +58,10 @@ def secure(closing):
     return make
 
 
-def ask(daemon, port, **variables):
+def ask(daemon, port, path="/h", **variables):
     query = "&".join(f"{k}={v}" for k, v in {"port": port, **variables}.items())
     client = daemon.client()
-    client.send(client.get(f"/h?{query}", add=["Connection: close"]))
+    client.send(client.get(f"{path}?{query}", add=["Connection: close"]))
     body = client.read_body(client.expect_answer(200)).decode()
     client.close()
     return body.splitlines()
@@ -218,6 +218,52 @@ def test_sessions_go_from_one_handshake_to_the_next(lua, good, secure):
     assert ask(d, up.address[1]) == ["ok"]
     d.stop()
     assert d.find("totals")[0]["tls_resumed"] == "2"
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_that_goes_on_is_as_good_as_is_asked(lua, ca, good, secure, tmp_path, newest):
+    """Its certificate was not verified when it was made, or was another name's: no handshake without it makes it good."""
+    stranger = Authority(tmp_path / "stranger").make("app", "DNS:app.test")
+    bad, well = secure(stranger, newest=newest), secure(good, newest=newest)
+    daemon = lua(PORT + """
+        local name, session, err, other = ngx.var.arg_name
+        for i, verify in ipairs { false, true, true } do
+            local sock = assert(ngx.socket.tcp())
+            sock:settimeout(20000)
+            assert(sock:connect("127.0.0.1", port))
+            session, err = sock:sslhandshake(other, i == 3 and name or "app.test", verify)
+            ngx.say(session and "good" or err)
+            if session then
+                assert(sock:send("hello\\n"))
+                assert(sock:receive() == "re hello")
+                other = session
+            end
+            sock:close()
+        end
+    """, process={"lua_ssl_trusted_certificate": ca.folder / "ca.pem"})
+    assert ask(daemon, bad.address[1], name="app.test") == ["good", *["20: unable to get local issuer certificate"] * 2]
+    assert ask(daemon, well.address[1], name="app.test") == ["good"] * 3
+    assert ask(daemon, well.address[1], name="other.test") == ["good"] * 2 + ["certificate host mismatch"]
+
+
+def test_a_session_goes_on_only_where_the_same_are_believed(lua, ca, good, secure, tmp_path):
+    up, stranger = secure(good, newest=ssl.TLSVersion.TLSv1_2), Authority(tmp_path / "stranger", "stranger")
+    d = lua(PORT + """
+        local kept = require "kept"
+        local sock = ngx.socket.tcp()
+        assert(sock:connect("127.0.0.1", port))
+        local session, err = sock:sslhandshake(kept.session, "app.test", true)
+        ngx.say(session and "good" or err)
+        kept.session = session or kept.session
+        sock:close()
+    """, process={"lua_ssl_trusted_certificate": ca.folder / "ca.pem"}, files={"kept.lua": "return {}"},
+            extra=section("route", "o", {"listener": "main", "path": "/o", "handler": "handler.lua",
+                                         "lua_ssl_trusted_certificate": stranger.certificate}))
+    port = up.address[1]
+    assert ask(d, port) + ask(d, port) == ["good"] * 2
+    assert ask(d, port, path="/o") == ["20: unable to get local issuer certificate"]
+    assert ask(d, port) == ["good"]
+    assert d.stop()["tls_resumed"] == 2
 
 
 def test_a_handshake_byte_by_byte_and_data_with_its_end(lua, good, upstreams, clients):
