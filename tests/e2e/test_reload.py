@@ -357,6 +357,19 @@ def test_needs_a_restart(moongate):
         "needs a restart to become auto; it stays 1", "needs a restart to become on; it stays off"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root may run scripts")
+def test_scripts_as_root_need_a_restart(moongate, tmp_path):
+    """A reload that brings scripts and the leave to run them as root gets neither."""
+    daemon = moongate(extra=ROUTE)
+    (tmp_path / "hello.lua").write_text("ngx.say('hello')")
+    line = reload(daemon, ("workers = 1", "workers = 1\nallow_root_handlers = yes"), ("respond = 204", "handler = hello.lua"),
+                  refused=True)
+    assert line["first"] == (f"{daemon.config}: scripts would run as root: want user = NAME in [moongate], "
+                             "or allow_root_handlers = yes, and a restart")
+    assert "allow_root_handlers: needs a restart to become yes; it stays no" in daemon.log
+    assert status_of(daemon.address, "/hello") == 204
+
+
 # Listeners.
 
 
