@@ -102,9 +102,10 @@ static void finish(struct reload *r)
 	r->is_swapping = false;
 	counter_inc(&service_counters(r->service)->reloads);
 	log_reloaded(r);
+	uint64_t n = counter_get(&service_counters(r->service)->reloads);
 	if (!r->is_stopped)
-		notify_ready("serving, reloaded %llu times",
-		        (unsigned long long)counter_get(&service_counters(r->service)->reloads));
+		notify_ready(
+		        "serving, reloaded %llu time%s", (unsigned long long)n, n == 1 ? "" : "s");
 }
 
 static void on_slow(evutil_socket_t fd, short what, void *arg)
