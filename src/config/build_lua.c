@@ -46,11 +46,12 @@ static struct problem_place whole(const struct draft *d)
 
 static bool is_root_allowed(struct draft *d)
 {
-	if (geteuid() != 0 || d->config->identity.user || d->config->lua.may_be_root)
+	if (geteuid() != 0 || d->config->identity.user || d->config->allow_root_handlers)
 		return true;
 	problem_error(&d->problems, whole(d),
 	        "scripts would run as root: want user = NAME in [moongate], or "
-	        "allow_root_handlers = yes");
+	        "allow_root_handlers = yes%s",
+	        d->running ? ", and a restart" : "");
 	return false;
 }
 

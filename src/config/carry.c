@@ -158,18 +158,13 @@ static const char *shown(const char *value, const struct schema_key *k)
 	return value ? value : k->initial ? k->initial : "not given";
 }
 
-static bool is_equal(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* The start's value stays, also as what the next reload is compared with. */
 static void keep(struct draft *d, const struct schema_key *k, struct config_key *now,
         const struct config_key *was, struct problem_place place)
 {
 	char before[PROBLEM_QUOTE_MAX], after[PROBLEM_QUOTE_MAX];
 
-	if (is_equal(now->value, was->value))
+	if (strcmp(shown(now->value, k), shown(was->value, k)) == 0)
 		return;
 	problem_warning(&d->problems, place,
 	        "[moongate] %s: needs a restart to become %s; it stays %s", k->name,
@@ -184,6 +179,7 @@ static void keep_settings(struct config *c, const struct config *running)
 {
 	c->workers = running->workers;
 	c->core_dumps = running->core_dumps;
+	c->allow_root_handlers = running->allow_root_handlers;
 	mem_free(c->identity.user);
 	c->identity = running->identity;
 	if (c->identity.user)

@@ -47,7 +47,7 @@ struct config {
 	/* [moongate] */
 	struct config_key *key; /* one for each row of the schema; others have none */
 	struct config_identity identity;
-	bool core_dumps;
+	bool core_dumps, allow_root_handlers;
 	unsigned workers; /* 0 = auto: one per core */
 	char *log;        /* as log_open() takes it */
 	enum log_level log_level;

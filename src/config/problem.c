@@ -72,9 +72,18 @@ void problem_warning(struct problems *p, struct problem_place where, const char 
 	va_end(args);
 }
 
+/* That something is missing from the whole, such as a section, mostly follows from an error in
+ * a line, and comes behind it. */
+static bool is_last(const struct problem *p)
+{
+	return p->place.line == 0 && !p->is_warning;
+}
+
 static int by_place(const void *a, const void *b)
 {
 	const struct problem *x = a, *y = b;
+	if (is_last(x) != is_last(y))
+		return is_last(y) ? -1 : 1;
 	if (x->place.file_number != y->place.file_number)
 		return x->place.file_number < y->place.file_number ? -1 : 1;
 	if (x->place.line != y->place.line)

@@ -2,7 +2,8 @@
 #pragma once
 
 /* What is wrong with a configuration: collected over a whole run, so that one
- * run of `moongate -t` shows all of it, then told in the order of the files. */
+ * run of `moongate -t` shows all of it, then told in the order of the files, with the errors
+ * of no line at the end. */
 
 #include <stdarg.h>
 #include <stdbool.h>

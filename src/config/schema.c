@@ -113,7 +113,7 @@ const struct schema_key schema_key[] = {
 	  "most compiled patterns of ngx.re with the option o that a VM keeps; beyond it, the one that was used longest ago goes" },
 	{ KIND_MOONGATE, "lua_regex_match_limit", parse_count, PROCESS(lua.re.match_limit), 1, 1000000000, "10000000", KEY_RELOAD, NULL,
 	  "how often one match of a pattern may try again, before it fails with pcre_exec() failed: -8" },
-	{ KIND_MOONGATE, "allow_root_handlers", parse_yes_no, PROCESS(lua.may_be_root), NO_BOUNDS, "no", 0, "yes | no",
+	{ KIND_MOONGATE, "allow_root_handlers", parse_yes_no, PROCESS(allow_root_handlers), NO_BOUNDS, "no", 0, "yes | no",
 	  "let scripts run in a daemon that stays root" },
 	{ KIND_MOONGATE, "compat", parse_compat, PROCESS(lua.handlers.is_strict), NO_BOUNDS, "fixed", KEY_RELOAD, "fixed | strict",
 	  "for scripts that no route names, such as those of timers, what compat of a route is for its own" },

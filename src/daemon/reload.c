@@ -27,15 +27,27 @@ struct reload {
 	struct part_counts counts[PART_KINDS];
 };
 
+/* FILE:LINE: warning: ..., as -t prints it. */
+static bool is_warning(const char *line, size_t len)
+{
+	static const char mark[] = ": warning: ";
+	const char *place_end = strstr(line, ": ");
+
+	return place_end && (size_t)(place_end - line) < len &&
+	       strncmp(place_end, mark, sizeof(mark) - 1) == 0;
+}
+
 void reload_log_lines(const struct config_errors *e, int level, const char *event)
 {
 	const char *at = e->text ? e->text : "";
 
 	while (*at != '\0') {
 		size_t len = strcspn(at, "\n");
+		bool is_odd = is_warning(at, len);
 		struct log_line l;
 
-		log_begin(&l, (enum log_level)level, event);
+		log_begin(&l, is_odd ? LOG_LEVEL_WARN : (enum log_level)level,
+		        is_odd ? "config_warning" : event);
 		log_slice(&l, "text", slice_of(at, len));
 		log_end(&l);
 		at += len + (at[len] == '\n');
@@ -102,9 +114,10 @@ static void finish(struct reload *r)
 	r->is_swapping = false;
 	counter_inc(&service_counters(r->service)->reloads);
 	log_reloaded(r);
+	uint64_t n = counter_get(&service_counters(r->service)->reloads);
 	if (!r->is_stopped)
-		notify_ready("serving, reloaded %llu times",
-		        (unsigned long long)counter_get(&service_counters(r->service)->reloads));
+		notify_ready(
+		        "serving, reloaded %llu time%s", (unsigned long long)n, n == 1 ? "" : "s");
 }
 
 static void on_slow(evutil_socket_t fd, short what, void *arg)

@@ -30,7 +30,6 @@ struct lua_settings {
 	struct ngx_re_limits re;          /* lua_regex_... */
 	uint64_t tls_digest[7];           /* of what handlers.tls was made of */
 	bool is_cached;                   /* lua_code_cache; off: a VM for each request */
-	bool may_be_root;                 /* allow_root_handlers */
 	struct handler_settings handlers; /* for timers and init_worker; tls: referenced */
 };
 void lua_settings_fini(struct lua_settings *s);

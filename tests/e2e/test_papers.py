@@ -103,6 +103,12 @@ def test_rotation_is_what_the_package_brings():
     assert [block.strip() for block in shown] == [read("debian/moongate.logrotate").strip()]
 
 
+def test_every_state_of_a_session_is_told():
+    rows = re.search(r"^\| state \|.*?\n\|.*?\n(.*?)\n\n", read("docs/architecture.md"), re.M | re.S)[1]
+    states = re.findall(r"\[SESSION_[A-Z]+\] = \{\s*\"(\w+)\"", read("src/proxy/session.c"))
+    assert states and re.findall(r"^\| `(\w+)`", rows, re.M) == states
+
+
 def test_mistakes_are_told_as_shown(tmp_path):
     """The example of docs/configuration.md."""
     shown = next(block for block in blocks(read("docs/configuration.md")) if "$ moongate -t -c chat.conf" in block).strip()

@@ -293,7 +293,7 @@ def test_the_first_error_is_no_warning(moongate):
     daemon = moongate()
     daemon.config.chmod(0o666)
     line = reload(daemon, ("workers = 1", "workers = 1\nlog_level = loud"), refused=True)
-    warning, error = (x["text"] for x in daemon.find("config_error"))
+    (warning,), (error,) = ([x["text"] for x in daemon.find(event)] for event in ("config_warning", "config_error"))
     assert "warning: every user" in warning and "log_level" in error
     assert line["first"] == error and line["errors"] == "1"
 
@@ -355,6 +355,28 @@ def test_needs_a_restart(moongate):
     reload(daemon, ("workers = 1\n", "core_dumps = on\n"))
     assert [w["text"].rsplit(": ", 1)[1] for w in daemon.find("config_warning")[2:]] == [
         "needs a restart to become auto; it stays 1", "needs a restart to become on; it stays off"]
+
+
+def test_warnings_of_a_refused_one(moongate):
+    """What is odd is told as that beside what is wrong, and is not counted with it."""
+    daemon = moongate(extra=ROUTE)
+    unused = section("upstream", "unused", {"server": "ws://127.0.0.1:9"})
+    told = refuse(daemon, ("workers = 1", "workers = 2"), ("respond = 204", "respond = no"), ("[listener main]", f"{unused}[listener main]"))
+    assert len(told) == 1 and "respond = no: want" in told[0], told
+    assert "workers: needs a restart" in daemon.wait_line("config_warning")["text"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="whoever is not root may run scripts")
+def test_scripts_as_root_need_a_restart(moongate, tmp_path):
+    """A reload that brings scripts and the leave to run them as root gets neither."""
+    daemon = moongate(extra=ROUTE)
+    (tmp_path / "hello.lua").write_text("ngx.say('hello')")
+    line = reload(daemon, ("workers = 1", "workers = 1\nallow_root_handlers = yes"), ("respond = 204", "handler = hello.lua"),
+                  refused=True)
+    assert line["first"] == (f"{daemon.config}: scripts would run as root: want user = NAME in [moongate], "
+                             "or allow_root_handlers = yes, and a restart")
+    assert "allow_root_handlers: needs a restart to become yes; it stays no" in daemon.log
+    assert status_of(daemon.address, "/hello") == 204
 
 
 # Listeners.

@@ -289,6 +289,10 @@ START_TEST(k02_unknown)
 	refuse(LISTENER "[rout r]\necho = on\n[route x]\necho = on\n",
 	        "t:3: [rout r]: unknown section: did you mean [route]?");
 	refuse(LISTENER "[nonsense]\n[route x]\necho = on\n", "t:3: [nonsense]: unknown section");
+	/* What is missing for it comes behind it: the first error is one that has a line. */
+	refuse("[lisener l]\nbind = 127.0.0.1:1\n[route x]\necho = on\n",
+	        "t:1: [lisener l]: unknown section: did you mean [listener]?\n"
+	        "t: no listener: want [listener NAME] with bind = ADDRESS:PORT");
 	refuse("[listener l]\nbnd = 127.0.0.1:1\n[route r]\necho = on\n",
 	        "t:2: [listener l] bnd = 127.0.0.1:1: unknown key: did you mean 'bind'?");
 	refuse_line("route", "max_mesage = 1m",

@@ -294,7 +294,20 @@ START_TEST(what_a_start_decides)
 		ck_assert_str_eq(config_place(next, "log", "-"), "-");
 		move_on();
 	}
+	next = load("[moongate]\nallow_root_handlers = yes\n" WHOLE, running,
+	        "t:2: warning: [moongate] allow_root_handlers: needs a restart to become yes; "
+	        "it stays no");
+	ck_assert(!next->allow_root_handlers);
+	/* A default that is written out is no change. */
+	reload("[moongate]\nworkers = auto\ncore_dumps = off\nallow_root_handlers = no\n" WHOLE);
 	reload(WHOLE);
+	move_on();
+	config_free(running);
+	running = load("[moongate]\nallow_root_handlers = yes\n" WHOLE, NULL, NULL);
+	next = load(WHOLE, running,
+	        "t: warning: [moongate] allow_root_handlers: needs a restart to become no; "
+	        "it stays yes");
+	ck_assert(next->allow_root_handlers);
 	move_on();
 	config_free(running);
 	running = load("[moongate]\nworkers = 2\nuser = 0\n" WHOLE, NULL, NULL);
