@@ -41,16 +41,38 @@ struct log_channel log_channels[LOG_CHANNELS] = {
                 .target = {.fd = -1}},
 };
 
+/* The lock is held. */
+static struct log_target replace_target(struct log_channel *c, struct log_target target)
+{
+	struct log_target old = c->target;
+
+	c->target = target;
+	c->is_mid_line = false;
+	return old;
+}
+
 void log_channel_set_target(struct log_channel *c, struct log_target target)
 {
 	struct log_target old;
 
 	pthread_mutex_lock(&c->lock);
-	old = c->target;
-	c->target = target;
-	c->is_mid_line = false;
+	old = replace_target(c, target);
 	pthread_mutex_unlock(&c->lock);
 	log_target_close(&old);
+}
+
+bool log_channel_renew_target(struct log_channel *c, struct log_target target)
+{
+	struct log_target unused = target;
+	bool is_present;
+
+	pthread_mutex_lock(&c->lock);
+	is_present = c->target.name && strcmp(c->target.name, target.name) == 0;
+	if (is_present)
+		unused = replace_target(c, target);
+	pthread_mutex_unlock(&c->lock);
+	log_target_close(&unused);
+	return is_present;
 }
 
 static uint64_t lines_in(const char *text, size_t len)

@@ -52,6 +52,9 @@ extern struct log_channel log_channels[LOG_CHANNELS];
 
 /* Puts another target in place of the present one, between two lines, and closes that. */
 void log_channel_set_target(struct log_channel *c, struct log_target target);
+/* The same for one that was opened by the present one's name. If that is another name by now, then
+ * the new one is closed. False: so it was. */
+bool log_channel_renew_target(struct log_channel *c, struct log_target target);
 /* Writes whole lines; what the target does not take is lost and counted. c->lock is held. */
 void log_channel_write(struct log_channel *c, const char *text, size_t len);
 /* The same for a line of a thread without a queue: takes the lock. */

@@ -22,7 +22,7 @@ static const unsigned severity[] = {3, 4, 6, 7};
 
 struct line {
 	enum log_level level;
-	struct slice time; /* empty: the text is no log line */
+	struct slice time; /* empty: the text is no log line, but a record in JSON */
 	struct slice event;
 	struct slice text;  /* from the event on */
 	struct slice pairs; /* behind the event */
@@ -54,7 +54,7 @@ static struct line read_line(const char *text, size_t len)
 	if (len > 0 && text[len - 1] == '\n')
 		len--;
 	l.text = cut(text, len);
-	if (len <= TIME_LEN + LEVEL_LEN || text[TIME_LEN - 1] != 'Z' ||
+	if (len <= TIME_LEN + LEVEL_LEN || text[0] == '{' || text[TIME_LEN - 1] != 'Z' ||
 	        !read_level(text + TIME_LEN, &l.level))
 		return l;
 	l.time = cut(text, TIME_LEN);

@@ -48,17 +48,15 @@ static struct log_rate_event *find(struct log_rate *r, const char *event)
 	return NULL;
 }
 
+/* The first one, for which the writer is to be woken, is the one that finds none. When what it saw
+ * before was taken away meanwhile it is due at once: no harm. */
 static enum log_rate_verdict suppress(struct log_rate_event *e, enum log_level level)
 {
-	bool is_first = atomic_load(&e->suppressed) == 0;
-
-	if (is_first) {
+	if (atomic_load(&e->suppressed) == 0) {
 		atomic_store(&e->level, (uint32_t)level);
 		atomic_store(&e->due_ms, e->since_ms + LOG_RATE_SECOND_MS);
 	}
-	/* What was taken away meanwhile makes this one due at once: no harm. */
-	atomic_fetch_add(&e->suppressed, 1);
-	return is_first ? LOG_RATE_FIRST : LOG_RATE_SUPPRESSED;
+	return atomic_fetch_add(&e->suppressed, 1) == 0 ? LOG_RATE_FIRST : LOG_RATE_SUPPRESSED;
 }
 
 enum log_rate_verdict log_rate_ask(struct log_rate *r, enum log_level level, const char *event,

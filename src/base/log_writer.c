@@ -19,7 +19,7 @@ enum { TELL_MS = 1000 }; /* between two lines that tell of lost records */
 enum writer_state { AWAKE, GATHERING, SLEEPING };
 
 /* Between two lines, so none is lost or doubled; those that are queued go to the new file.
- * One that cannot be opened leaves the old one. */
+ * One that cannot be opened leaves the old one. A reload may put another one there meanwhile. */
 static void reopen(struct log_channel *c)
 {
 	struct log_target opened;
@@ -31,8 +31,8 @@ static void reopen(struct log_channel *c)
 	if (!name)
 		return;
 	if (log_target_open(&opened, name)) {
-		log_channel_set_target(c, opened);
-		log_event(LOG_LEVEL_INFO, "log_reopened", "target", name, NULL);
+		if (log_channel_renew_target(c, opened))
+			log_event(LOG_LEVEL_INFO, "log_reopened", "target", name, NULL);
 	} else {
 		log_event(LOG_LEVEL_ERROR, "log_reopen_failed", "target", name, "error",
 		        log_errno_words(errno, words), NULL);

@@ -426,6 +426,25 @@ static void warn_unused(struct draft *d)
 	}
 }
 
+/* Where access_log = off says so it may be for a time. */
+static void warn_no_access_log(struct draft *d)
+{
+	static const char *const keys[] = {
+	        "access_log_format", "access_log_fields", "access_log_sample", "access_log_start"};
+	const struct reader_section *s;
+	char value[PROBLEM_QUOTE_MAX];
+	if (draft_process_entry(d, "access_log", &s))
+		return;
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		const struct reader_entry *e = draft_process_entry(d, keys[i], &s);
+		if (e)
+			problem_warning(&d->problems, reader_place(s->file, e->line),
+			        "[moongate] %s = %s: does nothing without an access log: want "
+			        "access_log = PATH too",
+			        keys[i], problem_quote(e->value, value));
+	}
+}
+
 void build_run(struct draft *d, const char *name)
 {
 	if (!d->doc.has_refused_section)
@@ -446,6 +465,7 @@ void build_run(struct draft *d, const char *name)
 	if (d->problems.errors == 0) {
 		loop_check(d);
 		warn_unused(d);
+		warn_no_access_log(d);
 		keep_groups(d);
 	}
 }

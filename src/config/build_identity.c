@@ -7,26 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A key of [moongate], of which several files may hold one. */
-static const struct reader_entry *find(
-        const struct draft *d, const char *key, const struct reader_section **section)
-{
-	for (size_t i = 0; i < d->doc.n; i++) {
-		const struct reader_section *s = d->doc.section[i];
-		const struct reader_entry *e =
-		        strcmp(s->kind, "moongate") == 0 ? reader_find(s, key) : NULL;
-		if (e) {
-			*section = s;
-			return e;
-		}
-	}
-	return NULL;
-}
-
 static void warn_ignored(struct draft *d, const char *key)
 {
 	const struct reader_section *s;
-	const struct reader_entry *e = find(d, key, &s);
+	const struct reader_entry *e = draft_process_entry(d, key, &s);
 	char value[PROBLEM_QUOTE_MAX];
 	if (e)
 		problem_warning(&d->problems, reader_place(s->file, e->line),
@@ -50,7 +34,7 @@ void build_identity(struct draft *d)
 {
 	const struct config_identity *who = &d->config->identity;
 	const struct reader_section *s = NULL;
-	const struct reader_entry *user = find(d, "user", &s);
+	const struct reader_entry *user = draft_process_entry(d, "user", &s);
 	if (user && who->user && who->gid == (gid_t)-1) {
 		draft_error(d, s, user, "is not listed among the users, so want group = GROUP too");
 		return;
@@ -59,7 +43,7 @@ void build_identity(struct draft *d)
 		check_possible(d);
 		return;
 	}
-	const struct reader_entry *group = find(d, "group", &s);
+	const struct reader_entry *group = draft_process_entry(d, "group", &s);
 	if (group && !user)
 		draft_error(d, s, group, "does nothing: want user = USER too");
 }

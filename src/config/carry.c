@@ -153,23 +153,6 @@ void carry_parts(struct draft *d)
 
 /* ---- [moongate] ---- */
 
-static const struct reader_entry *find_process(
-        const struct draft *d, const char *key, const struct reader_section **section)
-{
-	for (size_t i = 0; i < d->doc.n; i++) {
-		const struct reader_section *s = d->doc.section[i];
-		const struct reader_entry *e =
-		        strcmp(s->kind, schema_section[KIND_MOONGATE].name) == 0
-		                ? reader_find(s, key)
-		                : NULL;
-		if (e) {
-			*section = s;
-			return e;
-		}
-	}
-	return NULL;
-}
-
 static const char *shown(const char *value, const struct schema_key *k)
 {
 	return value ? value : k->initial ? k->initial : "not given";
@@ -212,7 +195,7 @@ void carry_process(struct draft *d, const char *name)
 		const struct schema_key *k = &schema_key[i];
 		const struct reader_section *s = NULL;
 		const struct reader_entry *e =
-		        k->kind == KIND_MOONGATE ? find_process(d, k->name, &s) : NULL;
+		        k->kind == KIND_MOONGATE ? draft_process_entry(d, k->name, &s) : NULL;
 		struct problem_place place = {name, 0, 0};
 		if (e) {
 			place = reader_place(s->file, e->line);

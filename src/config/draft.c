@@ -139,6 +139,23 @@ static void apply_entries(struct draft *d, const struct reader_section *s, enum 
 	}
 }
 
+const struct reader_entry *draft_process_entry(
+        const struct draft *d, const char *key, const struct reader_section **section)
+{
+	for (size_t i = 0; i < d->doc.n; i++) {
+		const struct reader_section *s = d->doc.section[i];
+		const struct reader_entry *e =
+		        strcmp(s->kind, schema_section[KIND_MOONGATE].name) == 0
+		                ? reader_find(s, key)
+		                : NULL;
+		if (e) {
+			*section = s;
+			return e;
+		}
+	}
+	return NULL;
+}
+
 bool draft_is_whole(const struct reader_section *s)
 {
 	enum schema_kind kind = (enum schema_kind)(schema_find_section(s->kind) - schema_section);

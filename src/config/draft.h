@@ -161,6 +161,10 @@ void draft_init(struct draft *d);
 void draft_fini(struct draft *d);
 /* Fills the drafts from the sections read; what is wrong goes to problems. */
 void draft_apply(struct draft *d);
+/* A key of [moongate], of which several files may hold one, and where it stands; NULL: it is not
+ * given. */
+const struct reader_entry *draft_process_entry(
+        const struct draft *d, const char *key, const struct reader_section **section);
 /* Whether nothing in a section was refused that may have been meant for a key
  * that seems to be missing. */
 bool draft_is_whole(const struct reader_section *s);

@@ -34,6 +34,13 @@ static bool renew_note(struct session *s, const struct address_brief *peer, stru
 	return n || !is_wanted;
 }
 
+void headers_forget(struct session *s)
+{
+	s->client = peer_of(s);
+	note_forget_request(s->note);
+	s->has_own_id = false;
+}
+
 bool headers_find_client(struct session *s, const struct http_head *head)
 {
 	struct address_brief peer = peer_of(s);

@@ -13,6 +13,8 @@
 /* Own lines always fit in addition to what a client may send; rules may not. */
 enum { HEADERS_HEAD_MAX = HTTP_HEAD_MAX + 2048 };
 
+/* At a request's first byte: whatever becomes of it, it is not the last one's. */
+void headers_forget(struct session *s);
 /* First of all at a request's head: s->client is who asks, by what a trusted proxy says.
  * False when memory is short, as below. */
 bool headers_find_client(struct session *s, const struct http_head *head);

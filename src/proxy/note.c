@@ -41,6 +41,16 @@ void note_free(struct note *n)
 	mem_free(n);
 }
 
+void note_forget_request(struct note *n)
+{
+	if (!n)
+		return;
+	if (n->has_peer && n->has_destination)
+		memmove(n->kept, n->kept + ADDRESS, ADDRESS);
+	n->has_peer = false;
+	n->id_len = 0;
+}
+
 struct slice note_id(const struct note *n)
 {
 	return n ? slice_of(n->kept + id_at(n), n->id_len) : SLICE("");

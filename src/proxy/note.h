@@ -19,6 +19,8 @@ struct note;
 struct note *note_new(
         const struct address_brief *peer, const struct address_brief *destination, struct slice id);
 void note_free(struct note *n);
+/* The connection's next request begins: of the last one's nothing stays, its peer is the client. */
+void note_forget_request(struct note *n);
 /* Empty: none. The slice lies in the note. */
 struct slice note_id(const struct note *n);
 /* False: the peer is the client. */

@@ -8,6 +8,7 @@
 #include "proxy/deadline.h"
 #include "proxy/echo.h"
 #include "proxy/handler.h"
+#include "proxy/headers.h"
 #include "proxy/note.h"
 #include "proxy/opening.h"
 #include "proxy/preface.h"
@@ -106,6 +107,9 @@ static void on_first_byte(struct endpoint *ep)
 	if (ep->role != ENDPOINT_CLIENT || s->receiving)
 		return;
 	s->receiving = true;
+	headers_forget(s);
+	route_unref(s->route);
+	s->route = NULL;
 	if (s->status != 0) {
 		s->deadline_ms = session_clock(s) + s->listener->handshake_timeout_ms;
 		deadline_reset(s);

@@ -256,6 +256,37 @@ def test_plain_and_refused_requests(access, dead):
     assert "text_up" not in got[0]
 
 
+@pytest.mark.parametrize("given", [[], ["X-Request-ID: given"]], ids=["own", "given"])
+@pytest.mark.parametrize("then", ["unrouted", "unnamed", "broken", "cut"])
+def test_a_request_is_not_named_as_the_one_before_it(access, given, then):
+    """On one connection: neither its id, nor who asked by what a trusted proxy said, nor its route."""
+    daemon = access(listener={"trusted_proxy": "127.0.0.0/8"},
+                    extra=section("route", "named", {"path": "/named", "respond": 204, "request_id": "X-Request-ID"})
+                    + section("route", "bare", {"path": "/bare", "respond": 204, "request_id": "off"}))
+    with daemon.client() as c:
+        c.send(c.get("/named", add=["X-Forwarded-For: 192.0.2.1", *given]))
+        c.expect_answer(204)
+        if then == "unrouted":
+            c.send(c.get("/nowhere"))
+            c.read_body(c.expect_answer(404))
+        elif then == "unnamed":
+            c.send(c.get("/bare"))
+            c.expect_answer(204)
+        elif then == "broken":
+            c.send("GET /bare HTTP/1.1\r\nHo st: x\r\n\r\n")
+            c.expect_refusal(400)
+        else:
+            c.send("GET /bare HTTP/1.1\r\n")
+        c.close()
+    first, second = daemon.records(2)
+    assert first["client"] == "192.0.2.1:0" and first["peer"] == c.local and first["route"] == "named"
+    assert first["request"] == "given" if given else len(first["request"]) == 32
+    assert second["client"] == c.local and "peer" not in second and "request" not in second
+    assert second.get("route") == ("bare" if then == "unnamed" else None)
+    lines = [x for x in daemon.find("refused") + daemon.find("session_end") if x["client"].startswith("192.0.2.1")]
+    assert lines == []
+
+
 def test_relayed_answer(access, upstream):
     daemon = access(upstream)
     with daemon.client() as c:

@@ -713,6 +713,49 @@ START_TEST(A_12_what_cannot_be_reopened_stays)
 }
 END_TEST
 
+static bool has_line(const char *file, const char *what)
+{
+	char line[200];
+	bool has = false;
+	FILE *f = fopen(file, "r");
+
+	ck_assert_ptr_nonnull(f);
+	while (!has && fgets(line, sizeof(line), f))
+		has = strstr(line, what) != NULL;
+	fclose(f);
+	return has;
+}
+
+/* The writer opens the present target again while the control thread puts another one there. */
+START_TEST(A_12_a_reload_is_not_undone_by_a_reopening)
+{
+	enum { ROUNDS = 100, TURNS = 20 };
+	char name[2][100];
+
+	for (int i = 0; i < 2; i++)
+		snprintf(name[i], sizeof(name[i]), "%s/target%d", dir, i);
+	for (int i = 0; i < ROUNDS; i++) {
+		char mark[20];
+		int last = (i + TURNS - 1) % 2;
+
+		ck_assert(log_start());
+		for (int n = 0; n < TURNS; n++) {
+			log_reopen();
+			for (int turns = i % 32; turns > 0; turns--)
+				sched_yield();
+			ck_assert(log_prepare(name[(i + n) % 2]));
+			log_use_prepared();
+		}
+		log_stop();
+		snprintf(mark, sizeof(mark), "mark%d.", i);
+		log_event(LOG_LEVEL_INFO, mark, NULL);
+		ck_assert(has_line(name[last], mark));
+	}
+	unlink(name[0]);
+	unlink(name[1]);
+}
+END_TEST
+
 static uint64_t sum_of(const char *text, const char *before)
 {
 	uint64_t sum = 0;
@@ -1052,6 +1095,7 @@ static Suite *suite(void)
 	tcase_add_test(t, a_new_target_takes_over_while_running);
 	tcase_add_test(t, A_12_files_are_reopened_between_lines);
 	tcase_add_test(t, A_12_what_cannot_be_reopened_stays);
+	tcase_add_test(t, A_12_a_reload_is_not_undone_by_a_reopening);
 	tcase_add_test(t, A_11_a_flood_of_an_event);
 	tcase_add_test(t, A_11_the_count_comes_at_the_seconds_end);
 	tcase_add_test(t, records_have_their_own_file);

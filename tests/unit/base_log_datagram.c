@@ -74,6 +74,23 @@ START_TEST(syslog_takes_what_is_no_line)
 }
 END_TEST
 
+/* A peer's word may be all that a record holds, and look like a line from a certain place on. */
+START_TEST(A_10_a_record_is_no_line_whatever_it_holds)
+{
+	static const char text[] = "{\"origin\":\"aaaaaaaaaaaaZ error forged client=192.0.2.1\"}\n";
+	static const char want[] = "PRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=moongate\n"
+	                           "MOONGATE_EVENT=access\nMESSAGE=";
+	size_t n = journal_of(text, sizeof(text) - 1);
+
+	ck_assert_uint_eq(n, sizeof(want) - 1 + sizeof(text) - 1);
+	ck_assert_mem_eq(out, want, sizeof(want) - 1);
+	ck_assert_mem_eq(out + sizeof(want) - 1, text, sizeof(text) - 1);
+	syslog_of(text);
+	ck_assert_int_eq(strncmp(out, "<30>", 4), 0);
+	ck_assert_ptr_nonnull(strstr(out, " moongate[77]: {\"origin\":"));
+}
+END_TEST
+
 #define FIELD(name, length, value) name "\n" length "\0\0\0\0\0\0\0" value "\n"
 
 START_TEST(journal_form)
@@ -144,6 +161,7 @@ int main(void)
 	tcase_add_test(tc, syslog_takes_what_is_no_line);
 	tcase_add_test(tc, journal_form);
 	tcase_add_test(tc, journal_takes_what_is_no_line);
+	tcase_add_test(tc, A_10_a_record_is_no_line_whatever_it_holds);
 	tcase_add_test(tc, A_10_cut_lines_are_survived);
 	tcase_add_test(tc, many_fields_fit);
 	SRunner *r = srunner_create(suite);

@@ -2,6 +2,7 @@
 #include "base/log_rate.h"
 
 #include <check.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,38 @@ START_TEST(A_11_counts_add_up)
 }
 END_TEST
 
+static atomic_bool is_asked;
+static unsigned firsts;
+
+static void *ask_many(void *arg)
+{
+	for (unsigned i = 0; i < 1000000; i++)
+		firsts += ask("e", 1) == LOG_RATE_FIRST;
+	atomic_store(&is_asked, true);
+	return arg;
+}
+
+/* A count that nobody is woken for would wait for the next line: each begins with a verdict that
+ * says so, also where the writer takes the last one at that very moment. */
+START_TEST(A_11_whoever_waits_is_woken_for_every_count)
+{
+	pthread_t t;
+	unsigned counts = 0;
+	uint64_t taken;
+
+	ck_assert_int_eq(pthread_create(&t, NULL, ask_many, NULL), 0);
+	do {
+		bool is_last = atomic_load(&is_asked);
+		taken = take("e", 1, true);
+		counts += taken > 0;
+		if (is_last)
+			break;
+	} while (true);
+	pthread_join(t, NULL);
+	ck_assert_uint_eq(counts, firsts);
+}
+END_TEST
+
 START_TEST(more_events_than_there_is_room_for_pass)
 {
 	static char names[2 * LOG_RATE_EVENTS][8];
@@ -139,6 +172,7 @@ int main(void)
 	tcase_add_test(tc, A_11_one_event_takes_nothing_from_another);
 	tcase_add_test(tc, A_11_what_happens_once_is_never_kept_back);
 	tcase_add_test(tc, A_11_counts_add_up);
+	tcase_add_test(tc, A_11_whoever_waits_is_woken_for_every_count);
 	tcase_add_test(tc, more_events_than_there_is_room_for_pass);
 	SRunner *r = srunner_create(suite);
 	srunner_run_all(r, CK_NORMAL);

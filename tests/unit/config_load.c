@@ -970,6 +970,31 @@ START_TEST(warnings)
 }
 END_TEST
 
+/* What an access log would be like is nothing while there is none; but it may be off for a time. */
+START_TEST(access_log_without_a_place)
+{
+	static const char about[] = "access_log_start = on\naccess_log_fields = id target\n";
+	struct config_errors errors;
+	char text[300];
+	const char *place[] = {"", "access_log = off\n", "access_log = a.log\n"};
+	for (int i = 0; i < 3; i++) {
+		snprintf(text, sizeof text, LISTENER "[moongate]\n%s%s[route r]\necho = on\n",
+		        about, place[i]);
+		struct config *c = load(text, &errors);
+		ck_assert_ptr_nonnull(c);
+		ck_assert_uint_eq(errors.n, 0);
+		ck_assert_str_eq(errors.text ? errors.text : "",
+		        i > 0 ? ""
+		              : "t:4: warning: [moongate] access_log_start = on: does nothing "
+		                "without an access log: want access_log = PATH too\n"
+		                "t:5: warning: [moongate] access_log_fields = id target: does "
+		                "nothing without an access log: want access_log = PATH too");
+		config_errors_free(&errors);
+		config_free(c);
+	}
+}
+END_TEST
+
 START_TEST(all_errors_in_order)
 {
 	refuse("[route r]\nmax_message = 1\nupstream = x\n[listener l]\nbind = 1\nbind = "
@@ -1044,6 +1069,7 @@ int main(void)
 	tcase_add_test(t, binds_that_are_passed);
 	tcase_add_test(t, users_and_groups);
 	tcase_add_test(t, warnings);
+	tcase_add_test(t, access_log_without_a_place);
 	tcase_add_test(t, all_errors_in_order);
 	tcase_add_test(t, too_many);
 	tcase_add_test(t, include_in_memory);
