@@ -128,7 +128,7 @@ PATIENT = {"ping_interval": "off", "idle_timeout": "10m", "send_timeout": "10m"}
 def test_R_15_client_gone_with_unsent_data(network, inside, come):
     daemon, client, app = established(inside, come, route=PATIENT, listener={"tcp_user_timeout": "500ms", "tcp_keepalive": "off"})
     with app:
-        network.drop(client.sock.getsockname()[1])
+        network.cut(client.sock)
         app.text("never acknowledged")
         app.expect_close(1001, "client lost")
     line = daemon.wait_line("session_end", client=client.local)
@@ -140,7 +140,7 @@ def test_R_15_client_gone_with_unsent_data(network, inside, come):
 def test_R_16_upstream_gone_with_unsent_data(network, inside, come):
     daemon, client, app = established(inside, come, route=PATIENT, group={"tcp_user_timeout": "500ms", "tcp_keepalive": "off"})
     with app:
-        network.drop(app.sock.getsockname()[1])
+        network.cut(app.sock)
         client.text("never acknowledged")
         client.expect_close(1011, "upstream lost")
         client.close()
@@ -158,11 +158,11 @@ def test_R_16_idle_peer_gone_is_found_by_keepalive(network, inside, come, who, u
     daemon, client, app = established(inside, come, route=PATIENT, **{"listener" if who == "client" else "group": keys})
     with app:
         if who == "client":
-            network.drop(client.sock.getsockname()[1])
+            network.cut(client.sock)
             app.expect_close(1001, "client lost")
             app.close()
         else:
-            network.drop(app.sock.getsockname()[1])
+            network.cut(app.sock)
             client.expect_close(1011, "upstream lost")
             client.close()
         line = daemon.wait_line("session_end", client=client.local)

@@ -593,7 +593,7 @@ def test_R_14_client_gone_without_fin(moongate, network, tmp_path):
             client.send(client.request("/app"))
             app = upstream.accept_open()
             client.expect_101()
-            network.drop(client.sock.getsockname()[1])
+            network.cut(client.sock)
             app.expect_close(1001, "pong_timeout")
             app.close()
             line = daemon.wait_line("session_end", client=client.local)

@@ -136,12 +136,20 @@ class Network:
     def sysctl(self, name, value):
         run(*self.wrapper, "sysctl", "-q", "-w", f"{name}={value}")
 
-    def drop(self, *ports):
-        """Packets from and to these ports are lost from now on, whoever sent them."""
+    def _drop(self, *matches):
         rules = "add table inet lossy; add chain inet lossy in { type filter hook input priority 0; };"
-        for port in ports:
-            rules += f"add rule inet lossy in tcp dport {port} drop; add rule inet lossy in tcp sport {port} drop;"
+        rules += "".join(f"add rule inet lossy in {match} drop;" for match in matches)
         run(*self.wrapper, "nft", rules)
+
+    def drop(self, port):
+        """Packets from and to this port are lost from now on, whoever sent them."""
+        self._drop(f"tcp dport {port}", f"tcp sport {port}")
+
+    def cut(self, sock):
+        """Packets of this connection are lost from now on. Of no other one: the kernel gives a port
+        to several connections, as long as the other ends are not the same."""
+        here, there = sock.getsockname()[1], sock.getpeername()[1]
+        self._drop(f"tcp sport {here} tcp dport {there}", f"tcp sport {there} tcp dport {here}")
 
     def lose(self, percent):
         """So many of a hundred packets are lost from now on: by netem, or by a filter where the
