@@ -12,6 +12,7 @@
 #include "net/plain.h"
 #include "net/resolver.h"
 #include "net/stream.h"
+#include "net/tls_stream.h"
 
 #include <errno.h>
 
@@ -38,7 +39,8 @@ static struct keepalive *pools_of(const struct lua_tcp *t)
 
 struct keepalive_key lua_tcp_key(const struct lua_tcp *t)
 {
-	return (struct keepalive_key){slice_of(t->pool, t->pool_len), t->is_address};
+	return (struct keepalive_key){
+	        .name = slice_of(t->pool, t->pool_len), .is_address = t->is_address};
 }
 
 /* ---- what comes ---- */
@@ -252,6 +254,7 @@ static uint32_t check_size(lua_State *L, int arg, uint32_t normal)
 static int put_back(lua_State *L, struct lua_tcp *t, uint32_t size, uint32_t idle_ms)
 {
 	struct keepalive_key key = lua_tcp_key(t);
+	key.scope = tls_scope(t->stream);
 	enum keepalive_put put =
 	        keepalive_put(pools_of(t), &t->lease, &key, t->stream, size, idle_ms);
 	if (put == KEEPALIVE_FAILED)
