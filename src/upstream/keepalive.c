@@ -44,7 +44,7 @@ struct idle {
 	struct keepalive_pool *pool;
 	struct stream *stream;
 	struct timer timer;
-	uint64_t scope;
+	uint64_t scope, mark;
 	uint32_t reused;
 	struct retired retired;
 };
@@ -257,6 +257,7 @@ static bool reuse(struct keepalive_pool *p, struct lease *l)
 		if (stream_is_quiet(s)) {
 			l->stream = s;
 			l->reused = i->reused + 1;
+			l->mark = i->mark;
 			return true;
 		}
 		counter_inc(&counters_of(p->all)->keepalive_died);
@@ -282,6 +283,7 @@ static void set_free(struct lease *l)
 	l->state = LEASE_FREE;
 	l->pool = NULL;
 	l->stream = NULL;
+	l->mark = 0;
 	l->reused = 0;
 }
 
@@ -405,7 +407,7 @@ enum keepalive_put keepalive_put(struct keepalive *k, struct lease *l,
 		mem_free(i);
 		return KEEPALIVE_FAILED;
 	}
-	*i = (struct idle){.stream = s, .scope = key->scope, .reused = l->reused};
+	*i = (struct idle){.stream = s, .scope = key->scope, .mark = l->mark, .reused = l->reused};
 	leave(l);
 	add(p, i, idle_ms);
 	counter_inc(&counters_of(k)->keepalive_kept);

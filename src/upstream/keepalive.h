@@ -77,6 +77,7 @@ struct lease {
 	struct timer timer;          /* while it waits, and when it is called */
 	keepalive_fn fn;
 	uint64_t scope;
+	uint64_t mark; /* the user's note on the connection, which goes with it; 0 on a new one */
 	uint32_t reused;
 	uint8_t state; /* enum lease_state */
 };

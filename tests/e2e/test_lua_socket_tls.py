@@ -251,6 +251,40 @@ def test_a_pooled_connection_shows_the_certificate_of_the_route(lua, ca, good, s
     d.stop()
 
 
+def test_a_pooled_connection_shows_the_certificate_of_the_script(lua, ca, good, secure):
+    """One of the same names is as good: it was renewed. A script that gives none takes what there is, as on ngx_lua."""
+    up = secure(good, client_ca=ca.certificate, newest=ssl.TLSVersion.TLSv1_2)
+    pairs = {"mine": ca.make("mine", "DNS:mine.test", file="mine-1"), "renewed": ca.make("mine", "DNS:mine.test", file="mine-2"),
+             "alike": ca.make("mine", "DNS:alike.test", file="mine-3"), "theirs": ca.make("theirs", "DNS:mine.test")}
+    d = lua(PORT + """
+        local ssl = require "ngx.ssl"
+        local function text(path) local f = assert(io.open(path)) local t = f:read("*a") f:close() return t end
+        local sock = ngx.socket.tcp()
+        assert(sock:connect("127.0.0.1", port))
+        if ngx.var.arg_cert then
+            assert(sock:setclientcert(ssl.parse_pem_cert(text(ngx.var.arg_cert)), ssl.parse_pem_priv_key(text(ngx.var.arg_key))))
+        end
+        local times = sock:getreusedtimes()
+        local ok, err = sock:sslhandshake(false, "app.test")
+        if ok then
+            assert(sock:send("x\\n"))
+            assert(sock:receive() == "re x")
+            assert(sock:setkeepalive())
+        end
+        ngx.say(times, " ", ok and "good" or err)
+    """, route={"lua_socket_log_errors": "off"})
+
+    def said(who=None):
+        return ask(d, up.address[1], **({"cert": pairs[who].certificate, "key": pairs[who].key} if who else {}))
+
+    for who, other in ("mine", "theirs"), ("theirs", "alike"), ("alike", "mine"):
+        assert said(who) == ["0 good"]
+        assert said(who) == ["1 good"]
+        assert said(other) == ["2 client certificate mismatch"]
+    assert said("mine") + said("renewed") + said("mine") + said() == ["0 good", "1 good", "2 good", "3 good"]
+    d.stop()
+
+
 def test_routes_of_the_same_keys_share_a_pool_and_all_share_what_has_no_tls(lua, ca, good, secure, tmp_path):
     up, same = secure(good), tmp_path / "same.pem"
     same.write_text(ca.certificate.read_text())

@@ -612,6 +612,31 @@ START_TEST(an_unsound_one_of_the_scope)
 }
 END_TEST
 
+/* It comes back with its connection, to whoever gets that. */
+START_TEST(what_a_user_notes_on_a_connection)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(get(i, 2, -1), KEEPALIVE_CONNECT);
+		ck_assert_uint_eq(user[i].lease.mark, 0);
+		user[i].lease.mark = i + 5;
+	}
+	put(0, connected());
+	put(1, connected());
+	ck_assert_uint_eq(user[1].lease.mark, 0);
+	for (unsigned n = 0; n < 3; n++) {
+		ck_assert_int_eq(get(2, 2, -1), KEEPALIVE_REUSED);
+		ck_assert_uint_eq(user[2].lease.mark, 6);
+		put(2, user[2].lease.stream);
+	}
+	get(3, 2, -1);
+	ck_assert_int_eq(get(4, 2, -1), KEEPALIVE_REUSED);
+	ck_assert_uint_eq(user[4].lease.mark, 5);
+	release(4);
+	ck_assert_int_eq(get(4, 2, -1), KEEPALIVE_CONNECT);
+	ck_assert_uint_eq(user[4].lease.mark, 0);
+}
+END_TEST
+
 START_TEST(whether_there_is_a_pool)
 {
 	ck_assert(!keepalive_has_pool(k, &user[0].lease, &name));
@@ -733,6 +758,7 @@ int main(void)
 	tcase_add_test(c, one_of_another_scope_gives_way);
 	tcase_add_test(c, without_a_backlog_nobody_gives_way);
 	tcase_add_test(c, an_unsound_one_of_the_scope);
+	tcase_add_test(c, what_a_user_notes_on_a_connection);
 	tcase_add_test(c, whether_there_is_a_pool);
 	tcase_add_loop_test(c, at_random, 0, 40);
 	tcase_add_test(c, after_the_stop_nothing_is_kept);
