@@ -13,6 +13,8 @@
 #include "upstream/group.h"
 #include "upstream/state.h"
 
+#include <assert.h>
+
 /* Names of the configuration are shorter; so is what was kept, but for what TLS told. */
 enum { PART_MAX = 304 };
 _Static_assert((int)PART_MAX >= (int)ACCESS_SERVER_MAX, "no part is cut");
@@ -48,6 +50,7 @@ static void add(struct packer *p, const void *bytes, size_t len)
 
 static void add_part(struct packer *p, enum access_part part, struct slice value)
 {
+	assert(value.len <= UINT16_MAX); /* a certificate with longer names is refused */
 	p->entry->len[part] = (uint16_t)value.len;
 	add(p, value.at, value.len);
 }
