@@ -298,6 +298,22 @@ def test_the_first_error_is_no_warning(moongate):
     assert line["first"] == error and line["errors"] == "1"
 
 
+def test_a_files_name_makes_no_warning_of_an_error(moongate, tmp_path):
+    """Nor an error of a warning: a path may hold what stands between place and text."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    odd, wrong = folder / "a: b.conf", folder / "c: warning: d.conf"
+    odd.write_text("; nothing\n")
+    odd.chmod(0o666)
+    daemon = moongate()
+    wrong.write_text("[defaults]\nmax_message = 1\n")
+    line = reload(daemon, ("workers = 1", f"workers = 1\ninclude = {folder}/*.conf"), refused=True)
+    (warning,), (error,) = ([x["text"] for x in daemon.find(event)] for event in ("config_warning", "config_error"))
+    assert warning.startswith(f"{odd}: warning: every user")
+    assert error.startswith(f"{wrong}:2: [defaults] max_message = 1: ")
+    assert line["first"] == error and line["errors"] == "1"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_as_the_running_user(daemons, port, low_port):
     """Root's rights are gone: what the user cannot read refuses the reload; ports below 1024 are

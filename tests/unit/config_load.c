@@ -20,6 +20,20 @@
 #define UPSTREAM "[upstream u]\nserver = ws://127.0.0.1:9000\n"
 #define ROUTE    "[route r]\nupstream = u\n"
 
+/* The lines are the text, in its order, and as many of them are no warnings as can be. */
+static void check_lines(const struct config_errors *e)
+{
+	size_t at = 0, wrong = 0;
+	for (size_t i = 0; i < e->line_n; i++) {
+		ck_assert_uint_eq(e->line[i].at, at);
+		at += e->line[i].len;
+		wrong += !e->line[i].is_warning;
+		ck_assert_int_eq(e->text[at++], i + 1 < e->line_n ? '\n' : '\0');
+	}
+	ck_assert((e->text == NULL) == (e->line_n == 0));
+	ck_assert(e->n > PROBLEMS_MAX ? wrong == PROBLEMS_MAX + 1 : wrong == e->n);
+}
+
 static struct config *load(const char *text, struct config_errors *errors)
 {
 	size_t len = strlen(text);
@@ -29,6 +43,7 @@ static struct config *load(const char *text, struct config_errors *errors)
 	struct config *c = config_load_text("t", exact, len, errors);
 	free(exact);
 	ck_assert((c == NULL) == (errors->n > 0));
+	check_lines(errors);
 	return c;
 }
 
@@ -970,6 +985,32 @@ START_TEST(warnings)
 }
 END_TEST
 
+/* What is only counted, "and N more", is of a kind too. */
+START_TEST(more_than_are_kept)
+{
+	for (int kind = 0; kind < 2; kind++) {
+		struct config_errors errors;
+		char *text = NULL;
+		size_t len = 0;
+		FILE *f = open_memstream(&text, &len);
+		ck_assert_ptr_nonnull(f);
+		fprintf(f, LISTENER "[route r]\necho = on\n");
+		for (int i = 0; i < PROBLEMS_MAX + 2; i++)
+			fprintf(f, "[upstream u%d]\n%s = ws://127.0.0.1:1\n", i,
+			        kind == 0 ? "server" : "servant");
+		fclose(f);
+		struct config *c = load(text, &errors);
+		ck_assert_uint_eq(errors.n, kind == 0 ? 0 : PROBLEMS_MAX + 2);
+		ck_assert_uint_eq(errors.line_n, PROBLEMS_MAX + 1);
+		ck_assert_str_eq(errors.text + errors.line[PROBLEMS_MAX].at, "and 2 more");
+		ck_assert(errors.line[PROBLEMS_MAX].is_warning == (kind == 0));
+		config_errors_free(&errors);
+		config_free(c);
+		free(text);
+	}
+}
+END_TEST
+
 /* What an access log would be like is nothing while there is none; but it may be off for a time. */
 START_TEST(access_log_without_a_place)
 {
@@ -1069,6 +1110,7 @@ int main(void)
 	tcase_add_test(t, binds_that_are_passed);
 	tcase_add_test(t, users_and_groups);
 	tcase_add_test(t, warnings);
+	tcase_add_test(t, more_than_are_kept);
 	tcase_add_test(t, access_log_without_a_place);
 	tcase_add_test(t, all_errors_in_order);
 	tcase_add_test(t, too_many);
