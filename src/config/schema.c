@@ -60,7 +60,7 @@ const struct schema_key schema_key[] = {
 	  "error | warn | info | debug", "the least important lines that are written" },
 	{ KIND_MOONGATE, "log_rate", parse_log_rate, PROCESS(log_rate), NO_BOUNDS, "50/s", KEY_RELOAD, "off | N/s, N of 1..1000000",
 	  "most lines of one event that a thread logs in a second; further ones are counted, and told by one line, suppressed" },
-	{ KIND_MOONGATE, "access_log", parse_access_log, PROCESS(access_log), NO_BOUNDS, "off", KEY_RELOAD,
+	{ KIND_MOONGATE, "access_log", parse_access_log, PROCESS(access_log), NO_BOUNDS, "off", KEY_LEADS | KEY_RELOAD,
 	  "off | syslog[:PATH] | journal[:PATH] | PATH",
 	  "where a record goes for each session at its end, and for each plain or refused request" },
 	{ KIND_MOONGATE, "access_log_format", parse_access_format, PROCESS(access.format), NO_BOUNDS, "json", KEY_RELOAD, "json | text",
@@ -492,6 +492,13 @@ const struct schema_section *schema_elsewhere(enum schema_kind kind, const char 
 		if (i != kind && schema_find((enum schema_kind)i, name))
 			return &schema_section[i];
 	return NULL;
+}
+
+bool schema_is_led(const struct schema_key *lead, const struct schema_key *k)
+{
+	size_t len = strlen(lead->name);
+	return k->kind == lead->kind && strncmp(k->name, lead->name, len) == 0 &&
+	       k->name[len] == '_';
 }
 
 struct unit {

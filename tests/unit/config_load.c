@@ -3,6 +3,7 @@
 #include "config/config.h"
 
 #include "base/mem.h"
+#include "config/schema.h"
 #include "http/head.h"
 #include "proxy/tokens.h"
 #include "upstream/group.h"
@@ -1026,13 +1027,36 @@ START_TEST(access_log_without_a_place)
 		ck_assert_uint_eq(errors.n, 0);
 		ck_assert_str_eq(errors.text ? errors.text : "",
 		        i > 0 ? ""
-		              : "t:4: warning: [moongate] access_log_start = on: does nothing "
-		                "without an access log: want access_log = PATH too\n"
+		              : "t:4: warning: [moongate] access_log_start = on: does nothing: "
+		                "want access_log too\n"
 		                "t:5: warning: [moongate] access_log_fields = id target: does "
-		                "nothing without an access log: want access_log = PATH too");
+		                "nothing: want access_log too");
 		config_errors_free(&errors);
 		config_free(c);
 	}
+}
+END_TEST
+
+/* Each key that goes on from access_log's name, whichever there are. */
+START_TEST(all_of_the_access_log_without_a_place)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < schema_key_n; i++) {
+		struct config_errors errors;
+		char text[300], want[300];
+		if (strncmp(schema_key[i].name, "access_log_", strlen("access_log_")) != 0)
+			continue;
+		snprintf(text, sizeof text, LISTENER "[moongate]\n%s = %s\n[route r]\necho = on\n",
+		        schema_key[i].name, schema_key[i].initial);
+		snprintf(want, sizeof want,
+		        "t:4: warning: [moongate] %s = %s: does nothing: want access_log too",
+		        schema_key[i].name, schema_key[i].initial);
+		config_free(load(text, &errors));
+		ck_assert_str_eq(errors.text ? errors.text : "", want);
+		config_errors_free(&errors);
+		n++;
+	}
+	ck_assert_uint_ge(n, 4);
 }
 END_TEST
 
@@ -1112,6 +1136,7 @@ int main(void)
 	tcase_add_test(t, warnings);
 	tcase_add_test(t, more_than_are_kept);
 	tcase_add_test(t, access_log_without_a_place);
+	tcase_add_test(t, all_of_the_access_log_without_a_place);
 	tcase_add_test(t, all_errors_in_order);
 	tcase_add_test(t, too_many);
 	tcase_add_test(t, include_in_memory);
