@@ -40,6 +40,7 @@ enum {
 	KEY_RELOAD = 1 << 6, /* a reload can change it */
 	KEY_FILE = 1 << 7,   /* names a file whose bytes belong to the setting (config/part.h) */
 	KEY_LEADS = 1 << 8,  /* without it, the keys NAME_... of its section do nothing */
+	KEY_WORDS = 1 << 9,  /* a list of words, with blanks between them */
 };
 
 struct schema_key {

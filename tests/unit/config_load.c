@@ -432,7 +432,8 @@ START_TEST(k05_binds)
 	refuse_line("listener", "bind =", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH | fd:NAME");
 	refuse_line("listener", "bind = localhost:80", "names are not looked up here");
 	refuse_line("listener", "bind = ::1:80", "names are not looked up here");
-	refuse_line("listener", "bind = 127.0.0.1:81 127.0.0.1:82", "names are not looked up here");
+	refuse_line("listener", "bind = 127.0.0.1:81 127.0.0.1:82",
+	        "names are not looked up here; the key may be given again for more");
 	refuse_line("listener", "bind = unix:", "want a path behind unix:");
 	refuse_line("listener",
 	        "bind = "
@@ -468,7 +469,8 @@ START_TEST(binds_that_are_passed)
 	const char *want = "want a name behind fd:, without blanks and ':'";
 	refuse_line("listener", "bind = fd:", want);
 	refuse_line("listener", "bind = fd:a:b", want);
-	refuse_line("listener", "bind = fd:a b", want);
+	refuse_line("listener", "bind = fd:a b",
+	        "without blanks and ':'; the key may be given again for more");
 	refuse_line("listener", "bind = fd:w\xc3\xa4", want);
 	refuse_line("listener", "bind = fd:web\nbind = fd:web",
 	        "t:4: [listener l] bind = fd:web: taken by [listener l] bind = fd:web, at t:3");
@@ -784,8 +786,11 @@ START_TEST(what_routes_are_chosen_by)
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		char line[40];
 		snprintf(line, sizeof line, "host = %s", bad[i]);
+		bool is_list = strpbrk(bad[i], " ,") != NULL;
 		refuse_line("route", line,
-		        "want a host name (in its xn-- form), an address, or *. and a domain");
+		        is_list ? "or *. and a domain; the key may be given again for more"
+		                : "want a host name (in its xn-- form), an address, or *. and a "
+		                  "domain");
 	}
 	refuse_line("route", "host = a\nhost = A.", "given before in this section");
 	refuse_line("route", "header = X", "want NAME: VALUE");
@@ -1037,6 +1042,72 @@ START_TEST(access_log_without_a_place)
 }
 END_TEST
 
+/* What other programs write with commas, or in one line. */
+START_TEST(lists)
+{
+	static const char again[] = "; the key may be given again for more";
+	static const char blanks[] = "; a list has blanks between its words, no commas";
+	static const char server[] =
+	        "want one server in a line; the key may be given again for more";
+	static const char options[] =
+	        "behind the address want weight=N, backup or max_connections=N, "
+	        "with blanks between them";
+	static const struct {
+		const char *section, *line, *end;
+	} list[] = {
+	        {"defaults", "[moongate]\naccess_log_fields = time, id", blanks},
+	        {"defaults", "[moongate]\naccess_log_fields = time,id", blanks},
+	        {"defaults", "[moongate]\nresolver = 127.0.0.1, 127.0.0.2:53", blanks},
+	        {"defaults", "[moongate]\nlua_ssl_protocols = TLSv1.2,TLSv1.3", blanks},
+	        {"route", "lua_ssl_protocols = TLSv1.2, TLSv1.3", blanks},
+	        {"listener", "bind = 127.0.0.1:80, 127.0.0.1:81", again},
+	        {"listener", "bind = 127.0.0.1:80 127.0.0.1:81", again},
+	        {"listener", "bind = [::1]:80,[::1]:81", again},
+	        {"listener", "bind = fd:a, fd:b", again},
+	        {"listener", "trusted_proxy = 10.0.0.0/8, ::1", again},
+	        {"listener", "trusted_proxy = 10.0.0.0/8 ::1", again},
+	        {"listener", "proxy_protocol = on\nproxy_protocol_from = ::1,unix:", again},
+	        {"listener", "max_connections_per_address = 1\nlimit_exempt = ::1, 10.0.0.0/8",
+	                again},
+	        {"upstream", "source = 127.0.0.1, 127.0.0.2", again},
+	        {"upstream", "server = ws://127.0.0.1:1, ws://127.0.0.1:2", server},
+	        {"upstream", "server = ws://127.0.0.1:1 ws://127.0.0.1:2", server},
+	        {"upstream", "server = ws://127.0.0.1:1, 127.0.0.1:2", server},
+	        {"upstream", "server = ws://unix:/a, ws://unix:/b", server},
+	        {"upstream", "server = ws+srv://_a._tcp.b, ws://b", server},
+	        {"upstream", "server = ws://127.0.0.1:1 weight=2, backup", options},
+	        {"route", "listener = l, m", again},
+	        {"route", "host = a.example, b.example", again},
+	        {"route", "host = a.example b.example", again},
+	        {"route", "origin = https://a.example, https://b.example", again},
+	        {"route", "origin = same-host null", again},
+	        {"route", "subprotocol = a, b", again},
+	        {"route", "request_remove = A, B", again},
+	        {"defaults", "[moongate]\nlua_ssl_ciphers = A, B",
+	                "want names with ':' between them, as OpenSSL writes them"},
+	        /* Where a comma or a blank is part of one value, nothing is said of lists. */
+	        {"route", "header = X 1, 2", "want NAME: VALUE"},
+	        {"route", "subprotocol = a;b", "want one token, such as chat.v2"},
+	        {"defaults", "[moongate]\nlog = stderr, syslog",
+	                "want stderr, syslog, journal or a path; a file of this very name is "
+	                "./stderr, syslog"},
+	};
+	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+		refuse_line(list[i].section, list[i].line, list[i].end);
+	static const char *const suites[] = {"tls_groups = X25519,P-256",
+	        "tls_ciphersuites = TLS_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384"};
+	for (size_t i = 0; i < 2; i++) {
+		char text[300], want[500];
+		snprintf(text, sizeof text, LISTENER "%s\n[route r]\necho = on\n", suites[i]);
+		snprintf(want, sizeof want,
+		        "t:3: [listener l] %s: want names with ':' between them, as OpenSSL writes "
+		        "them\nt:3: [listener l] %s: does nothing: want tls_certificate = PATH too",
+		        suites[i], suites[i]);
+		refuse(text, want);
+	}
+}
+END_TEST
+
 /* Each key that goes on from access_log's name, whichever there are. */
 START_TEST(all_of_the_access_log_without_a_place)
 {
@@ -1135,6 +1206,7 @@ int main(void)
 	tcase_add_test(t, users_and_groups);
 	tcase_add_test(t, warnings);
 	tcase_add_test(t, more_than_are_kept);
+	tcase_add_test(t, lists);
 	tcase_add_test(t, access_log_without_a_place);
 	tcase_add_test(t, all_of_the_access_log_without_a_place);
 	tcase_add_test(t, all_errors_in_order);
