@@ -129,16 +129,17 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
 
 /* ---- begun ---- */
 
-/* All that can fail. */
+/* All that can fail. Logs come last: a file that is made for one stays, for by its name nobody
+ * could remove it and be sure that it still is that file. */
 static bool prepare(struct reload *r, struct config *next, struct config_errors *errors)
 {
 	const struct config *now = service_config(r->service);
 
-	if (!logs_prepare(next, now, r->path, errors))
+	if (!service_prepare(r->service, next, errors))
 		return false;
-	if (service_prepare(r->service, next, errors))
+	if (logs_prepare(next, now, r->path, errors))
 		return true;
-	logs_drop();
+	service_drop(r->service);
 	return false;
 }
 

@@ -891,6 +891,36 @@ def test_log_that_cannot_be_opened(moongate, tmp_path, key):
     assert not other.exists() or other.read_text() == ""
 
 
+def test_refused_for_an_address_leaves_no_logs(moongate, tmp_path, port):
+    """Files are made once nothing else can fail any more."""
+    daemon = moongate(extra=ROUTE)
+    logs = {k: tmp_path / f"{k}.new" for k in ("log", "access_log", "tls_key_log")}
+    keys = "\n".join(f"{k} = {v}" for k, v in logs.items())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port()))
+        taken.listen()
+        errors = refuse(daemon, ("log_rate = off", f"log_rate = off\n{keys}"),
+                        section("listener", "x", {"bind": "%s:%d" % taken.getsockname()}))
+    assert len(errors) == 1 and "ddress already in use" in errors[0], errors
+    assert not [k for k, v in logs.items() if v.exists()]
+
+
+@pytest.mark.parametrize("key", ["log", "access_log", "tls_key_log"])
+def test_refused_for_a_log_changes_no_address(moongate, tmp_path, port, key):
+    path, new, address = tmp_path / "s", tmp_path / "new", ("127.0.0.1", port())
+    daemon = moongate(extra=section("listener", "u", {"bind": f"unix:{path}", "mode": "0660"}) + ROUTE)
+    daemon.descriptors += key == "access_log"  # of its idle thread
+    for _ in range(2):
+        errors = refuse(daemon, ("log_rate = off", f"log_rate = off\n{key} = {tmp_path}/no/where"), ("mode = 0660", "mode = 0600"),
+                        section("listener", "x", {"bind": "%s:%d" % address}) + f"bind = unix:{new}\n")
+        assert len(errors) == 1 and "no such file" in errors[0], errors
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert not is_open(address) and not new.exists()
+        assert status_of(str(path), "/hello") == status_of(daemon.address, "/hello") == 204
+    reload(daemon, ("mode = 0660", "mode = 0600"), section("listener", "x", {"bind": "%s:%d" % address}))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and status_of(address, "/hello") == 204
+
+
 def test_drain_timeout(moongate):
     daemon = moongate(process={"drain_timeout": "10m"})
     clients = [daemon.client().open("/echo") for _ in range(110)]
