@@ -16,6 +16,14 @@ uint64_t clock_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+uint64_t clock_wall_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec > 0 ? (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 : 0;
+}
+
 static void digits(char *out, unsigned n, uint64_t value)
 {
 	while (n-- > 0) {
@@ -42,10 +50,9 @@ static void put_date(char *out, uint64_t days_since_1970)
 	digits(out + 8, 2, of_year - (153 * month + 2) / 5 + 1);
 }
 
-void clock_iso_of(char out[25], int64_t s, uint32_t ms)
+static void put_second(char out[25], uint64_t t)
 {
 	static const char form[] = "0000-00-00T00:00:00.000Z";
-	uint64_t t = s > 0 ? (uint64_t)s : 0;
 	uint64_t of_day = t % DAY_S;
 
 	for (size_t i = 0; i < sizeof(form); i++)
@@ -54,21 +61,27 @@ void clock_iso_of(char out[25], int64_t s, uint32_t ms)
 	digits(out + 11, 2, of_day / 3600);
 	digits(out + 14, 2, of_day / 60 % 60);
 	digits(out + 17, 2, of_day % 60);
-	digits(out + 20, 3, ms);
 }
 
-/* The text of a second serves all that asks for the time in it. */
-void clock_iso(char out[25])
+/* The text of a second serves all that ask for a time in it. */
+void clock_iso_of(char out[25], int64_t s, uint32_t ms)
 {
 	static _Thread_local char text[25];
 	static _Thread_local int64_t second = -1;
+	int64_t t = s > 0 ? s : 0;
+
+	if (t != second) {
+		put_second(text, (uint64_t)t);
+		second = t;
+	}
+	memcpy(out, text, sizeof(text));
+	digits(out + 20, 3, ms);
+}
+
+void clock_iso(char out[25])
+{
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	if (t.tv_sec != second) {
-		clock_iso_of(text, t.tv_sec, 0);
-		second = t.tv_sec;
-	}
-	memcpy(out, text, sizeof(text));
-	digits(out + 20, 3, (uint64_t)t.tv_nsec / 1000000);
+	clock_iso_of(out, t.tv_sec, (uint32_t)(t.tv_nsec / 1000000));
 }

@@ -89,7 +89,7 @@ static bool prepare(struct log_channel *c, const char *name)
 static bool make_access(struct log_channel *c)
 {
 	if (!c->batch)
-		c->batch = mem_new(c->queue_size);
+		c->batch = mem_new(c->batch_size);
 	return !atomic_load(&log_channels[LOG_MAIN].is_running) || atomic_load(&c->is_running) ||
 	       log_writer_start(c);
 }

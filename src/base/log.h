@@ -79,12 +79,17 @@ bool log_prepare(const char *target);
 bool log_access_prepare(const char *target);
 void log_use_prepared(void);
 void log_drop_prepared(void);
-/* One record, its line feed included; without an access log, none. Any thread. */
-void log_access_put(const char *record, size_t len);
-/* Where the calling thread's next record may be built, *len bytes, so that to put it copies
- * nothing. NULL: there is not much room; it has to be put from elsewhere. */
-char *log_access_room(size_t *len);
-/* The calling thread will soon have a record: fetches its place. */
+/* Makes the text of a record, its line feed included, of what was put for it: at most `max` bytes.
+ * Returns their number; 0: it does not fit, and is lost. One at a time: the access log's writer,
+ * or whoever puts without a queue. */
+typedef size_t log_record_fn(const void *facts, size_t len, char *out, size_t max);
+enum { LOG_RECORD_MAX = 64 * 1024 };
+/* What one record is made of, which is copied; without an access log, there is none. Any thread. */
+void log_access_put(log_record_fn *record_of, const void *facts, size_t len);
+/* Where the calling thread may gather what its next record is made of, so that to put it copies
+ * nothing; as malloc() aligns it. NULL: there is no room; it has to be put from elsewhere. */
+void *log_access_room(size_t len);
+/* The calling thread will soon put what a usual record is made of: fetches its place. */
 void log_access_expect(void);
 /* A record that could not even be made. Any thread. */
 void log_access_lose(void);

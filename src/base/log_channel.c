@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,21 +12,23 @@ enum {
 	 * load they then share a write, and nobody has to wake it. */
 	GATHER_MS = 2,
 	ACCESS_GATHER_MS = 100, /* nobody watches that one line by line */
-	ACCESS_QUEUE_SIZE = 4 * LOG_QUEUE_SIZE,
-	/* So much of one thread and a gathering writer begins: what it writes is then still in the
-	 * processor's cache, and the next lines soon lie there again. Less would wake it more
-	 * often, which costs as much as the copy of dozens of records. */
-	PRESSING = LOG_QUEUE_SIZE / 2,
-	ACCESS_PRESSING = 224 * 1024,
+	ACCESS_QUEUE_SIZE = 2 * LOG_QUEUE_SIZE,
+	BATCH_SIZE = 4 * LOG_RECORD_MAX,
+	/* So much of one thread and a gathering writer begins: what it takes is then still in the
+	 * processor's cache, and the next entries soon lie there again. Less would wake it more
+	 * often, which costs as much as dozens of records. */
+	PRESSING = LOG_QUEUE_SIZE / 4,
+	ACCESS_PRESSING = 128 * 1024,
 };
 
-static char main_batch[LOG_QUEUE_SIZE];
+static char main_batch[BATCH_SIZE];
 
 struct log_channel log_channels[LOG_CHANNELS] = {
         [LOG_MAIN] = {.thread_name = "moongate-log",
                 .fault = "log_start",
                 .gather_ms = GATHER_MS,
                 .queue_size = LOG_QUEUE_SIZE,
+                .batch_size = BATCH_SIZE,
                 .pressing = PRESSING,
                 .batch = main_batch,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -35,6 +38,7 @@ struct log_channel log_channels[LOG_CHANNELS] = {
                 .fault = "access_start",
                 .gather_ms = ACCESS_GATHER_MS,
                 .queue_size = ACCESS_QUEUE_SIZE,
+                .batch_size = BATCH_SIZE,
                 .pressing = ACCESS_PRESSING,
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .queues_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -122,21 +126,44 @@ static bool write_note(struct log_channel *c, uint64_t n)
 	return true;
 }
 
-void log_channel_write(struct log_channel *c, const char *text, size_t len)
+static void write_batch(struct log_channel *c, const char *text, size_t len)
 {
 	uint64_t n = atomic_load(&c->lost);
 
-	if (len == 0)
-		return;
 	if (c == &log_channels[LOG_MAIN] && n > c->told && !write_note(c, n))
 		atomic_fetch_add(&c->lost, lines_in(text, len));
 	else
 		write_lines(c, text, len);
 }
 
-void log_channel_write_now(struct log_channel *c, const char *line, size_t len)
+void log_channel_flush(struct log_channel *c)
+{
+	if (c->len > 0)
+		write_batch(c, c->batch, c->len);
+	c->len = 0;
+}
+
+void log_channel_add(struct log_channel *c, log_record_fn *record_of, const void *bytes, size_t len)
+{
+	assert(record_of || len <= LOG_RECORD_MAX);
+	if (c->batch_size - c->len < LOG_RECORD_MAX)
+		log_channel_flush(c);
+	char *end = c->batch + c->len;
+	size_t n = len;
+	if (record_of)
+		n = record_of(bytes, len, end, LOG_RECORD_MAX);
+	else
+		memcpy(end, bytes, len);
+	if (record_of && n == 0)
+		atomic_fetch_add(&c->lost, 1);
+	c->len += n;
+}
+
+void log_channel_write_now(
+        struct log_channel *c, log_record_fn *record_of, const void *bytes, size_t len)
 {
 	pthread_mutex_lock(&c->lock);
-	log_channel_write(c, line, len);
+	log_channel_add(c, record_of, bytes, len);
+	log_channel_flush(c);
 	pthread_mutex_unlock(&c->lock);
 }

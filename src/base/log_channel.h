@@ -21,7 +21,7 @@ enum { LOG_MAIN, LOG_ACCESS, LOG_CHANNELS };
 struct log_channel {
 	const char *thread_name, *fault; /* of its start */
 	int gather_ms;
-	size_t queue_size, pressing;
+	size_t queue_size, batch_size, pressing;
 
 	/* The target and the batch that is on its way there. */
 	pthread_mutex_t lock;
@@ -29,7 +29,7 @@ struct log_channel {
 	bool is_mid_line; /* the last thing written was part of a line */
 	uint64_t told;    /* of `lost` */
 	uint64_t told_ms;
-	char *batch; /* queue_size bytes; the access log's is made when that is first opened */
+	char *batch; /* the access log's is made when that is first opened */
 	size_t len;
 
 	struct log_target prepared; /* the control thread's */
@@ -55,7 +55,13 @@ void log_channel_set_target(struct log_channel *c, struct log_target target);
 /* The same for one that was opened by the present one's name. If that is another name by now, then
  * the new one is closed. False: so it was. */
 bool log_channel_renew_target(struct log_channel *c, struct log_target target);
-/* Writes whole lines; what the target does not take is lost and counted. c->lock is held. */
-void log_channel_write(struct log_channel *c, const char *text, size_t len);
-/* The same for a line of a thread without a queue: takes the lock. */
-void log_channel_write_now(struct log_channel *c, const char *line, size_t len);
+/* Appends what an entry holds, or makes of it (base/log_queue.h), to the batch, which is written
+ * before if it is full. The lock is held. */
+void log_channel_add(
+        struct log_channel *c, log_record_fn *record_of, const void *bytes, size_t len);
+/* Writes the batch; of that, what the target does not take is lost and counted. The lock is held.
+ */
+void log_channel_flush(struct log_channel *c);
+/* Both for what a thread without a queue has: takes the lock. */
+void log_channel_write_now(
+        struct log_channel *c, log_record_fn *record_of, const void *bytes, size_t len);

@@ -6,12 +6,6 @@
 #include "base/log_rate.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-enum {
-	DIRECT_MIN = 4 * 1024, /* what is less than that goes to a file together with others */
-	PIECES = 4,            /* a queue is written in, so that there is soon room again */
-};
 
 struct log_queue *log_drain_add(struct log_channel *c)
 {
@@ -29,50 +23,16 @@ struct log_queue *log_drain_add(struct log_channel *c)
 	return q;
 }
 
-static void flush_batch(struct log_channel *c)
-{
-	log_channel_write(c, c->batch, c->len);
-	c->len = 0;
-}
-
-static void copy_lines(struct log_channel *c, struct log_queue *q, size_t len)
-{
-	if (len > c->queue_size - c->len)
-		flush_batch(c);
-	log_queue_take(q, c->batch + c->len, len);
-	c->len += len;
-}
-
-/* More than little goes to a file from where it lies, by the piece, so that there is soon room
- * again. Only a line that lies in two pieces is copied. Returns what is left. */
-static size_t write_from_queue(struct log_channel *c, struct log_queue *q, size_t len)
-{
-	const char *at;
-	size_t most = c->queue_size / PIECES;
-
-	while (len >= DIRECT_MIN && c->target.kind == LOG_TARGET_FILE) {
-		size_t n = log_queue_look(q, len < most ? len : most, &at);
-
-		if (n > 0) {
-			flush_batch(c);
-			log_channel_write(c, at, n);
-			log_queue_drop(q, n);
-		} else {
-			n = log_queue_first(q);
-			copy_lines(c, q, n);
-		}
-		len -= n;
-	}
-	return len;
-}
-
-/* Writes what a queue holds now, whole lines, or moves it to the batch. Returns how much. The lock
- * is held. */
+/* Writes what a queue holds now, or moves it to the batch. Returns how much. The lock is held. */
 static size_t gather(struct log_channel *c, struct log_queue *q)
 {
 	size_t len = log_queue_bytes(q);
 
-	copy_lines(c, q, write_from_queue(c, q, len));
+	for (size_t left = len; left > 0; left -= log_queue_drop(q)) {
+		const struct log_entry *e = log_queue_first(q);
+
+		log_channel_add(c, e->record_of, e->bytes, e->len);
+	}
 	return len;
 }
 
@@ -87,10 +47,7 @@ static void gather_count(struct log_channel *c, const struct log_rate_count *cou
 	if (l.muted)
 		return;
 	l.text[l.len++] = '\n';
-	if (l.len > c->queue_size - c->len)
-		flush_batch(c);
-	memcpy(c->batch + c->len, l.text, l.len);
-	c->len += l.len;
+	log_channel_add(c, NULL, l.text, l.len);
 }
 
 /* What a thread logged too often, once its second is over. The lock is held. */
@@ -142,7 +99,7 @@ bool log_drain(struct log_channel *c)
 		if (is_last && log_queue_bytes(q) == 0)
 			unlink_queue(c, q);
 	}
-	flush_batch(c);
+	log_channel_flush(c);
 	pthread_mutex_unlock(&c->lock);
 	return len > 0;
 }

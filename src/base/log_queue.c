@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CACHE_LINE = 64, LINE_USUAL = 576 };
+enum { CACHE_LINE = 64, UNIT = 16 };
+_Static_assert(sizeof(struct log_entry) == UNIT, "an entry of nothing fits wherever there is room");
 
 struct log_queue *log_queue_new(size_t size)
 {
@@ -18,6 +19,7 @@ struct log_queue *log_queue_new(size_t size)
 	q->next = NULL;
 	q->rate = NULL;
 	q->size = size;
+	q->reserved = NULL;
 	atomic_init(&q->closed, false);
 	atomic_init(&q->put, 0);
 	atomic_init(&q->taken, 0);
@@ -38,12 +40,9 @@ static size_t place_of(const struct log_queue *q, uint64_t position)
 	return (size_t)((position - base) & (q->size - 1));
 }
 
-/* How many of `len` bytes at a position lie before the ring's end. */
-static size_t until_end(const struct log_queue *q, uint64_t position, size_t len)
+static size_t size_of(size_t len)
 {
-	size_t left = q->size - place_of(q, position);
-
-	return len < left ? len : left;
+	return (sizeof(struct log_entry) + len + UNIT - 1) / UNIT * UNIT;
 }
 
 size_t log_queue_bytes(const struct log_queue *q)
@@ -54,26 +53,35 @@ size_t log_queue_bytes(const struct log_queue *q)
 	return (size_t)(atomic_load(&q->put) - taken);
 }
 
-/* The place of the next line; *free: the bytes that may be put. While nothing is in the queue, the
- * taking thread looks at no place, and will see where the first line lies before that line. */
-static char *next_place(struct log_queue *q, size_t *free)
+/* How many bytes may be put. While nothing is in the queue, the taking thread looks at no place,
+ * and will see where the first entry lies before that entry. */
+static size_t find_free(struct log_queue *q, uint64_t at)
 {
-	uint64_t at = atomic_load_explicit(&q->put, memory_order_relaxed);
+	size_t free = q->size - log_queue_bytes(q);
 
-	*free = q->size - log_queue_bytes(q);
-	if (*free == q->size)
+	if (free == q->size)
 		atomic_store_explicit(&q->base, at, memory_order_relaxed);
-	return q->ring + place_of(q, at);
+	return free;
 }
 
-char *log_queue_room(struct log_queue *q, size_t *len)
+void *log_queue_reserve(struct log_queue *q, size_t len)
 {
-	char *at = next_place(q, len);
-	size_t left = (size_t)(q->ring + q->size - at);
+	uint64_t at = atomic_load_explicit(&q->put, memory_order_relaxed);
+	size_t free = find_free(q, at), place = place_of(q, at), left = q->size - place;
+	size_t size = size_of(len), skipped = size > left ? left : 0;
 
-	if (*len > left)
-		*len = left;
-	return at;
+	q->reserved = NULL;
+	if (size > free || skipped > free - size)
+		return NULL;
+	if (skipped > 0) {
+		struct log_entry nothing = {.size = (uint32_t)left};
+
+		memcpy(q->ring + place, &nothing, sizeof(nothing));
+		place = 0;
+	}
+	q->next_at = at + skipped;
+	q->reserved = (struct log_entry *)(void *)(q->ring + place);
+	return q->reserved->bytes;
 }
 
 void log_queue_expect(const struct log_queue *q)
@@ -82,65 +90,42 @@ void log_queue_expect(const struct log_queue *q)
 	const char *at = q->ring + place_of(q, next);
 
 	/* What lies behind the ring's end is fetched in vain, and seldom. */
-	for (size_t i = 0; i < LINE_USUAL; i += CACHE_LINE)
+	for (size_t i = 0; i < LOG_QUEUE_EXPECTED; i += CACHE_LINE)
 		__builtin_prefetch(at + i, 1);
 }
 
-bool log_queue_put(struct log_queue *q, const char *line, size_t len)
+bool log_queue_put(struct log_queue *q, log_record_fn *record_of, const void *bytes, size_t len)
 {
-	uint64_t at = atomic_load_explicit(&q->put, memory_order_relaxed);
-	char *place = q->ring + place_of(q, at);
-	size_t free;
+	struct log_entry *e = q->reserved;
 
-	if (line != place) {
-		place = next_place(q, &free);
-		if (len > free)
+	if (!e || bytes != e->bytes) {
+		if (!log_queue_reserve(q, len))
 			return false;
-		size_t first = until_end(q, at, len);
-		memcpy(place, line, first);
-		memcpy(q->ring, line + first, len - first);
+		e = q->reserved;
+		memcpy(e->bytes, bytes, len);
 	}
+	q->reserved = NULL;
+	e->record_of = record_of;
+	e->len = (uint32_t)len;
+	e->size = (uint32_t)size_of(len);
 	/* Sequentially consistent: the putting thread looks next whether the writer
 	 * sleeps, the writer says so and then looks here. One of them must see the other. */
-	atomic_store(&q->put, at + len);
+	atomic_store(&q->put, q->next_at + e->size);
 	return true;
 }
 
-void log_queue_drop(struct log_queue *q, size_t len)
+const struct log_entry *log_queue_first(const struct log_queue *q)
 {
 	uint64_t at = atomic_load_explicit(&q->taken, memory_order_relaxed);
 
-	atomic_store(&q->taken, at + len);
+	return (const struct log_entry *)(const void *)(q->ring + place_of(q, at));
 }
 
-void log_queue_take(struct log_queue *q, char *out, size_t len)
+size_t log_queue_drop(struct log_queue *q)
 {
 	uint64_t at = atomic_load_explicit(&q->taken, memory_order_relaxed);
-	size_t first = until_end(q, at, len);
+	uint32_t size = log_queue_first(q)->size;
 
-	memcpy(out, q->ring + place_of(q, at), first);
-	memcpy(out + first, q->ring, len - first);
-	log_queue_drop(q, len);
-}
-
-size_t log_queue_look(const struct log_queue *q, size_t len, const char **at)
-{
-	uint64_t taken = atomic_load_explicit(&q->taken, memory_order_relaxed);
-	const char *end;
-
-	*at = q->ring + place_of(q, taken);
-	end = memrchr(*at, '\n', until_end(q, taken, len));
-	return end ? (size_t)(end + 1 - *at) : 0;
-}
-
-size_t log_queue_first(const struct log_queue *q)
-{
-	uint64_t taken = atomic_load_explicit(&q->taken, memory_order_relaxed);
-	size_t len = log_queue_bytes(q), first = until_end(q, taken, len);
-	const char *at = q->ring + place_of(q, taken), *end = memchr(at, '\n', first);
-
-	if (end)
-		return (size_t)(end + 1 - at);
-	end = memchr(q->ring, '\n', len - first);
-	return end ? first + (size_t)(end + 1 - q->ring) : len;
+	atomic_store_explicit(&q->taken, at + size, memory_order_release);
+	return size;
 }

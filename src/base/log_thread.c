@@ -54,28 +54,31 @@ void log_thread_fini(void)
 	errno = saved;
 }
 
-static void put(int which, const char *line, size_t len)
+static void queue(struct log_channel *c, struct log_queue *q, log_record_fn *record_of,
+        const void *bytes, size_t len)
+{
+	if (!log_queue_put(q, record_of, bytes, len))
+		atomic_fetch_add(&c->lost, 1);
+	log_writer_wake(c, log_drain_is_pressing(c, q));
+}
+
+static void put(int which, log_record_fn *record_of, const void *bytes, size_t len)
 {
 	struct log_channel *c = &log_channels[which];
 
-	if (!atomic_load(&c->is_running)) {
-		log_channel_write_now(c, line, len);
-	} else if (own[which]) {
-		if (!log_queue_put(own[which], line, len))
-			atomic_fetch_add(&c->lost, 1);
-		log_writer_wake(c, log_drain_is_pressing(c, own[which]));
-	} else if (has_none[which]) {
+	if (!atomic_load(&c->is_running) || (!own[which] && !has_none[which]))
+		log_channel_write_now(c, record_of, bytes, len);
+	else if (own[which])
+		queue(c, own[which], record_of, bytes, len);
+	else
 		atomic_fetch_add(&c->lost, 1);
-	} else {
-		log_channel_write_now(c, line, len);
-	}
 }
 
 void log_thread_put(const char *line, size_t len)
 {
 	int saved = errno;
 
-	put(LOG_MAIN, line, len);
+	put(LOG_MAIN, NULL, line, len);
 	errno = saved;
 }
 
@@ -107,14 +110,14 @@ static struct log_queue *access_queue(void)
 	return own[LOG_ACCESS];
 }
 
-char *log_access_room(size_t *len)
+void *log_access_room(size_t len)
 {
 	int saved = errno;
 	struct log_channel *c = &log_channels[LOG_ACCESS];
 	struct log_queue *q = log_access_is_on() ? access_queue() : NULL;
 
 	errno = saved;
-	return q && atomic_load(&c->is_running) ? log_queue_room(q, len) : NULL;
+	return q && atomic_load(&c->is_running) ? log_queue_reserve(q, len) : NULL;
 }
 
 void log_access_expect(void)
@@ -123,14 +126,14 @@ void log_access_expect(void)
 		log_queue_expect(own[LOG_ACCESS]);
 }
 
-void log_access_put(const char *record, size_t len)
+void log_access_put(log_record_fn *record_of, const void *facts, size_t len)
 {
 	int saved = errno;
 
 	if (!log_access_is_on())
 		return;
 	access_queue();
-	put(LOG_ACCESS, record, len);
+	put(LOG_ACCESS, record_of, facts, len);
 	errno = saved;
 }
 

@@ -6,7 +6,8 @@
 
 #include <assert.h>
 
-enum { WORD = 8 };
+enum { WORD = 8, BLOCK = 16 };
+typedef signed char block __attribute__((vector_size(BLOCK)));
 
 #define EACH UINT64_C(0x0101010101010101)
 
@@ -98,6 +99,18 @@ static inline uint64_t copy_word(char *to, const uint8_t *at)
 	return odd_in(v);
 }
 
+/* The same for twice as much. What is not ASCII is negative. */
+static inline uint64_t copy_block(char *to, const uint8_t *at)
+{
+	block v;
+	uint64_t half[2];
+	memcpy(&v, at, BLOCK);
+	memcpy(to, &v, BLOCK);
+	v = (v < ' ') | (v == 0x7f) | (v == '"') | (v == '\\');
+	memcpy(half, &v, BLOCK);
+	return half[0] | half[1];
+}
+
 /* Less than a word, in two parts that may overlap. */
 static inline uint64_t copy_part(char *to, const uint8_t *at, size_t len)
 {
@@ -123,10 +136,12 @@ static inline bool copy_bare(char *to, const uint8_t *at, size_t len)
 	uint64_t odd;
 	if (len < WORD) {
 		odd = copy_part(to, at, len);
+	} else if (len < BLOCK) {
+		odd = copy_word(to, at) | copy_word(to + len - WORD, at + len - WORD);
 	} else {
-		odd = copy_word(to + len - WORD, at + len - WORD);
-		for (size_t i = 0; i < len - WORD; i += WORD)
-			odd |= copy_word(to + i, at + i);
+		odd = copy_block(to + len - BLOCK, at + len - BLOCK);
+		for (size_t i = 0; i < len - BLOCK; i += BLOCK)
+			odd |= copy_block(to + i, at + i);
 	}
 	return !(odd & 0x80 * EACH);
 }

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "http/head.h"
+#include "proxy/access_entry.h"
 #include "proxy/opening.h"
 #include "proxy/session.h"
 #include "upstream/state.h"
@@ -29,6 +30,12 @@ struct access_store *access_store_new(void)
 	return st;
 }
 
+void access_store_renew(struct access_store *st)
+{
+	for (unsigned i = 0; i < ACCESS_WHERES; i++)
+		st->where[i].listener = NULL;
+}
+
 void access_store_free(struct access_store *st)
 {
 	for (unsigned i = 0; st && i < ACCESS_POOLS; i++)
@@ -45,7 +52,7 @@ static struct pool *pool_for(const struct session *s, size_t bytes)
 
 static size_t kept(const struct access *a)
 {
-	return (size_t)a->method_len + a->host_len + a->target_len + a->origin_len;
+	return access_request_len(&a->basics);
 }
 
 static void free_more(struct access_more *m)
@@ -90,7 +97,8 @@ static struct access *make(struct session *s, const struct parts *p)
 	struct access *a = pool ? pool_get(pool) : mem_try(sizeof *a + bytes);
 	if (!a)
 		return NULL;
-	*a = (struct access){.begun_ms = session_age_ms(s),
+	a->more = NULL;
+	a->basics = (struct access_basics){.begun_ms = session_age_ms(s),
 	        .is_first = s->status == 0,
 	        .is_get = p->is_get,
 	        .method_len = p->method.len & 0x3f,
@@ -204,20 +212,21 @@ void access_refused(struct session *s, const char *reason)
 void access_answered(struct session *s)
 {
 	struct access *a = s->access;
-	if (a && a->handshake_ms == 0)
-		a->handshake_ms = plus_one(session_age_ms(s) - a->begun_ms) & ACCESS_MS_MAX;
+	if (a && a->basics.handshake_ms == 0)
+		a->basics.handshake_ms =
+		        plus_one(session_age_ms(s) - a->basics.begun_ms) & ACCESS_MS_MAX;
 }
 
 void access_picked(struct session *s)
 {
 	if (s->access)
-		s->access->connect_ms = 0;
+		s->access->basics.connect_ms = 0;
 }
 
 void access_connected(struct session *s)
 {
 	if (s->access)
-		s->access->connect_ms =
+		s->access->basics.connect_ms =
 		        plus_one(session_clock(s) - s->opening->picked_ms) & ACCESS_MS_MAX;
 }
 
@@ -233,7 +242,7 @@ void access_left_server(struct session *s)
 void access_own_pong(struct session *s)
 {
 	if (s->access && s->ping_ms)
-		s->access->rtt_ms = plus_one(session_clock(s) - s->ping_ms) & ACCESS_MS_MAX;
+		s->access->basics.rtt_ms = plus_one(session_clock(s) - s->ping_ms) & ACCESS_MS_MAX;
 }
 
 /* ---- frames ---- */
@@ -241,7 +250,7 @@ void access_own_pong(struct session *s)
 static void keep_close(struct access *a, unsigned side, const struct ws_run *run)
 {
 	bool has_code = run->payload_len >= 2;
-	a->closes = (a->closes | (has_code ? 3U : 1U) << 2 * side) & 0xf;
+	a->basics.closes = (a->basics.closes | (has_code ? 3U : 1U) << 2 * side) & 0xf;
 	if (run->payload_len <= 2)
 		return;
 	struct access_words *w = words_of(a);
@@ -262,30 +271,18 @@ void access_control(struct session *s, unsigned side, const struct ws_run *run)
 	if (!m)
 		return;
 	if (run->control_opcode == WS_PING) {
-		m->pings[side]++;
-		m->ping_bytes[side] += run->control_len;
+		m->counts.pings[side]++;
+		m->counts.ping_bytes[side] += run->control_len;
 	} else {
-		m->pongs[side]++;
-		m->pong_bytes[side] += run->control_len;
+		m->counts.pongs[side]++;
+		m->counts.pong_bytes[side] += run->control_len;
 	}
 }
 
-/* Header, mask, code and reason of a close frame; those of clients alone are masked. */
-static unsigned close_bytes(const struct access *a, unsigned side)
+static size_t close_len(const struct access *a, unsigned side)
 {
-	unsigned bits = (unsigned)a->closes >> 2 * side & 3;
-	if (bits == 0)
-		return 0;
 	const struct access_words *w = a->more ? a->more->words : NULL;
-	return 2U + (side == CLIENT ? 4U : 0U) + (bits == 3 ? 2U : 0U) +
-	       (w ? w->close_len[side] : 0U);
-}
-
-uint64_t access_control_bytes(const struct session *s, unsigned side)
-{
-	const struct access_more *m = s->access->more;
-	return close_bytes(s->access, side) +
-	       (m ? (uint64_t)m->ping_bytes[side] + m->pong_bytes[side] : 0);
+	return w ? w->close_len[side] : 0;
 }
 
 /* The first of the other kind: what came before was all of one. */
@@ -294,8 +291,10 @@ static void begin_mix(struct session *s, struct access_more *m, unsigned side, u
 {
 	if (before != ACCESS_TEXT)
 		return;
-	m->texts[side] = s->messages[side] - n->messages;
-	m->text_bytes[side] = s->bytes[side] - n->bytes - access_control_bytes(s, side);
+	m->counts.texts[side] = s->messages[side] - n->messages;
+	m->counts.text_bytes[side] = s->bytes[side] - n->bytes -
+	                             access_control_bytes(&s->access->basics, &m->counts,
+	                                     close_len(s->access, side), side);
 }
 
 void access_mix(struct session *s, unsigned side, unsigned before, const struct access_count *n)
@@ -305,8 +304,8 @@ void access_mix(struct session *s, unsigned side, unsigned before, const struct 
 		return;
 	if (before != ACCESS_BOTH)
 		begin_mix(s, m, side, before, n);
-	m->texts[side] += n->texts;
-	m->text_bytes[side] += n->text_bytes;
+	m->counts.texts[side] += n->texts;
+	m->counts.text_bytes[side] += n->text_bytes;
 }
 
 void access_piece(struct session *s, const struct ws_piece *piece)
@@ -315,24 +314,24 @@ void access_piece(struct session *s, const struct ws_piece *piece)
 	uint32_t message = piece->ends && piece->fin;
 	size_t bytes = piece->header_len + piece->len;
 	if (piece->starts && piece->opcode != WS_CONTINUATION)
-		a->is_text = piece->opcode == WS_TEXT;
+		a->basics.is_text = piece->opcode == WS_TEXT;
 	struct access_count n = {.messages = message,
-	        .texts = a->is_text ? message : 0,
+	        .texts = a->basics.is_text ? message : 0,
 	        .bytes = bytes,
-	        .text_bytes = a->is_text ? bytes : 0};
+	        .text_bytes = a->basics.is_text ? bytes : 0};
 	access_data(s, a, CLIENT, &n);
 }
 
 void access_queued(struct session *s, unsigned side, uint32_t bytes)
 {
 	struct access_more *m = more_of(s->access);
-	if (m && m->queue_peak[side] < bytes)
-		m->queue_peak[side] = bytes;
+	if (m && m->counts.queue_peak[side] < bytes)
+		m->counts.queue_peak[side] = bytes;
 }
 
 void access_paused(struct session *s, unsigned side)
 {
 	struct access_more *m = more_of(s->access);
-	if (m && m->pauses[side] < UINT16_MAX)
-		m->pauses[side]++;
+	if (m && m->counts.pauses[side] < UINT16_MAX)
+		m->counts.pauses[side]++;
 }

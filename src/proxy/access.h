@@ -86,12 +86,8 @@ _Static_assert(ACCESS_FIELD_N < 64, "a bit for each field");
 
 #define ACCESS_ALL ((UINT64_C(1) << ACCESS_FIELD_N) - 1)
 
-enum {
-	ACCESS_RECORD_MAX = 64 * 1024,
-	/* What a record tells of each, at most; of the target all. */
-	ACCESS_HOST_MAX = 300,
-	ACCESS_ORIGIN_MAX = 512,
-};
+/* What a record tells of each, at most; of the target all. */
+enum { ACCESS_HOST_MAX = 300, ACCESS_ORIGIN_MAX = 512 };
 
 struct access_settings {
 	bool is_on;
@@ -118,9 +114,8 @@ enum { ACCESS_MS_MAX = (1 << 24) - 1 };
 /* What every session has, and so an idle one: 32 bytes and the request's own. Text and binary
  * messages are only counted apart once a side has sent both (in `more`): until then
  * one of the two is all that the session itself has counted. */
-struct access {
-	struct access_more *more; /* what few have; NULL = none of it */
-	uint32_t begun_ms;        /* after the session's start: its request's head came */
+struct access_basics {
+	uint32_t begun_ms; /* after the session's start: its request's head came */
 	uint32_t own_pings;
 	uint64_t handshake_ms : 24; /* plus one, as the others; 0 = it did not come to that */
 	uint64_t connect_ms : 24;
@@ -134,18 +129,25 @@ struct access {
 	uint64_t method_len : 6;
 	uint64_t kinds : 4;  /* two bits for each enum side_name */
 	uint64_t closes : 4; /* bit 2 * side: it sent a close frame; the next: with a code */
-	uint8_t bytes[];     /* method, host, target and origin, as far as they are wanted */
+};
+struct access {
+	struct access_more *more; /* what few have; NULL = none of it */
+	struct access_basics basics;
+	uint8_t bytes[]; /* method, host, target and origin, as far as they are wanted */
 };
 _Static_assert(sizeof(struct access) == 32, "an idle session has little");
 
 /* What is counted once it happens. Indices: enum side_name. */
-struct access_more {
+struct access_counts {
 	uint64_t text_bytes[2]; /* of a side that has sent both kinds */
 	uint32_t texts[2];
 	uint32_t pings[2], pongs[2];
 	uint32_t ping_bytes[2], pong_bytes[2];
 	uint32_t queue_peak[2]; /* of what waited for the side */
 	uint16_t pauses[2];
+};
+struct access_more {
+	struct access_counts counts;
 	struct access_words *words; /* NULL = none */
 	struct access_tls *tls;     /* NULL = the connection has none */
 };
@@ -198,9 +200,9 @@ static inline void access_data(
 {
 	unsigned kind = (n->text_bytes > 0 ? ACCESS_TEXT : 0U) |
 	                (n->bytes > n->text_bytes ? ACCESS_BINARY : 0U);
-	unsigned before = (unsigned)a->kinds, kinds = before | kind << 2 * side;
+	unsigned before = (unsigned)a->basics.kinds, kinds = before | kind << 2 * side;
 	if (kinds != before)
-		a->kinds = kinds & 0xf;
+		a->basics.kinds = kinds & 0xf;
 	if ((kinds >> 2 * side & ACCESS_BOTH) == ACCESS_BOTH)
 		access_mix(s, side, before >> 2 * side & ACCESS_BOTH, n);
 }
@@ -215,48 +217,31 @@ void access_paused(struct session *s, unsigned side);
 
 static inline void access_pinged(struct access *a)
 {
-	a->own_pings++;
+	a->basics.own_pings++;
 }
 
-/* ---- for proxy/access_record.c ---- */
-
-/* Of the bytes that a side sent, those of control frames. */
-uint64_t access_control_bytes(const struct session *s, unsigned side);
-
-/* What was written last and is copied where it comes again. Of other settings it is forgotten, and
- * they change with every configuration: no part of a later one is taken for one of before that
- * lay in the same place. */
-struct access_head {
-	uint64_t turn_ms;  /* when it was; the time of day is asked for once in a millisecond */
-	const char *event; /* NULL = nothing is kept */
-	struct record_piece piece;
-};
-/* From the listener to the method, which is GET. */
-enum { ACCESS_WHERES = 16 };
+/* The names of where a session was, which many have in common: kept as its entry has them. Of
+ * another configuration nothing is kept: no part of it is taken for one of before that lay in the
+ * same place. */
+enum { ACCESS_WHERES = 16, ACCESS_WHERE_MAX = 192 };
 struct access_where {
 	const struct proxy_listener *listener; /* NULL = nothing is kept */
 	const struct route *route;
 	uint64_t server; /* its serial */
-	struct record_piece piece;
-};
-/* Behind the numbers, of a session that closed as it should. */
-struct access_close {
-	uint64_t how; /* 0 = nothing is kept */
-	struct record_piece piece;
+	uint16_t len[4]; /* of each name */
+	uint16_t bytes_len;
+	uint8_t bytes[ACCESS_WHERE_MAX];
 };
 
-/* Of one worker. The memory of the records-to-be: most in slabs of their size, so that nothing but
- * that is taken. And what makes a record. */
+/* Of one worker: the memory of the records-to-be, most in slabs of their size, so that nothing but
+ * that is taken; the time of day, which is asked for once in a millisecond; names. */
 enum { ACCESS_POOLED_MAX = 256, ACCESS_POOLS = (ACCESS_POOLED_MAX - 32) / 8 + 1 };
 struct access_store {
 	struct pool pool[ACCESS_POOLS];
-	struct record_row row; /* all numbers of an open session */
-	struct access_head head;
+	uint64_t turn_ms, wall_ms; /* session_clock(), and what it was then; 0 = never */
 	struct access_where where[ACCESS_WHERES]; /* by the server's serial */
-	struct access_close close;
-	char record[ACCESS_RECORD_MAX + RECORD_KEY_ROOM]; /* one that is not built in place */
 };
 struct access_store *access_store_new(void);
 void access_store_free(struct access_store *st);
-/* The settings have changed. */
-void access_store_set(struct access_store *st, const struct access_settings *set);
+/* There is another configuration. */
+void access_store_renew(struct access_store *st);

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What the access log says of a session. */
+/* The text of an access record. */
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "proxy/access.h"
-#include "proxy/headers.h"
-#include "proxy/note.h"
+#include "proxy/access_entry.h"
 #include "proxy/session.h"
-#include "upstream/group.h"
-#include "upstream/state.h"
 
 #define ACCESS_KEY(name) RECORD_KEY(#name),
 static const struct record_key keys[] = {ACCESS_FIELDS(ACCESS_KEY)};
@@ -22,175 +18,184 @@ enum access_field access_field_of(struct slice name)
 	return ACCESS_FIELD_N;
 }
 
-static bool is_wanted(const struct session *s, enum access_field f)
+/* An entry, taken apart. */
+struct view {
+	const struct access_entry *e;
+	const struct access_counts *counts; /* NULL = none */
+	const uint8_t *request;
+	struct slice part[PART_N];
+};
+
+static void view(struct view *v, const struct access_entry *e)
 {
-	return s->proxy->access.fields >> f & 1;
+	const uint8_t *at = e->rest;
+	v->e = e;
+	v->counts = e->has_counts ? (const void *)at : NULL;
+	v->request = e->has_counts ? at + sizeof *v->counts : at;
+	at = v->request + access_request_len(&e->basics);
+	for (unsigned i = 0; i < PART_N; i++) {
+		v->part[i] = slice_of(at, e->len[i]);
+		at += e->len[i];
+	}
 }
 
-static const struct access_more *more(const struct session *s)
-{
-	return s->access ? s->access->more : NULL;
-}
+/* What the last records had and the next may have too, which is copied then and not written again.
+ * All of it is of one form. */
+static struct {
+	uint64_t fields;
+	uint8_t format;
+	struct record_row row; /* all numbers of an open session; no keys: there is nothing yet */
+	struct {
+		uint64_t wall_ms;
+		const char *event; /* NULL = none is kept, as with the next two */
+		struct record_piece piece;
+	} head;
+	struct { /* from the listener to the method, which is GET */
+		size_t bytes_len;
+		uint16_t len[PART_SERVER - PART_LISTENER + 1];
+		uint8_t bytes[ACCESS_WHERE_MAX];
+		struct record_piece piece;
+	} where;
+	struct { /* behind the numbers, of a session that closed as it should */
+		uint64_t how;
+		const char *closer, *cause;
+		struct record_piece piece;
+	} close;
+} last;
 
-static const struct access_words *words(const struct session *s)
+static bool is_wanted(const struct view *v, enum access_field f)
 {
-	return more(s) ? more(s)->words : NULL;
+	return v->e->fields >> f & 1;
 }
 
 /* ---- its fields ---- */
 
 static void put_slice(
-        const struct session *s, struct record *r, enum access_field f, struct slice value)
+        const struct view *v, struct record *r, enum access_field f, struct slice value)
 {
-	if (is_wanted(s, f) && value.len > 0)
+	if (is_wanted(v, f) && value.len > 0)
 		record_slice(r, &keys[f], value);
 }
 
-static void put_text(
-        const struct session *s, struct record *r, enum access_field f, const char *value)
+static void put_part(
+        const struct view *v, struct record *r, enum access_field f, enum access_part p)
 {
-	put_slice(s, r, f, slice_str(value));
+	put_slice(v, r, f, v->part[p]);
 }
 
 /* A value of Moongate's own making, in which nothing can be odd. */
-static void put_bare(
-        const struct session *s, struct record *r, enum access_field f, struct slice value)
+static void put_bare(const struct view *v, struct record *r, enum access_field f, const char *value)
 {
-	if (is_wanted(s, f))
-		record_bare(r, &keys[f], value);
+	if (is_wanted(v, f))
+		record_bare(r, &keys[f], slice_str(value));
 }
 
-static void put_num(const struct session *s, struct record *r, enum access_field f, uint64_t value)
+static void put_num(const struct view *v, struct record *r, enum access_field f, uint64_t value)
 {
-	if (is_wanted(s, f))
+	if (is_wanted(v, f))
 		record_num(r, &keys[f], value);
 }
 
 /* Kept as one more, so that 0 is none. */
-static void put_if(const struct session *s, struct record *r, enum access_field f, uint32_t value)
+static void put_if(const struct view *v, struct record *r, enum access_field f, uint32_t value)
 {
 	if (value > 0)
-		put_num(s, r, f, value - 1);
+		put_num(v, r, f, value - 1);
 }
 
-static void put_address(const struct session *s, struct record *r, enum access_field f,
-        const struct address_brief *a)
+static void put_address(
+        const struct view *v, struct record *r, enum access_field f, const struct address_brief *a)
 {
-	char *at = is_wanted(s, f) ? record_open(r, &keys[f], ADDRESS_TEXT_MAX) : NULL;
+	char *at = is_wanted(v, f) ? record_open(r, &keys[f], ADDRESS_TEXT_MAX) : NULL;
 	if (at)
 		record_close(r, address_brief_put(a, at));
 }
 
-static void put_addresses(const struct session *s, struct record *r)
+static void put_addresses(const struct view *v, struct record *r)
 {
 	struct address_brief peer;
-	put_address(s, r, ACCESS_client, &s->client);
-	if (note_peer(s->note, &peer))
-		put_address(s, r, ACCESS_peer, &peer);
+	put_address(v, r, ACCESS_client, &v->e->client);
+	if (v->part[PART_PEER].len == 0)
+		return;
+	memcpy(&peer, v->part[PART_PEER].at, sizeof peer);
+	put_address(v, r, ACCESS_peer, &peer);
 }
 
-static void write_where(const struct session *s, struct record *r)
+static void put_request(const struct view *v, struct record *r)
 {
-	const struct access *a = s->access;
-	const struct access_words *w = words(s);
-	put_text(s, r, ACCESS_listener, s->listener->name);
-	if (s->route)
-		put_text(s, r, ACCESS_route, s->route->name);
-	if (s->server)
-		put_text(s, r, ACCESS_upstream, s->server->group->name);
-	else if (s->route && s->route->group)
-		put_text(s, r, ACCESS_upstream, s->route->group->name);
-	put_text(s, r, ACCESS_server, s->server ? s->server->name : w ? w->server : "");
-	if (a)
-		put_slice(s, r, ACCESS_method,
-		        a->is_get ? SLICE("GET") : slice_of(a->bytes, a->method_len));
+	const struct access_basics *b = &v->e->basics;
+	const uint8_t *host = v->request + b->method_len, *target = host + b->host_len,
+	              *origin = target + b->target_len;
+	put_slice(v, r, ACCESS_host, slice_of(host, b->host_len));
+	put_slice(v, r, ACCESS_target, slice_of(target, b->target_len));
+	put_slice(v, r, ACCESS_origin, slice_of(origin, b->origin_len));
 }
 
-/* Mostly it is one of few that many sessions have. */
-static void put_where(const struct session *s, struct record *r)
+static void write_where(const struct view *v, struct record *r)
 {
-	if (!s->route || !s->server || !s->access || !s->access->is_get) {
-		write_where(s, r);
+	const struct access_basics *b = &v->e->basics;
+	put_part(v, r, ACCESS_listener, PART_LISTENER);
+	put_part(v, r, ACCESS_route, PART_ROUTE);
+	put_part(v, r, ACCESS_upstream, PART_UPSTREAM);
+	put_part(v, r, ACCESS_server, PART_SERVER);
+	put_slice(v, r, ACCESS_method,
+	        b->is_get ? SLICE("GET") : slice_of(v->request, b->method_len));
+}
+
+static void put_where(const struct view *v, struct record *r)
+{
+	const struct slice *first = &v->part[PART_LISTENER], *end = &v->part[PART_SERVER + 1];
+	const uint16_t *len = &v->e->len[PART_LISTENER];
+	size_t bytes_len = (size_t)(end->at - first->at), from = r->len;
+	if (!v->e->basics.is_get || bytes_len > sizeof last.where.bytes) {
+		write_where(v, r);
 		return;
 	}
-	struct access_where *w = &s->proxy->access_store->where[s->server->serial % ACCESS_WHERES];
-	if (w->listener == s->listener && w->route == s->route && w->server == s->server->serial) {
-		record_piece(r, &w->piece);
+	if (bytes_len == last.where.bytes_len &&
+	        memcmp(len, last.where.len, sizeof last.where.len) == 0 &&
+	        memcmp(first->at, last.where.bytes, bytes_len) == 0) {
+		record_piece(r, &last.where.piece);
 		return;
 	}
-	size_t from = r->len;
-	write_where(s, r);
-	w->listener = record_keep(r, from, &w->piece) ? s->listener : NULL;
-	w->route = s->route;
-	w->server = s->server->serial;
+	write_where(v, r);
+	memcpy(last.where.len, len, sizeof last.where.len);
+	memcpy(last.where.bytes, first->at, bytes_len);
+	last.where.bytes_len = record_keep(r, from, &last.where.piece) ? bytes_len : 0;
 }
 
-static void put_request(const struct session *s, struct record *r)
+static void put_tls(const struct view *v, struct record *r)
 {
-	const struct access *a = s->access;
-	if (!a)
+	if (v->part[PART_TLS_VERSION].len == 0)
 		return;
-	const uint8_t *host = a->bytes + a->method_len, *target = host + a->host_len,
-	              *origin = target + a->target_len;
-	put_slice(s, r, ACCESS_host, slice_of(host, a->host_len));
-	put_slice(s, r, ACCESS_target, slice_of(target, a->target_len));
-	put_slice(s, r, ACCESS_origin, slice_of(origin, a->origin_len));
+	put_part(v, r, ACCESS_tls_version, PART_TLS_VERSION);
+	put_part(v, r, ACCESS_tls_cipher, PART_TLS_CIPHER);
+	put_part(v, r, ACCESS_tls_server_name, PART_TLS_SERVER_NAME);
+	put_part(v, r, ACCESS_tls_client_subject, PART_TLS_SUBJECT);
+	put_part(v, r, ACCESS_tls_client_issuer, PART_TLS_ISSUER);
+	put_part(v, r, ACCESS_tls_client_digest, PART_TLS_FINGERPRINT);
 }
 
-static void put_tls(const struct session *s, struct record *r)
+static void put_who(const struct view *v, struct record *r)
 {
-	const struct access_more *m = more(s);
-	if (!m || !m->tls)
-		return;
-	const struct tls_info *t = &m->tls->info;
-	put_text(s, r, ACCESS_tls_version, t->version);
-	put_text(s, r, ACCESS_tls_cipher, t->cipher);
-	put_slice(s, r, ACCESS_tls_server_name, t->server_name);
-	put_slice(s, r, ACCESS_tls_client_subject, t->subject);
-	put_slice(s, r, ACCESS_tls_client_issuer, t->issuer);
-	put_slice(s, r, ACCESS_tls_client_digest, t->fingerprint);
-}
-
-static void put_request_id(const struct session *s, struct record *r)
-{
-	char buf[HEADERS_ID_LEN];
-	struct slice id = headers_request_id(s, buf);
-	if (id.at == (const uint8_t *)buf)
-		put_bare(s, r, ACCESS_request, id);
-	else
-		put_slice(s, r, ACCESS_request, id);
-}
-
-static void put_who(const struct session *s, struct record *r)
-{
-	if (is_wanted(s, ACCESS_id))
-		record_id(r, &keys[ACCESS_id], s->id);
-	if (is_wanted(s, ACCESS_request))
-		put_request_id(s, r);
-	put_addresses(s, r);
-	put_where(s, r);
-	put_request(s, r);
-	put_tls(s, r);
-}
-
-static uint32_t duration_of(const struct session *s)
-{
-	const struct access *a = s->access;
-	return session_age_ms(s) - (a && !a->is_first ? a->begun_ms : 0);
+	if (is_wanted(v, ACCESS_id))
+		record_id(r, &keys[ACCESS_id], v->e->id);
+	put_part(v, r, ACCESS_request, PART_REQUEST_ID);
+	put_addresses(v, r);
+	put_where(v, r);
+	put_request(v, r);
+	put_tls(v, r);
 }
 
 /* Of what was not open, or is not over. */
-static void put_times(const struct session *s, struct record *r, bool is_over)
+static void put_times(const struct view *v, struct record *r)
 {
-	const struct access *a = s->access;
-	if (session_status(s))
-		put_num(s, r, ACCESS_status, session_status(s));
-	if (a) {
-		put_if(s, r, ACCESS_handshake_ms, a->handshake_ms);
-		put_if(s, r, ACCESS_connect_ms, a->connect_ms);
-	}
-	if (is_over)
-		put_num(s, r, ACCESS_duration_ms, duration_of(s));
+	const struct access_entry *e = v->e;
+	if (e->status)
+		put_num(v, r, ACCESS_status, e->status);
+	put_if(v, r, ACCESS_handshake_ms, e->basics.handshake_ms);
+	put_if(v, r, ACCESS_connect_ms, e->basics.connect_ms);
+	if (e->cause)
+		put_num(v, r, ACCESS_duration_ms, e->duration_ms);
 }
 
 /* The numbers of an open session stand in a row. */
@@ -218,15 +223,16 @@ static inline void give_if(struct numbers *n, enum access_field f, uint32_t plus
 }
 
 /* All but the status and the times are counts. */
-void access_store_set(struct access_store *st, const struct access_settings *set)
+static void forget(uint64_t fields, uint8_t format)
 {
 	static const uint64_t others = ROW_BIT(status) | ROW_BIT(handshake_ms) |
 	                               ROW_BIT(connect_ms) | ROW_BIT(duration_ms) | ROW_BIT(rtt_ms);
-	record_row_init(&st->row, &keys[ROW_FIRST], ROW_N, set->fields >> ROW_FIRST, ~others);
-	st->head.event = NULL;
-	st->close.how = 0;
-	for (unsigned i = 0; i < ACCESS_WHERES; i++)
-		st->where[i].listener = NULL;
+	last.fields = fields;
+	last.format = format;
+	record_row_init(&last.row, &keys[ROW_FIRST], ROW_N, fields >> ROW_FIRST, ~others);
+	last.head.event = NULL;
+	last.where.bytes_len = 0;
+	last.close.how = 0;
 }
 
 /* The fields of both sides follow each other in the same order: this is from one to the other's. */
@@ -235,268 +241,173 @@ static unsigned shift_of(unsigned side)
 	return side == CLIENT ? 0 : ACCESS_text_down - ACCESS_text_up;
 }
 
-static void gather_both(struct numbers *n, const struct session *s, unsigned side, uint64_t data)
+/* Header, mask, code and reason of a close frame; those of clients alone are masked. */
+static size_t close_bytes(const struct access_basics *b, size_t reason_len, unsigned side)
 {
-	const struct access_more *m = s->access->more;
-	uint64_t texts = m->texts[side], bytes = m->text_bytes[side];
+	unsigned bits = (unsigned)b->closes >> 2 * side & 3;
+	if (bits == 0)
+		return 0;
+	return 2 + (side == CLIENT ? 4U : 0U) + (bits == 3 ? 2U : 0U) + reason_len;
+}
+
+uint64_t access_control_bytes(const struct access_basics *b, const struct access_counts *counts,
+        size_t reason_len, unsigned side)
+{
+	return close_bytes(b, reason_len, side) +
+	       (counts ? (uint64_t)counts->ping_bytes[side] + counts->pong_bytes[side] : 0);
+}
+
+static void give_both(struct numbers *n, const struct view *v, unsigned side, uint64_t data)
+{
+	uint64_t texts = v->counts->texts[side], bytes = v->counts->text_bytes[side];
 	unsigned shift = shift_of(side);
 	give_count(n, ACCESS_text_up + shift, texts);
 	give_count(n, ACCESS_text_bytes_up + shift, bytes);
-	give_count(n, ACCESS_binary_up + shift, s->messages[side] - texts);
+	give_count(n, ACCESS_binary_up + shift, v->e->messages[side] - texts);
 	give_count(n, ACCESS_binary_bytes_up + shift, data > bytes ? data - bytes : 0);
 }
 
-static void gather_data(struct numbers *n, const struct session *s, unsigned side)
+static void give_data(struct numbers *n, const struct view *v, unsigned side)
 {
-	unsigned kind = (unsigned)s->access->kinds >> 2 * side & ACCESS_BOTH;
+	const struct access_entry *e = v->e;
+	unsigned kind = (unsigned)e->basics.kinds >> 2 * side & ACCESS_BOTH;
 	unsigned first = kind == ACCESS_TEXT ? ACCESS_text_up : ACCESS_binary_up;
 	unsigned shift = shift_of(side);
-	uint64_t control = access_control_bytes(s, side);
-	uint64_t data = s->bytes[side] > control ? s->bytes[side] - control : 0;
-	give_count(n, ACCESS_bytes_up + shift, s->bytes[side]);
-	if (kind == ACCESS_BOTH && s->access->more) {
-		gather_both(n, s, side, data);
+	uint64_t control = access_control_bytes(
+	        &e->basics, v->counts, e->len[PART_CLIENT_REASON + side], side);
+	uint64_t data = e->bytes[side] > control ? e->bytes[side] - control : 0;
+	give_count(n, ACCESS_bytes_up + shift, e->bytes[side]);
+	if (kind == ACCESS_BOTH && v->counts) {
+		give_both(n, v, side, data);
 		return;
 	}
-	give_count(n, first + shift, s->messages[side]);
+	give_count(n, first + shift, e->messages[side]);
 	give_count(n, first + 1 + shift, data);
 }
 
-static void gather_more(struct numbers *n, const struct access_more *m, unsigned side)
+static void give_counts(struct numbers *n, const struct access_counts *c, unsigned side)
 {
 	bool is_up = side == CLIENT;
 	unsigned shift = shift_of(side);
-	give_count(n, ACCESS_ping_up + shift, m->pings[side]);
-	give_count(n, ACCESS_ping_bytes_up + shift, m->ping_bytes[side]);
-	give_count(n, ACCESS_pong_up + shift, m->pongs[side]);
-	give_count(n, ACCESS_pong_bytes_up + shift, m->pong_bytes[side]);
+	give_count(n, ACCESS_ping_up + shift, c->pings[side]);
+	give_count(n, ACCESS_ping_bytes_up + shift, c->ping_bytes[side]);
+	give_count(n, ACCESS_pong_up + shift, c->pongs[side]);
+	give_count(n, ACCESS_pong_bytes_up + shift, c->pong_bytes[side]);
 	/* What waits for a side comes from the other. */
-	give_count(n, is_up ? ACCESS_queue_peak_down : ACCESS_queue_peak_up, m->queue_peak[side]);
-	give_count(n, is_up ? ACCESS_pauses_up : ACCESS_pauses_down, m->pauses[side]);
+	give_count(n, is_up ? ACCESS_queue_peak_down : ACCESS_queue_peak_up, c->queue_peak[side]);
+	give_count(n, is_up ? ACCESS_pauses_up : ACCESS_pauses_down, c->pauses[side]);
 }
 
-static void put_numbers(const struct session *s, struct record *r)
+static void put_numbers(const struct view *v, struct record *r)
 {
-	const struct access *a = s->access;
+	const struct access_entry *e = v->e;
 	struct numbers n;
 	n.given = 0; /* what is not given need not be cleared */
-	give(&n, ACCESS_status, s->status, true);
-	give_if(&n, ACCESS_handshake_ms, a->handshake_ms);
-	give_if(&n, ACCESS_connect_ms, a->connect_ms);
-	give(&n, ACCESS_duration_ms, duration_of(s), true);
+	give(&n, ACCESS_status, e->status, true);
+	give_if(&n, ACCESS_handshake_ms, e->basics.handshake_ms);
+	give_if(&n, ACCESS_connect_ms, e->basics.connect_ms);
+	give(&n, ACCESS_duration_ms, e->duration_ms, true);
 	for (unsigned side = CLIENT; side <= UPSTREAM; side++) {
-		gather_data(&n, s, side);
-		if (a->more)
-			gather_more(&n, a->more, side);
+		give_data(&n, v, side);
+		if (v->counts)
+			give_counts(&n, v->counts, side);
 	}
-	give_count(&n, ACCESS_pings, a->own_pings);
-	give_if(&n, ACCESS_rtt_ms, a->rtt_ms);
-	record_row(r, &s->proxy->access_store->row, n.given, n.value);
+	give_count(&n, ACCESS_pings, e->basics.own_pings);
+	give_if(&n, ACCESS_rtt_ms, e->basics.rtt_ms);
+	record_row(r, &last.row, n.given, n.value);
 }
 
-static void put_close(const struct session *s, struct record *r, unsigned side)
+/* ---- its end ---- */
+
+static void put_close(const struct view *v, struct record *r, unsigned side)
 {
-	const struct access_words *w = words(s);
-	if (!(s->side[side].flags & SIDE_CLOSE_RECEIVED))
+	if (!v->e->has_closed[side])
 		return;
-	put_num(s, r, side == CLIENT ? ACCESS_client_code : ACCESS_upstream_code,
-	        s->side[side].close_code);
-	if (w)
-		put_slice(s, r, side == CLIENT ? ACCESS_client_reason : ACCESS_upstream_reason,
-		        slice_of(w->close[side], w->close_len[side]));
+	put_num(v, r, side == CLIENT ? ACCESS_client_code : ACCESS_upstream_code,
+	        v->e->close_code[side]);
+	put_part(v, r, side == CLIENT ? ACCESS_client_reason : ACCESS_upstream_reason,
+	        PART_CLIENT_REASON + side);
 }
 
-static void put_why(const struct session *s, struct record *r, const char *cause)
+static void write_close(const struct view *v, struct record *r)
 {
-	const struct access_words *w = words(s);
+	const struct access_entry *e = v->e;
 	char words[LOG_ERRNO_MAX];
-	put_bare(s, r, ACCESS_closed_by, slice_str(session_closer_name(s)));
-	put_bare(s, r, ACCESS_cause, slice_str(cause));
-	put_text(s, r, ACCESS_reason,
-	        s->cause == CAUSE_PROTOCOL ? ws_error_reason((enum ws_error)s->error)
-	        : w                        ? w->reason
-	                                   : "");
-	if (s->error && (s->cause == CAUSE_ERROR || s->cause == CAUSE_REFUSED))
-		put_text(s, r, ACCESS_error, log_errno_words(s->error, words));
-	if ((s->side[CLIENT].flags | s->side[UPSTREAM].flags) & SIDE_CUT)
-		put_text(s, r, ACCESS_cut, "mid_frame");
-}
-
-static void write_close(const struct session *s, struct record *r, const char *cause)
-{
-	put_close(s, r, CLIENT);
-	put_close(s, r, UPSTREAM);
-	if (s->own_code)
-		put_num(s, r, ACCESS_code, s->own_code);
-	put_why(s, r, cause);
+	put_close(v, r, CLIENT);
+	put_close(v, r, UPSTREAM);
+	if (e->own_code)
+		put_num(v, r, ACCESS_code, e->own_code);
+	put_bare(v, r, ACCESS_closed_by, e->closer);
+	put_bare(v, r, ACCESS_cause, e->cause);
+	put_part(v, r, ACCESS_reason, PART_REASON);
+	if (e->error)
+		put_slice(v, r, ACCESS_error, slice_str(log_errno_words(e->error, words)));
+	if (e->is_cut)
+		put_bare(v, r, ACCESS_cut, "mid_frame");
 }
 
 /* All there is to tell of a close handshake that needs no words; 0 = there is more. */
-static uint64_t how_closed(const struct session *s)
+static uint64_t how_closed(const struct access_entry *e)
 {
-	const struct side *client = &s->side[CLIENT], *upstream = &s->side[UPSTREAM];
-	unsigned flags = client->flags | upstream->flags, both = client->flags & upstream->flags;
-	if (s->cause != CAUSE_CLOSE || words(s) || flags & SIDE_CUT ||
-	        !(both & SIDE_CLOSE_RECEIVED))
+	bool has_words = e->len[PART_CLIENT_REASON] | e->len[PART_UPSTREAM_REASON] |
+	                 e->len[PART_REASON] | e->error | e->is_cut;
+	if (has_words || !e->has_closed[CLIENT] || !e->has_closed[UPSTREAM])
 		return 0;
-	return client->close_code | (uint64_t)upstream->close_code << 16 |
-	       (uint64_t)s->own_code << 32 | (uint64_t)s->closer << 48 | UINT64_C(1) << 63;
+	return UINT64_C(1) << 63 | (uint64_t)e->own_code << 32 |
+	       (uint64_t)e->close_code[UPSTREAM] << 16 | e->close_code[CLIENT];
 }
 
-static void put_how(const struct session *s, struct record *r, const char *cause)
+static void put_end(const struct view *v, struct record *r)
 {
-	struct access_close *kept = &s->proxy->access_store->close;
-	uint64_t how = how_closed(s);
-	if (how != 0 && how == kept->how) {
-		record_piece(r, &kept->piece);
-		return;
-	}
+	const struct access_entry *e = v->e;
+	uint64_t how = how_closed(e);
 	size_t from = r->len;
-	write_close(s, r, cause);
-	if (how != 0)
-		kept->how = record_keep(r, from, &kept->piece) ? how : 0;
-}
-
-static void put_end(const struct session *s, struct record *r, const char *cause)
-{
-	if (s->access && s->status == 101)
-		put_numbers(s, r);
-	else
-		put_times(s, r, true);
-	put_how(s, r, cause);
-}
-
-static void begin(
-        const struct session *s, struct record *r, char *at, size_t max, const char *event)
-{
-	const struct access_settings *set = &s->proxy->access;
-	struct access_head *kept = &s->proxy->access_store->head;
-	char now[25];
-	if (kept->event == event && kept->turn_ms == session_clock(s)) {
-		record_begin_as(r, at, max, set->format, &kept->piece);
+	if (how != 0 && how == last.close.how && e->closer == last.close.closer &&
+	        e->cause == last.close.cause) {
+		record_piece(r, &last.close.piece);
 		return;
 	}
-	clock_iso(now);
-	record_begin(r, at, max, set->format,
-	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_time) ? now : NULL,
-	        set->format == RECORD_TEXT || is_wanted(s, ACCESS_event) ? event : NULL);
-	kept->event = record_keep(r, 0, &kept->piece) ? event : NULL;
-	kept->turn_ms = session_clock(s);
+	write_close(v, r);
+	if (how == 0)
+		return;
+	last.close.closer = e->closer;
+	last.close.cause = e->cause;
+	last.close.how = record_keep(r, from, &last.close.piece) ? how : 0;
 }
 
-static bool build(
-        const struct session *s, struct record *r, char *at, size_t max, const char *cause)
+static void begin(const struct view *v, struct record *r, char *out, size_t max)
 {
-	begin(s, r, at, max, cause ? "end" : "start");
-	put_who(s, r);
-	if (cause)
-		put_end(s, r, cause);
-	else
-		put_times(s, r, false);
-	return record_end(r);
+	const struct access_entry *e = v->e;
+	enum record_format format = (enum record_format)e->format;
+	const char *event = e->cause ? "end" : "start";
+	char time[25];
+	if (last.head.event == event && last.head.wall_ms == e->wall_ms) {
+		record_begin_as(r, out, max, format, &last.head.piece);
+		return;
+	}
+	clock_iso_of(time, (int64_t)(e->wall_ms / 1000), (uint32_t)(e->wall_ms % 1000));
+	record_begin(r, out, max, format,
+	        format == RECORD_TEXT || is_wanted(v, ACCESS_time) ? time : NULL,
+	        format == RECORD_TEXT || is_wanted(v, ACCESS_event) ? event : NULL);
+	last.head.event = record_keep(r, 0, &last.head.piece) ? event : NULL;
+	last.head.wall_ms = e->wall_ms;
 }
 
-/* Most records are built where they wait for the writer. `cause` NULL: at the start. */
-static void write_record(const struct session *s, const char *cause)
+size_t access_record(const void *entry, size_t len, char *out, size_t max)
 {
-	struct access_store *st = s->proxy->access_store;
-	size_t room;
-	char *at = log_access_room(&room);
+	struct view v;
 	struct record r;
-	if (at && room > sizeof st->record)
-		room = sizeof st->record;
-	if (at && room > RECORD_KEY_ROOM && build(s, &r, at, room - RECORD_KEY_ROOM, cause))
-		log_access_put(at, r.len);
-	else if (build(s, &r, st->record, ACCESS_RECORD_MAX, cause))
-		log_access_put(r.at, r.len);
+	(void)len;
+	view(&v, entry);
+	if (!last.row.keys || last.fields != v.e->fields || last.format != v.e->format)
+		forget(v.e->fields, v.e->format);
+	begin(&v, &r, out, max - RECORD_KEY_ROOM);
+	put_who(&v, &r);
+	if (v.e->was_open)
+		put_numbers(&v, &r);
 	else
-		log_access_lose();
-}
-
-/* The same sessions whatever else is logged; the same share of each worker's. */
-static bool is_sampled(const struct session *s)
-{
-	uint32_t sample = s->proxy->access.sample;
-	return sample >= 100 || ((s->id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % 100 < sample;
-}
-
-static bool is_bad_code(const struct side *side)
-{
-	return (side->flags & SIDE_CLOSE_RECEIVED) && side->close_code > 1001 &&
-	       side->close_code < 3000;
-}
-
-/* An end as the peers or the configuration wanted it. */
-static bool is_well(const struct session *s)
-{
-	switch ((enum session_cause)s->cause) {
-	case CAUSE_NONE:
-	case CAUSE_ANSWERED:
-	case CAUSE_REFUSED:
-		return s->status < 500;
-	case CAUSE_CLOSE:
-		return !is_bad_code(&s->side[CLIENT]) && !is_bad_code(&s->side[UPSTREAM]);
-	case CAUSE_IDLE_TIMEOUT:
-	case CAUSE_LIFETIME:
-	case CAUSE_STOPPING:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void write_end(struct session *s, const char *cause)
-{
-	if (s->proxy->access.is_on && (is_sampled(s) || !is_well(s)))
-		write_record(s, cause);
-}
-
-void access_opened(struct session *s)
-{
-	if (s->proxy->access.is_on && s->proxy->access.at_start && is_sampled(s))
-		write_record(s, NULL);
-}
-
-static bool was_refused(const struct session *s)
-{
-	return words(s) && words(s)->reason[0] != '\0';
-}
-
-void access_request_end(struct session *s)
-{
-	write_end(s, was_refused(s) ? "refused" : "answered");
-	access_free(s);
-}
-
-/* Of a connection whose requests have all been answered there is no more to tell. */
-static bool has_something(const struct session *s)
-{
-	return s->access || (s->cause != CAUSE_NONE && (s->status == 0 || s->receiving));
-}
-
-/* A route's own answer that ends the connection counts as a refusal, and what the upstream
- * answered as nothing at all. */
-static const char *cause_of(const struct session *s)
-{
-	bool is_answer = s->cause == CAUSE_NONE || (s->cause == CAUSE_REFUSED && !was_refused(s));
-	return s->access && is_answer ? "answered" : session_cause_name(s);
-}
-
-/* While the sockets are closed, which takes longer than memory does. */
-void access_expect_end(const struct session *s)
-{
-	enum { LINE = 64 };
-	const char *a = (const char *)s->access;
-	if (!a)
-		return;
-	__builtin_prefetch(a);
-	__builtin_prefetch(a + LINE);
-	log_access_expect();
-}
-
-void access_end(struct session *s)
-{
-	if (has_something(s))
-		write_end(s, cause_of(s));
-	access_free(s);
+		put_times(&v, &r);
+	if (v.e->cause)
+		put_end(&v, &r);
+	return record_end(&r) ? r.len : 0;
 }

@@ -135,11 +135,10 @@ static void leave_servers(struct proxy *p)
 void proxy_set_access(struct proxy *p, const struct access_settings *s)
 {
 	p->access = *s;
-	if (!s->is_on)
-		return;
-	if (!p->access_store)
+	if (p->access_store)
+		access_store_renew(p->access_store);
+	else if (s->is_on)
 		p->access_store = access_store_new();
-	access_store_set(p->access_store, s);
 }
 
 static void lack_memory(struct session *s)

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,110 +217,114 @@ START_TEST(what_cannot_be_opened_changes_nothing)
 }
 END_TEST
 
+/* What the first entry holds, which is dropped. */
+static void take(struct log_queue *q, const void *bytes, size_t len)
+{
+	const struct log_entry *e = log_queue_first(q);
+
+	if (e->len == 0) { /* the ring's end */
+		log_queue_drop(q);
+		e = log_queue_first(q);
+	}
+	ck_assert_uint_eq(e->len, len);
+	ck_assert_mem_eq(e->bytes, bytes, len);
+	ck_assert_uint_eq((uintptr_t)e->bytes % _Alignof(max_align_t), 0);
+	ck_assert_ptr_null(e->record_of);
+	log_queue_drop(q);
+}
+
 START_TEST(queue_keeps_order_and_refuses_what_does_not_fit)
 {
+	enum { LEN = 1000, ENTRY = 1024, FIT = LOG_QUEUE_SIZE / ENTRY };
 	struct log_queue *q = log_queue_new(LOG_QUEUE_SIZE);
-	char *out = malloc(LOG_QUEUE_SIZE);
-	char line[1000];
+	char line[LEN];
 	unsigned in = 0, seen = 0;
 
 	memset(line, '.', sizeof(line));
-	line[sizeof(line) - 1] = '\n';
 	for (unsigned round = 0; round < 5; round++) {
-		size_t len;
+		unsigned left = round % 2; /* some rounds begin anew, some go on */
 
 		for (;; in++) {
 			memcpy(line, &in, sizeof(in));
-			if (!log_queue_put(q, line, sizeof(line)))
+			if (!log_queue_put(q, NULL, line, sizeof(line)))
 				break;
 		}
-		len = log_queue_bytes(q);
-		ck_assert_uint_eq(len, LOG_QUEUE_SIZE / sizeof(line) * sizeof(line));
-		len -= round % 2 * sizeof(line); /* some rounds begin anew, some go on */
-		log_queue_take(q, out, len);
-		for (size_t at = 0; at < len; at += sizeof(line), seen++)
-			ck_assert_mem_eq(out + at, &seen, sizeof(seen));
-		ck_assert_uint_eq(log_queue_bytes(q), round % 2 * sizeof(line));
+		ck_assert_uint_eq(in - seen, FIT);
+		ck_assert_uint_eq(log_queue_bytes(q), LOG_QUEUE_SIZE);
+		for (; seen < in - left; seen++) {
+			memcpy(line, &seen, sizeof(seen));
+			take(q, line, sizeof(line));
+		}
+		ck_assert_uint_eq(log_queue_bytes(q), left * ENTRY);
 	}
-	ck_assert_uint_eq(seen, in);
-	free(out);
 	log_queue_free(q);
 }
 END_TEST
 
-/* Every way that lines can lie about the ring's end. */
-START_TEST(queue_shows_whole_lines_where_they_lie)
+/* Entries of every length at every place, so in all ways about the ring's end: each lies in one
+ * piece, or is refused while there is no room for that. */
+START_TEST(queue_keeps_entries_in_one_piece)
 {
-	enum { SIZE = 64, LEN = 10 };
-	static const char lines[] = "aaaaaaaaa\nbbbbbbbbb\nccccccccc\n";
+	enum { SIZE = 256, MOST = SIZE - 16 };
+	char bytes[SIZE];
 
-	for (size_t begin = 0; begin < SIZE; begin++) {
-		struct log_queue *q = log_queue_new(SIZE);
-		size_t left = SIZE - begin, whole = left / LEN < 3 ? left / LEN * LEN : 3 * LEN;
-		char out[3 * LEN];
-		const char *at;
+	for (size_t begin = 16; begin <= SIZE; begin += 16) {
+		for (size_t len = 0; len <= SIZE; len++) {
+			struct log_queue *q = log_queue_new(SIZE);
+			size_t entry = (16 + len + 15) / 16 * 16, left = SIZE - begin;
+			bool fits = entry <= left || entry <= begin - 16;
 
-		/* It is never empty, or it would begin anew. */
-		for (size_t i = 0; i < begin; i++) {
-			ck_assert(log_queue_put(q, "\n", 1));
-			if (i > 0)
-				log_queue_drop(q, 1);
+			memset(bytes, (int)len, sizeof(bytes));
+			/* Two, so that it is never empty, or it would begin anew. */
+			ck_assert(begin == 16 || log_queue_put(q, NULL, bytes, begin - 32));
+			ck_assert(log_queue_put(q, NULL, "", 0));
+			if (begin > 16)
+				log_queue_drop(q);
+			ck_assert_uint_eq(log_queue_bytes(q), 16);
+			ck_assert_int_eq(log_queue_put(q, NULL, bytes, len), fits);
+			log_queue_drop(q);
+			if (!fits) {
+				ck_assert_int_eq(log_queue_put(q, NULL, bytes, len), len <= MOST);
+			}
+			if (len > 0 && len <= MOST)
+				take(q, bytes, len);
+			else if (len == 0)
+				log_queue_drop(q);
+			ck_assert_uint_eq(log_queue_bytes(q), 0);
+			log_queue_free(q);
 		}
-		for (size_t i = 0; i < 3; i++)
-			ck_assert(log_queue_put(q, lines + i * LEN, LEN));
-		if (begin > 0)
-			log_queue_drop(q, 1);
-		ck_assert_uint_eq(log_queue_first(q), LEN);
-		ck_assert_uint_eq(log_queue_look(q, LEN - 1, &at), 0);
-		ck_assert_uint_eq(log_queue_look(q, LEN, &at), whole ? LEN : 0);
-		ck_assert_uint_eq(log_queue_look(q, 3 * LEN - 1, &at), whole > 20 ? 20 : whole);
-		ck_assert_uint_eq(log_queue_look(q, 3 * LEN, &at), whole);
-		ck_assert_mem_eq(at, lines, whole);
-		log_queue_drop(q, whole);
-		ck_assert_uint_eq(log_queue_bytes(q), 3 * LEN - whole);
-		if (whole < 3 * LEN)
-			ck_assert_uint_eq(log_queue_first(q), LEN);
-		log_queue_take(q, out, 3 * LEN - whole);
-		ck_assert_mem_eq(out, lines + whole, 3 * LEN - whole);
-		ck_assert_uint_eq(log_queue_bytes(q), 0);
-		log_queue_free(q);
 	}
 }
 END_TEST
 
-/* Lines lie at the ring's front again once it was empty; a line may be written in its place. */
+/* Entries lie at the ring's front again once it was empty; one may be made in its place, and
+ * what was reserved and is not put does no harm. */
 START_TEST(an_empty_queue_begins_at_its_front)
 {
 	enum { SIZE = 64, LEN = 10 };
-	static const char line[] = "aaaaaaaaa\n";
+	static const char line[] = "aaaaaaaaa\n", other[] = "bbbbbbbbb\n";
 	struct log_queue *q = log_queue_new(SIZE);
-	const char *front, *at;
-	size_t room;
+	char *front = log_queue_reserve(q, LEN);
 
+	ck_assert_ptr_nonnull(front);
 	for (int i = 0; i < 20; i++) {
-		char *place = log_queue_room(q, &room);
+		char *place = log_queue_reserve(q, SIZE - 16);
 
-		ck_assert_uint_eq(room, SIZE);
+		ck_assert_ptr_eq(place, front);
+		ck_assert_ptr_null(log_queue_reserve(q, SIZE - 15));
+		place = log_queue_reserve(q, 2 * LEN);
 		memcpy(place, line, LEN);
-		ck_assert(log_queue_put(q, place, LEN));
-		ck_assert_uint_eq(log_queue_bytes(q), LEN);
-		ck_assert_uint_eq(log_queue_look(q, LEN, &at), LEN);
-		ck_assert_mem_eq(at, line, LEN);
-		front = i == 0 ? at : front;
-		ck_assert_ptr_eq(at, front);
-		place = log_queue_room(q, &room);
-		ck_assert_ptr_eq(place, front + LEN);
-		ck_assert_uint_eq(room, SIZE - LEN);
-		log_queue_drop(q, LEN);
+		ck_assert(log_queue_put(q, NULL, place, LEN)); /* less than was reserved */
+		ck_assert_uint_eq(log_queue_bytes(q), 32);
+		place = log_queue_reserve(q, LEN);
+		ck_assert_ptr_eq(place, front + 32);
+		memcpy(place, line, LEN);
+		ck_assert(log_queue_put(q, NULL, other, LEN));
+		ck_assert(!log_queue_put(q, NULL, line, LEN));
+		ck_assert_ptr_null(log_queue_reserve(q, LEN));
+		take(q, line, LEN);
+		take(q, other, LEN);
 	}
-	/* Behind the ring's end there is no room, though there are bytes free. */
-	for (int i = 0; i < SIZE / LEN; i++)
-		ck_assert(log_queue_put(q, line, LEN));
-	log_queue_drop(q, LEN);
-	log_queue_room(q, &room);
-	ck_assert_uint_eq(room, SIZE % LEN);
-	ck_assert(log_queue_put(q, line, LEN));
-	ck_assert(!log_queue_put(q, line, LEN));
 	log_queue_free(q);
 }
 END_TEST
@@ -813,23 +818,36 @@ START_TEST(A_11_the_count_comes_at_the_seconds_end)
 }
 END_TEST
 
+/* The text is put as it is. */
+static size_t text_of(const void *text, size_t len, char *out, size_t max)
+{
+	ck_assert_uint_le(len, max);
+	memcpy(out, text, len);
+	return len;
+}
+
+static void put_text(const char *record)
+{
+	log_access_put(text_of, record, strlen(record));
+}
+
 /* The access log: beside the log, with its own target. */
 START_TEST(records_have_their_own_file)
 {
 	char second[80], *text;
 
 	snprintf(second, sizeof(second), "%s/access", dir);
-	log_access_put("none\n", 5);
+	put_text("none\n");
 	ck_assert(!log_access_open("/nonexistent/x"));
 	ck_assert(!log_access_is_on());
 	ck_assert(log_access_open(second));
 	ck_assert(log_start());
 	log_event(LOG_LEVEL_INFO, "line", NULL);
 	for (int i = 0; i < 1000; i++)
-		log_access_put("record\n", 7);
+		put_text("record\n");
 	log_stop();
 	log_access_close();
-	log_access_put("late\n", 5);
+	put_text("late\n");
 	text = content();
 	ck_assert_uint_eq(count_of(text, "record"), 0);
 	ck_assert_uint_eq(count_of(text, "line\n"), 1);
@@ -858,16 +876,15 @@ static void check_flood(char *text, unsigned records, uint64_t lost)
 	ck_assert_uint_eq(seen + lost, records);
 }
 
-/* Every other one is built where it lies. */
+/* Every other one is made where it lies. */
 static void put_record(const char *line, size_t len, bool in_place)
 {
-	size_t room;
-	char *at = in_place ? log_access_room(&room) : NULL;
+	char *at = in_place ? log_access_room(2 * len) : NULL;
 
-	if (at && room >= len)
-		log_access_put(memcpy(at, line, len), len);
+	if (at)
+		log_access_put(text_of, memcpy(at, line, len), len);
 	else
-		log_access_put(line, len);
+		log_access_put(text_of, line, len);
 }
 
 /* Many rings full, in lines of all lengths: each is whole and in order, or counted. */
@@ -909,13 +926,60 @@ START_TEST(R_07_lost_records_are_told_in_the_log)
 	ck_assert(log_access_open("/dev/full"));
 	ck_assert(log_start());
 	for (int i = 0; i < 1000; i++)
-		log_access_put("record\n", 7);
+		put_text("record\n");
 	log_access_lose();
 	log_stop();
 	log_access_close();
 	ck_assert_uint_eq(log_access_lost() - lost, 1001);
 	text = content();
 	ck_assert_uint_eq(sum_of(text, "warn  access_log_lost records="), 1001);
+	free(text);
+}
+END_TEST
+
+/* A record as large as there may be, of few bytes. */
+static size_t largest_of(const void *letter, size_t len, char *out, size_t max)
+{
+	ck_assert_uint_eq(len, 1);
+	ck_assert_uint_eq(max, LOG_RECORD_MAX);
+	memset(out, *(const char *)letter, max);
+	out[max - 1] = '\n';
+	return max;
+}
+
+static size_t none_of(const void *bytes, size_t len, char *out, size_t max)
+{
+	(void)bytes;
+	(void)len;
+	memset(out, 'x', max); /* what was begun is not written */
+	return 0;
+}
+
+/* Large ones, small ones, and such as do not fit, which are lost: with and without a writer. */
+START_TEST(records_are_made_by_the_writer)
+{
+	enum { ROUNDS = 20 };
+	uint64_t lost = log_access_lost();
+	char second[80], *text;
+
+	snprintf(second, sizeof(second), "%s/large", dir);
+	ck_assert(log_access_open(second));
+	for (int running = 0; running < 2; running++) {
+		ck_assert(!running || log_start());
+		for (int i = 0; i < ROUNDS; i++) {
+			put_text("small\n");
+			log_access_put(none_of, "", 0);
+			log_access_put(largest_of, "y", 1);
+		}
+	}
+	log_stop();
+	log_access_close();
+	ck_assert_uint_eq(log_access_lost() - lost, 2 * ROUNDS);
+	ck_assert_int_eq(rename(second, path), 0);
+	text = content();
+	ck_assert_uint_eq(strlen(text), 2 * ROUNDS * (6 + (size_t)LOG_RECORD_MAX));
+	ck_assert_uint_eq(count_of(text, "\nsmall\ny"), 2 * ROUNDS - 1);
+	ck_assert_uint_eq(count_of(text, "yy\n"), 2 * ROUNDS);
 	free(text);
 }
 END_TEST
@@ -1052,7 +1116,7 @@ START_TEST(prepared)
 	ck_assert(!log_access_is_on());
 	log_use_prepared();
 	ck_assert(log_access_is_on());
-	log_access_put(record, strlen(record));
+	put_text(record);
 	log_access_close();
 	struct stat st;
 	ck_assert_int_eq(stat(other, &st), 0);
@@ -1080,7 +1144,7 @@ static Suite *suite(void)
 	tcase_add_test(t, errno_is_preserved);
 	tcase_add_test(t, what_cannot_be_opened_changes_nothing);
 	tcase_add_test(t, queue_keeps_order_and_refuses_what_does_not_fit);
-	tcase_add_test(t, queue_shows_whole_lines_where_they_lie);
+	tcase_add_test(t, queue_keeps_entries_in_one_piece);
 	tcase_add_test(t, an_empty_queue_begins_at_its_front);
 	tcase_add_test(t, threads_do_not_mix_their_lines);
 	tcase_add_test(t, starts_and_stops_again_and_again);
@@ -1101,6 +1165,7 @@ static Suite *suite(void)
 	tcase_add_test(t, records_have_their_own_file);
 	tcase_add_test(t, a_flood_of_records);
 	tcase_add_test(t, R_07_lost_records_are_told_in_the_log);
+	tcase_add_test(t, records_are_made_by_the_writer);
 	tcase_add_test(t, no_thread_for_records_no_start);
 	tcase_add_test(t, syslog_is_found_again);
 	tcase_add_test(t, the_journal_is_found_again);
