@@ -86,11 +86,13 @@ const char *draft_list_hint(const struct reader_section *s, const struct reader_
 static void refuse_value(struct draft *d, const struct reader_section *s, const struct parse *p)
 {
 	char form[SCHEMA_FORM_MAX];
-	const char *hint = hint_at(p->value), *list = draft_list_hint(s, p->entry);
+	const char *hint = hint_at(p->value);
+	if (!*hint)
+		hint = draft_list_hint(s, p->entry);
 	if (p->why[0])
-		draft_error(d, s, p->entry, "%s%s%s", p->why, list, hint);
+		draft_error(d, s, p->entry, "%s%s", p->why, hint);
 	else
-		draft_error(d, s, p->entry, "want %s%s%s", schema_form(p->key, form), list, hint);
+		draft_error(d, s, p->entry, "want %s%s", schema_form(p->key, form), hint);
 }
 
 static void refuse_key(struct draft *d, const struct reader_section *s,

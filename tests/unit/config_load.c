@@ -1085,6 +1085,9 @@ START_TEST(lists)
 	        {"route", "request_remove = A, B", again},
 	        {"defaults", "[moongate]\nlua_ssl_ciphers = A, B",
 	                "want names with ':' between them, as OpenSSL writes them"},
+	        {"listener", "bind = 127.0.0.1:80 # http",
+	                "want a port of 1..65535; a comment behind a value begins with ' ;', "
+	                "not with '#'"},
 	        /* Where a comma or a blank is part of one value, nothing is said of lists. */
 	        {"route", "header = X 1, 2", "want NAME: VALUE"},
 	        {"route", "subprotocol = a;b", "want one token, such as chat.v2"},
