@@ -18,9 +18,11 @@
  *   comes later makes a new edge. A full one has not: the stream goes on the ready list.
  * - The end of the peer, when it came before the edge was taken, makes no further
  *   edge. EPOLLRDHUP (EV_CLOSED) tells of it, and then it is read until it is found.
- * - libevent turns EPOLLERR into EV_READ | EV_WRITE, without EV_CLOSED, which is also
- *   what bytes alone look like. A reset that came with bytes in one edge is therefore
- *   not seen after a short receive. Such a stream is `doubtful` until a later send
+ * - A reset is known by its edge (sys.h: sys_tells_resets()) and read for as an end is, so
+ *   one that came with bytes is found in the same turn, behind them.
+ * - Where it is not, libevent turns EPOLLERR into EV_READ | EV_WRITE, without EV_CLOSED, which is
+ *   also what bytes alone look like, and a reset that came with bytes in one edge is
+ *   not seen after a short receive. So such a stream is `doubtful` until a later send
  *   works or a sweep, once a second over all that are, has received once more. It spares those
  *   whose doubt is of the same second: of busy streams half are always doubtful, each for
  *   a moment. Sweeps are late in a second, so that most doubts of it are resolved by then. */
@@ -316,18 +318,29 @@ static void finish_connect(struct stream *s)
 		send_fin(s);
 }
 
-/* A reset that no receive will find: because none is made, or because the peer had
- * ended already. With EPOLLERR libevent leaves EV_CLOSED out. */
-static void look_for_error(struct stream *s, short what)
+/* See sys_tells_resets(). An end has EV_READ too. */
+static bool is_reset(short what)
 {
-	if (what & EV_CLOSED || !(what & EV_READ) ||
-	        !(s->flags & (STREAM_PAUSED | STREAM_EOF_SEEN)))
-		return;
+	return (what & (EV_READ | EV_CLOSED)) == EV_CLOSED;
+}
+
+static void ask_for_error(struct stream *s)
+{
 	int error = sys_socket_error(fd_of(s));
 	if (error) {
 		fail(s, error);
 		stream_tell_error(s);
 	}
+}
+
+/* A reset that no receive will find: because none is made, or because the peer had
+ * ended already. */
+static void look_for_error(struct stream *s, short what)
+{
+	bool may_be_reset = is_reset(what) || (what & (EV_READ | EV_CLOSED)) == EV_READ;
+
+	if (may_be_reset && s->flags & (STREAM_PAUSED | STREAM_EOF_SEEN))
+		ask_for_error(s);
 }
 
 static bool wants_read(const struct stream *s)
@@ -399,7 +412,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		set(s, STREAM_READABLE);
 	if (s->flags & STREAM_CONNECTING)
 		finish_connect(s);
-	if (what & EV_WRITE && !queue_is_empty(&s->out))
+	if ((what & EV_WRITE || is_reset(what)) && !queue_is_empty(&s->out))
 		flush(s);
 	if (!is_gone(s) && !(s->flags & STREAM_FAILED))
 		look_for_error(s, what);
@@ -415,10 +428,14 @@ static void plain_wake(struct stream *s)
 	}
 	if (s->flags & STREAM_WRITABLE && !queue_is_empty(&s->out))
 		flush(s);
+	if (is_gone(s) || s->flags & STREAM_FAILED)
+		return;
 	if (s->flags & STREAM_DOUBTFUL)
 		set(s, STREAM_READABLE);
 	if (wants_read(s))
 		read_once(s);
+	else if (s->flags & STREAM_PAUSED && s->flags & STREAM_PEER_CLOSED)
+		ask_for_error(s); /* paused by the bytes that a reset may have come with */
 }
 
 /* One more receive; a paused stream is only asked. */

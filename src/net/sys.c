@@ -223,6 +223,16 @@ int sys_open(const char *path, int flags, mode_t mode)
 }
 
 #if !IS_WATCHED
+/* Of EPOLLERR libevent makes EV_READ | EV_WRITE, which is what bytes make too. A reset always has
+ * the peer's end with it (whoever watches for that), an end always EPOLLIN: so an end
+ * without it is left to tell of one. */
+static void mark_resets(struct epoll_event *events, int n)
+{
+	for (int i = 0; i < n; i++)
+		if ((events[i].events & (EPOLLERR | EPOLLRDHUP)) == (EPOLLERR | EPOLLRDHUP))
+			events[i].events = EPOLLRDHUP;
+}
+
 /* What libevent calls: a program's own function comes before that of a library. libevent asks
  * for up to 4096 events. The kernel would look at as many sockets, then libevent at all it
  * knows of them, and when they are served, nothing of that would be left in the processor's
@@ -231,7 +241,14 @@ __attribute__((visibility("default"))) int epoll_wait(
         int fd, struct epoll_event *events, int max, int wait_ms)
 {
 	max = max < SYS_EVENTS_MAX ? max : SYS_EVENTS_MAX;
-	return (int)syscall(SYS_epoll_pwait, fd, events, max, wait_ms, NULL, 0);
+	int n = (int)syscall(SYS_epoll_pwait, fd, events, max, wait_ms, NULL, 0);
+	mark_resets(events, n);
+	return n;
+}
+
+bool sys_tells_resets(void)
+{
+	return true;
 }
 
 static _Thread_local int closing_fd = -1;
@@ -255,6 +272,11 @@ __attribute__((visibility("default"))) int epoll_ctl(
 	return (int)syscall(SYS_epoll_ctl, epoll, what, fd, event);
 }
 #else
+bool sys_tells_resets(void)
+{
+	return false;
+}
+
 void sys_expect_forks(void)
 {
 }

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from helpers.daemon import still_works
+from helpers.daemon import SANITIZED, still_works
 from helpers.frames import CONT, PING, TEXT
 from helpers.peer import RawUpstream
 
@@ -154,6 +154,56 @@ def test_U_01_client_leaves_in_the_middle_of_an_answer(moongate, upstream):
     app.flushed()
     client.reset()
     assert app.expect_end() == b""
+    still_works(daemon)
+
+
+def knows_already(daemon, client):
+    """The end of the client is in the log before that of a whole session that came later."""
+    later = daemon.client()
+    later.send(later.request("/echo"))
+    later.expect_101()
+    later.reset()
+    daemon.end_of(later)
+    if not SANITIZED:  # libevent alone finds such a reset later
+        assert daemon.find(client=client.local), daemon.log
+
+
+@pytest.mark.parametrize("sent", ["request", "request and frame", "half"])
+def test_U_01_request_and_reset_at_once(moongate, upstream, sent):
+    daemon = moongate(upstream)
+    with daemon.frozen():
+        client = daemon.client()
+        request = client.request("/app")
+        client.send(request[:30] if sent == "half" else request)
+        if sent == "request and frame":
+            client.text("early")
+        client.flushed()
+        client.reset()
+    knows_already(daemon, client)
+    daemon.wait_line_about(client)
+    if sent != "half":
+        assert upstream.accept_request().expect_end() == b""
+    still_works(daemon)
+
+
+@pytest.mark.parametrize("sent", ["1 byte", "half a head", "101", "half a body"])
+def test_U_03_answer_and_reset_at_once(moongate, upstream, sent):
+    daemon = moongate(upstream, route={"close_timeout": "100ms"})
+    client = daemon.client()
+    client.send(client.request("/app"))
+    app = upstream.accept_request()
+    with daemon.frozen():
+        app.send({"1 byte": "H", "half a head": app.answer()[:30], "101": app.answer(),
+                  "half a body": b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nx"}[sent])
+        app.flushed()
+        app.reset()
+    if sent == "101":
+        client.expect_101()
+        client.expect_close(1011)
+        client.close()
+    else:
+        knows_already(daemon, client)
+        client.expect_refusal(502)
     still_works(daemon)
 
 
