@@ -12,6 +12,7 @@
 #include "config/draft.h"
 #include "config/loop.h"
 #include "config/place.h"
+#include "config/schema.h"
 #include "net/passed.h"
 
 #include <stdlib.h>
@@ -426,22 +427,30 @@ static void warn_unused(struct draft *d)
 	}
 }
 
-/* Where access_log = off says so it may be for a time. */
-static void warn_no_access_log(struct draft *d)
+static void warn_led(struct draft *d, const struct schema_key *lead)
 {
-	static const char *const keys[] = {
-	        "access_log_format", "access_log_fields", "access_log_sample", "access_log_start"};
-	const struct reader_section *s;
-	char value[PROBLEM_QUOTE_MAX];
-	if (draft_process_entry(d, "access_log", &s))
-		return;
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-		const struct reader_entry *e = draft_process_entry(d, keys[i], &s);
+	for (size_t i = 0; i < schema_key_n; i++) {
+		const struct schema_key *k = &schema_key[i];
+		const struct reader_section *s;
+		const struct reader_entry *e =
+		        schema_is_led(lead, k) ? draft_process_entry(d, k->name, &s) : NULL;
+		char value[PROBLEM_QUOTE_MAX];
 		if (e)
 			problem_warning(&d->problems, reader_place(s->file, e->line),
-			        "[moongate] %s = %s: does nothing without an access log: want "
-			        "access_log = PATH too",
-			        keys[i], problem_quote(e->value, value));
+			        "[moongate] %s = %s: does nothing: want %s too", k->name,
+			        problem_quote(e->value, value), lead->name);
+	}
+}
+
+/* Where access_log = off, say, stands in so many words, it may be for a time. */
+static void warn_without_lead(struct draft *d)
+{
+	for (size_t i = 0; i < schema_key_n; i++) {
+		const struct schema_key *k = &schema_key[i];
+		const struct reader_section *s;
+		if (k->kind == KIND_MOONGATE && k->flags & KEY_LEADS &&
+		        !draft_process_entry(d, k->name, &s))
+			warn_led(d, k);
 	}
 }
 
@@ -465,7 +474,7 @@ void build_run(struct draft *d, const char *name)
 	if (d->problems.errors == 0) {
 		loop_check(d);
 		warn_unused(d);
-		warn_no_access_log(d);
+		warn_without_lead(d);
 		keep_groups(d);
 	}
 }

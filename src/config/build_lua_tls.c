@@ -116,7 +116,7 @@ static bool are_crls(struct draft *d, const struct draft_route *r, const struct 
 }
 
 static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
-        const struct lua_tls_keys *k, const struct files *f)
+        const struct lua_tls_keys *k, const struct files *f, uint64_t scope)
 {
 	char why[TLS_WHY_MAX];
 	struct tls_client_settings s = {.tls = {.min_version = TLS_FLOOR_1_2,
@@ -130,7 +130,8 @@ static struct tls_client *make_of(struct draft *d, const struct draft_route *r,
 	        .crl = bytes_of(&f->crl),
 	        .commands = k->commands,
 	        .chain = bytes_of(&f->certificate),
-	        .key = bytes_of(k->key ? &f->key : &f->certificate)};
+	        .key = bytes_of(k->key ? &f->key : &f->certificate),
+	        .scope = scope};
 	if (k->versions.is_given) {
 		s.tls.min_version = k->versions.has_1_2 ? TLS_FLOOR_1_2 : TLS_FLOOR_1_3;
 		s.no_1_3 = !k->versions.has_1_3;
@@ -172,6 +173,13 @@ static void digest(const struct lua_tls_keys *k, const struct files *f, uint64_t
 	         (uint64_t)k->versions.has_1_2 << 41 | (uint64_t)k->versions.has_1_3 << 42;
 }
 
+/* Of connections: a reload that changes nothing of this leaves them theirs who made them. */
+static uint64_t scope_of(const uint64_t made_of[7])
+{
+	static const uint8_t key[SIPHASH_KEY_LEN];
+	return siphash(key, made_of, 7 * sizeof *made_of) | 1;
+}
+
 static struct tls_client *make(
         struct draft *d, const struct draft_route *r, const struct lua_tls_keys *k, uint64_t out[7])
 {
@@ -187,7 +195,7 @@ static struct tls_client *make(
 		file_fini(&f.crl);
 	if (k->certificate && (!f.certificate.at || (k->key && !f.key.at)))
 		file_fini(&f.certificate);
-	c = make_of(d, r, k, &f);
+	c = make_of(d, r, k, &f, scope_of(out));
 	if (!is_read || !is_store_good || !are_crls_good) {
 		tls_client_unref(c);
 		c = NULL;

@@ -27,7 +27,8 @@ static bool read_file(struct draft *d, const struct reader_section *s,
 {
 	const char *wrong = file_read(out, from->path, max);
 	if (wrong)
-		draft_error(d, s, from->entry, "cannot read it: %s", wrong);
+		draft_error(d, s, from->entry, "cannot read it: %s%s", wrong,
+		        draft_list_hint(s, from->entry));
 	return !wrong;
 }
 

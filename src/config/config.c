@@ -19,8 +19,7 @@ static struct config *finish(struct draft *d, struct sources *files, const char 
 		build_run(d, name);
 	}
 	errors->n = d->problems.errors;
-	errors->text = problems_text(&d->problems);
-	errors->first = d->problems.first_error;
+	errors->text = problems_text(&d->problems, &errors->line, &errors->line_n);
 	draft_fini(d);
 	sources_fini(files);
 	if (errors->n == 0)
@@ -73,18 +72,27 @@ void config_errors_add(struct config_errors *e, const char *format, ...)
 {
 	char line[1024];
 	char *before = e->text;
+	size_t at = before ? strlen(before) + 1 : 0;
 	va_list args;
 	va_start(args, format);
 	vsnprintf(line, sizeof line, format, args);
 	va_end(args);
 	e->text = mem_format("%s%s%s", before ? before : "", before ? "\n" : "", line);
+	e->line = mem_resize(e->line, (e->line_n + 1) * sizeof e->line[0]);
+	e->line[e->line_n++] = (struct problem_line){.at = at, .len = strlen(line)};
 	e->n++;
 	mem_free(before);
+}
+
+struct slice config_errors_line(const struct config_errors *e, size_t i)
+{
+	return slice_of(e->text + e->line[i].at, e->line[i].len);
 }
 
 void config_errors_free(struct config_errors *e)
 {
 	mem_free(e->text);
+	mem_free(e->line);
 	*e = (struct config_errors){.text = NULL};
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "config/build_lua_tls.h"
 #include "config/part.h"
+#include "config/problem.h"
 #include "lua/handlers.h"
 #include "net/listener.h"
 #include "net/resolver.h"
@@ -78,9 +79,10 @@ struct config {
 /* Errors, one a line: `file:line: [section] key = value: want ...`, all of one
  * run; for stderr and the log. */
 struct config_errors {
-	char *text; /* lines joined by \n; NULL = none */
-	size_t n;
-	size_t first; /* where in the text the first error begins, behind warnings */
+	char *text; /* lines joined by \n, warnings among them; NULL = none */
+	struct problem_line *line;
+	size_t line_n;
+	size_t n; /* errors, also those that the text only counts */
 };
 
 /* Reads and checks everything that can be checked without opening sockets. NULL with
@@ -101,6 +103,8 @@ const char *config_place(const struct config *c, const char *key, const char *ot
 /* One more. */
 void config_errors_add(struct config_errors *e, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
+/* The i-th of its lines, borrowed. */
+struct slice config_errors_line(const struct config_errors *e, size_t i);
 void config_errors_free(struct config_errors *e);
 void config_free(struct config *c);
 

@@ -56,10 +56,39 @@ static const char *hint_at(const char *value)
 	return "";
 }
 
+static enum schema_kind kind_of_section(const struct reader_section *s)
+{
+	return (enum schema_kind)(schema_find_section(s->kind) - schema_section);
+}
+
+/* Whether one value consists of words, such as NAME VALUE. */
+static bool has_words(const struct schema_key *k)
+{
+	const char *blank = k->form ? strchr(k->form, ' ') : NULL;
+	while (blank && strncmp(blank, " | ", 3) == 0)
+		blank = strchr(blank + 3, ' ');
+	return blank != NULL;
+}
+
+const char *draft_list_hint(const struct reader_section *s, const struct reader_entry *e)
+{
+	const struct schema_key *k = schema_find(kind_of_section(s), e->key);
+	bool is_path = k->flags & KEY_FILE || k->parse == parse_include;
+	bool has_commas = strchr(e->value, ',') != NULL;
+	bool has_blanks = !is_path && strpbrk(e->value, " \t");
+	if (has_commas && k->flags & KEY_WORDS)
+		return "; a list has blanks between its words, no commas";
+	if ((has_commas || has_blanks) && k->flags & KEY_REPEAT && !has_words(k))
+		return "; the key may be given again for more";
+	return "";
+}
+
 static void refuse_value(struct draft *d, const struct reader_section *s, const struct parse *p)
 {
 	char form[SCHEMA_FORM_MAX];
 	const char *hint = hint_at(p->value);
+	if (!*hint)
+		hint = draft_list_hint(s, p->entry);
 	if (p->why[0])
 		draft_error(d, s, p->entry, "%s%s", p->why, hint);
 	else
@@ -158,7 +187,7 @@ const struct reader_entry *draft_process_entry(
 
 bool draft_is_whole(const struct reader_section *s)
 {
-	enum schema_kind kind = (enum schema_kind)(schema_find_section(s->kind) - schema_section);
+	enum schema_kind kind = kind_of_section(s);
 	for (size_t i = 0; i < s->entry_n; i++)
 		if (!schema_find(kind, s->entry[i].key))
 			return false;

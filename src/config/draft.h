@@ -176,6 +176,9 @@ const char *draft_title(const struct reader_section *s, char out[DRAFT_TITLE_MAX
 /* An error at a key: `[section] key = value: why`. */
 void draft_error(struct draft *d, const struct reader_section *s, const struct reader_entry *e,
         const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* How a list is written, to stand behind what is wrong with a value that seems to be one; "" if
+ * it does not. The key is one of its section's. */
+const char *draft_list_hint(const struct reader_section *s, const struct reader_entry *e);
 /* An error of a whole section. */
 void draft_section_error(struct draft *d, const struct reader_section *s, const char *format, ...)
         __attribute__((format(printf, 3, 4)));

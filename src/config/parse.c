@@ -411,7 +411,7 @@ bool parse_names(struct parse *p, void *field)
 {
 	struct draft_names *names = field;
 	if (!is_reference(p->value))
-		return parse_refuse(p, "want one name; the key may be given again for more");
+		return parse_refuse(p, "want one name");
 	names->entry = mem_resize(names->entry, (names->n + 1) * sizeof names->entry[0]);
 	names->entry[names->n++] = p->entry;
 	return true;

@@ -41,13 +41,15 @@ static void set_target(struct parse *p, char **target)
 	*target = service ? service : parse_relative(p->file, p->value);
 }
 
-/* Meant as something else than a file beside the configuration, surely. */
+/* Meant as something else than a file beside the configuration, surely; so is what begins like
+ * a list of these. */
 static bool is_no_file(const char *value)
 {
 	static const char *const words[] = {"stderr", "stdout", "syslog", "journal",
 	        "syslog:", "journal:", "off", "on", "none", "no", "yes", "file", "console", NULL};
+	size_t len = strcspn(value, ",");
 	for (size_t i = 0; words[i]; i++)
-		if (strcasecmp(value, words[i]) == 0)
+		if (len == strlen(words[i]) && strncasecmp(value, words[i], len) == 0)
 			return true;
 	return false;
 }

@@ -182,9 +182,7 @@ bool parse_subprotocol(struct parse *p, void *field)
 		*list = is_any ? NULL : token_list_new();
 	}
 	if (!http_is_token(slice_str(p->value)))
-		return parse_refuse(p,
-		        "want one token, such as chat.v2; the key may be given again for "
-		        "more");
+		return parse_refuse(p, "want one token, such as chat.v2");
 	if (!is_alone(p, *list != NULL))
 		return false;
 	return is_any || token_list_add(*list, p->value) ||

@@ -79,9 +79,11 @@ bool parse_tls_command(struct parse *p, void *field)
 	return true;
 }
 
-static bool read_list(struct parse *p, char **out, const char *intermediate)
+/* Of ciphers OpenSSL takes a list with commas too. */
+static bool read_list(
+        struct parse *p, char **out, const char *intermediate, const char *not_between)
 {
-	if (p->value[0] == '\0' || strpbrk(p->value, " \t"))
+	if (p->value[0] == '\0' || strpbrk(p->value, not_between))
 		return parse_refuse(p, "want names with ':' between them, as OpenSSL writes them");
 	mem_free(*out);
 	*out = mem_strdup(strcmp(p->value, "intermediate") == 0 ? intermediate : p->value);
@@ -90,17 +92,17 @@ static bool read_list(struct parse *p, char **out, const char *intermediate)
 
 bool parse_tls_ciphers(struct parse *p, void *field)
 {
-	return read_list(p, field, TLS_CIPHERS);
+	return read_list(p, field, TLS_CIPHERS, " \t");
 }
 
 bool parse_tls_suites(struct parse *p, void *field)
 {
-	return read_list(p, field, TLS_CIPHERSUITES);
+	return read_list(p, field, TLS_CIPHERSUITES, ", \t");
 }
 
 bool parse_tls_groups(struct parse *p, void *field)
 {
-	return read_list(p, field, TLS_GROUPS);
+	return read_list(p, field, TLS_GROUPS, ", \t");
 }
 
 bool parse_tls_unknown(struct parse *p, void *field)

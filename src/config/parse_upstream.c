@@ -38,6 +38,17 @@ static bool is_host_name(const char *host)
 	       last[strspn(last, "0123456789abcdefABCDEFxX")] != '\0';
 }
 
+static bool refuse_several(struct parse *p)
+{
+	return parse_refuse(p, "want one server in a line; the key may be given again for more");
+}
+
+static bool has_several(const char *text)
+{
+	const char *mark = strstr(text, "://");
+	return mark && strstr(mark + 1, "://");
+}
+
 /* host[:port] in pieces: host without brackets; the port stays if none is given. */
 static bool split_host(struct parse *p, const char *text, char *host, size_t size, uint16_t *port)
 {
@@ -50,8 +61,7 @@ static bool split_host(struct parse *p, const char *text, char *host, size_t siz
 	host[len] = '\0';
 	const char *rest = start + len + (is_v6 ? 1 : 0);
 	if (strchr(rest, ','))
-		return parse_refuse(
-		        p, "want one server in a line; the key may be given again for more");
+		return refuse_several(p);
 	if ((*rest != ':' && *rest != '\0') || strpbrk(rest, "/?#"))
 		return parse_refuse(
 		        p, "want nothing behind the host and port: the client's path is passed on");
@@ -144,6 +154,9 @@ static bool server_number(
 
 static bool server_option(struct parse *p, const char *word, struct upstream_server *out)
 {
+	if (strchr(word, ','))
+		return parse_refuse(p, "behind the address want weight=N, backup or "
+		                       "max_connections=N, with blanks between them");
 	if (strcmp(word, "backup") == 0) {
 		if (out->is_backup)
 			return parse_refuse(p, "backup is given twice");
@@ -193,7 +206,8 @@ bool parse_server(struct parse *p, void *field)
 	struct upstream_server s = {.name = NULL};
 	char *text = mem_strdup(p->value);
 	bool is_service = false;
-	bool is_good = server_words(p, text, &s, &is_service);
+	bool is_good =
+	        has_several(p->value) ? refuse_several(p) : server_words(p, text, &s, &is_service);
 	mem_free(text);
 	if (!is_good) {
 		upstream_server_fini(&s);

@@ -99,27 +99,38 @@ static void print_one(FILE *out, const struct problem *p)
 	fprintf(out, ": %s%s", p->is_warning ? "warning: " : "", p->text);
 }
 
-char *problems_text(struct problems *p)
+/* What was not kept: warnings alone, unless errors were too many by themselves. */
+static void print_rest(FILE *out, const struct problems *p)
 {
-	if (p->errors + p->warnings == 0)
-		return NULL;
+	fprintf(out, "and %zu more", p->errors + p->warnings - p->n);
+}
+
+char *problems_text(struct problems *p, struct problem_line **line, size_t *line_n)
+{
+	size_t found = p->errors + p->warnings, n = p->n + (found > p->n);
 	char *text = NULL;
 	size_t len = 0;
+	*line_n = n;
+	*line = NULL;
+	if (n == 0)
+		return NULL;
 	FILE *out = open_memstream(&text, &len);
 	if (!out)
 		abort();
+	*line = mem_new(n * sizeof **line);
 	qsort(p->at, p->n, sizeof p->at[0], by_place);
-	bool has_error = false;
-	for (size_t i = 0; i < p->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			fputc('\n', out);
-		if (!has_error && !p->at[i].is_warning)
-			p->first_error = (size_t)ftello(out);
-		has_error = has_error || !p->at[i].is_warning;
-		print_one(out, &p->at[i]);
+		size_t at = (size_t)ftello(out);
+		if (i < p->n)
+			print_one(out, &p->at[i]);
+		else
+			print_rest(out, p);
+		(*line)[i] = (struct problem_line){.at = at,
+		        .len = (size_t)ftello(out) - at,
+		        .is_warning = i < p->n ? p->at[i].is_warning : p->errors <= p->n};
 	}
-	if (p->errors + p->warnings > p->n)
-		fprintf(out, "\nand %zu more", p->errors + p->warnings - p->n);
 	if (fclose(out) != 0)
 		abort();
 	char *copy = mem_strdup(text);

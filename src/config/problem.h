@@ -28,7 +28,12 @@ struct problems {
 	struct problem at[PROBLEMS_MAX];
 	size_t n;
 	size_t errors, warnings; /* found, kept or not */
-	size_t first_error;      /* where in the text it begins, once that is made */
+};
+
+/* One message within the text of all. */
+struct problem_line {
+	size_t at, len;
+	bool is_warning;
 };
 
 void problems_init(struct problems *p);
@@ -37,9 +42,9 @@ void problem_error(struct problems *p, struct problem_place where, const char *f
         __attribute__((format(printf, 3, 4)));
 void problem_warning(struct problems *p, struct problem_place where, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/* All as lines, `file:line: text`, joined by \n and sorted. The caller frees it;
- * NULL when there are none. */
-char *problems_text(struct problems *p);
+/* All as lines, `file:line: text`, joined by \n and sorted, and where each of them stands. The
+ * caller frees both; NULL when there are none. */
+char *problems_text(struct problems *p, struct problem_line **line, size_t *line_n);
 
 enum { PROBLEM_QUOTE_MAX = 128 };
 /* Text of a file, fit for a message: cut when long, bytes outside ASCII's

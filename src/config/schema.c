@@ -60,12 +60,12 @@ const struct schema_key schema_key[] = {
 	  "error | warn | info | debug", "the least important lines that are written" },
 	{ KIND_MOONGATE, "log_rate", parse_log_rate, PROCESS(log_rate), NO_BOUNDS, "50/s", KEY_RELOAD, "off | N/s, N of 1..1000000",
 	  "most lines of one event that a thread logs in a second; further ones are counted, and told by one line, suppressed" },
-	{ KIND_MOONGATE, "access_log", parse_access_log, PROCESS(access_log), NO_BOUNDS, "off", KEY_RELOAD,
+	{ KIND_MOONGATE, "access_log", parse_access_log, PROCESS(access_log), NO_BOUNDS, "off", KEY_LEADS | KEY_RELOAD,
 	  "off | syslog[:PATH] | journal[:PATH] | PATH",
 	  "where a record goes for each session at its end, and for each plain or refused request" },
 	{ KIND_MOONGATE, "access_log_format", parse_access_format, PROCESS(access.format), NO_BOUNDS, "json", KEY_RELOAD, "json | text",
 	  "a JSON object on a line for each record, or a line as of the log" },
-	{ KIND_MOONGATE, "access_log_fields", parse_access_fields, PROCESS(access.fields), NO_BOUNDS, "all", KEY_RELOAD, "all | NAME ...",
+	{ KIND_MOONGATE, "access_log_fields", parse_access_fields, PROCESS(access.fields), NO_BOUNDS, "all", KEY_WORDS | KEY_RELOAD, "all | NAME ...",
 	  "the fields of a record; those without a value are left out, and in JSON counts of 0" },
 	{ KIND_MOONGATE, "access_log_sample", parse_access_sample, PROCESS(access.sample), NO_BOUNDS, "100%", KEY_RELOAD, "1%..100%",
 	  "so many sessions of a hundred have their records; those that end by an error or a broken rule all have" },
@@ -80,7 +80,7 @@ const struct schema_key schema_key[] = {
 	  "auto | off | 8m..1024g",
 	  "memory that connections may take, the kernel's part of them estimated; near it new ones get 503, and nothing is piled up for slow "
 	  "receivers. auto: three quarters of the cgroup's memory limit (half with cgroup 2, which counts socket buffers), off if there is none" },
-	{ KIND_MOONGATE, "resolver", parse_resolver, PROCESS(resolver), NO_BOUNDS, "system", KEY_RELOAD, "system | ADDRESS[:PORT] ...",
+	{ KIND_MOONGATE, "resolver", parse_resolver, PROCESS(resolver), NO_BOUNDS, "system", KEY_WORDS | KEY_RELOAD, "system | ADDRESS[:PORT] ...",
 	  "name servers to ask for the addresses of upstreams, by turns as they fail; system: those of /etc/resolv.conf. /etc/hosts comes first" },
 	{ KIND_MOONGATE, "resolver_timeout", parse_time, PROCESS(resolver.timeout_ms), 10, S(60), "2s", KEY_RELOAD, NULL,
 	  "longest wait for the addresses of a name; then the last good ones are used, if there were any" },
@@ -135,7 +135,7 @@ const struct schema_key schema_key[] = {
 	  "most CAs between a server's certificate and a trusted one" },
 	{ KIND_MOONGATE, "lua_ssl_ciphers", parse_tls_ciphers, PROCESS(lua_tls.ciphers), NO_BOUNDS, "intermediate", KEY_RELOAD, "intermediate | NAME:NAME...",
 	  "what scripts' sockets may speak TLS 1.2 with, in OpenSSL's names" },
-	{ KIND_MOONGATE, "lua_ssl_protocols", parse_tls_versions, PROCESS(lua_tls.versions), NO_BOUNDS, "TLSv1.2 TLSv1.3", KEY_RELOAD, "TLSv1.2 TLSv1.3",
+	{ KIND_MOONGATE, "lua_ssl_protocols", parse_tls_versions, PROCESS(lua_tls.versions), NO_BOUNDS, "TLSv1.2 TLSv1.3", KEY_WORDS | KEY_RELOAD, "TLSv1.2 TLSv1.3",
 	  "the versions of TLS that they speak" },
 	{ KIND_MOONGATE, "lua_ssl_certificate", parse_file, PROCESS(lua_tls.certificate), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "a certificate with its chain, in PEM, for servers that ask for one; setclientcert of a socket goes before it" },
@@ -350,7 +350,7 @@ const struct schema_key schema_key[] = {
 	  "the same: most CAs between a server's certificate and a trusted one" },
 	{ KIND_ROUTE, "lua_ssl_ciphers", parse_tls_ciphers, ROUTE(lua_tls.ciphers), NO_BOUNDS, NULL, KEY_RELOAD, "intermediate | NAME:NAME...",
 	  "the same: what TLS 1.2 is spoken with" },
-	{ KIND_ROUTE, "lua_ssl_protocols", parse_tls_versions, ROUTE(lua_tls.versions), NO_BOUNDS, NULL, KEY_RELOAD, "TLSv1.2 TLSv1.3",
+	{ KIND_ROUTE, "lua_ssl_protocols", parse_tls_versions, ROUTE(lua_tls.versions), NO_BOUNDS, NULL, KEY_WORDS | KEY_RELOAD, "TLSv1.2 TLSv1.3",
 	  "the same: the versions of TLS" },
 	{ KIND_ROUTE, "lua_ssl_certificate", parse_file, ROUTE(lua_tls.certificate), NO_BOUNDS, NULL, KEY_RELOAD | KEY_FILE, "PATH",
 	  "the same: the certificate for servers that ask for one" },
@@ -492,6 +492,13 @@ const struct schema_section *schema_elsewhere(enum schema_kind kind, const char 
 		if (i != kind && schema_find((enum schema_kind)i, name))
 			return &schema_section[i];
 	return NULL;
+}
+
+bool schema_is_led(const struct schema_key *lead, const struct schema_key *k)
+{
+	size_t len = strlen(lead->name);
+	return k->kind == lead->kind && strncmp(k->name, lead->name, len) == 0 &&
+	       k->name[len] == '_';
 }
 
 struct unit {

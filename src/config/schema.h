@@ -39,6 +39,8 @@ enum {
 	        1 << 5, /* a route's key that [defaults] may hold; its field is in route_settings */
 	KEY_RELOAD = 1 << 6, /* a reload can change it */
 	KEY_FILE = 1 << 7,   /* names a file whose bytes belong to the setting (config/part.h) */
+	KEY_LEADS = 1 << 8,  /* without it, the keys NAME_... of its section do nothing */
+	KEY_WORDS = 1 << 9,  /* a list of words, with blanks between them */
 };
 
 struct schema_key {
@@ -61,6 +63,8 @@ const struct schema_section *schema_find_section(const char *kind);
 const struct schema_key *schema_find(enum schema_kind kind, const char *name);
 /* Whether any section has such a key. */
 bool schema_is_key(struct slice name);
+/* Whether `k` does nothing where `lead`, which has KEY_LEADS, is not given. */
+bool schema_is_led(const struct schema_key *lead, const struct schema_key *k);
 /* Whether a section of that kind may hold the key. */
 bool schema_allows(enum schema_kind kind, const struct schema_key *k);
 

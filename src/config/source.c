@@ -128,7 +128,8 @@ static void include_one(struct sources *s, const struct include *i, const char *
 {
 	char why[PROBLEM_QUOTE_MAX], name[PROBLEM_QUOTE_MAX];
 	if (!load(s, i->d, path, i->from, why))
-		draft_error(i->d, i->section, i->entry, "%s: %s", problem_quote(path, name), why);
+		draft_error(i->d, i->section, i->entry, "%s: %s%s", problem_quote(path, name), why,
+		        draft_list_hint(i->section, i->entry));
 }
 
 /* A pattern may match nothing, a plain name must exist. */
@@ -147,6 +148,9 @@ static void include(struct sources *s, const struct include *i)
 	else if (glob(pattern, GLOB_NOESCAPE, NULL, &found) == 0)
 		for (size_t k = 0; k < found.gl_pathc; k++)
 			include_one(s, i, found.gl_pathv[k]);
+	else if (*draft_list_hint(i->section, i->entry))
+		draft_error(i->d, i->section, i->entry, "no file has such a name%s",
+		        draft_list_hint(i->section, i->entry));
 	globfree(&found);
 	mem_free(pattern);
 }

@@ -113,9 +113,19 @@ void gates_drop(struct gates *next)
 	*next = (struct gates){.at = NULL};
 }
 
+/* The first n. */
+static void change_back(struct gates *next, size_t n)
+{
+	char ignored[160];
+
+	for (size_t i = 0; i < n; i++)
+		if (!next->at[i]->is_new)
+			listener_change(next->at[i]->listener, &next->at[i]->settings, ignored);
+}
+
 bool gates_change(struct gates *next, struct config_errors *why)
 {
-	char text[160], ignored[160];
+	char text[160];
 	size_t i = 0;
 
 	while (i < next->n &&
@@ -125,10 +135,13 @@ bool gates_change(struct gates *next, struct config_errors *why)
 	if (i == next->n)
 		return true;
 	complain(why, next->at[i]->wanted, text);
-	for (size_t k = 0; k <= i; k++)
-		if (!next->at[k]->is_new)
-			listener_change(next->at[k]->listener, &next->at[k]->settings, ignored);
+	change_back(next, i + 1);
 	return false;
+}
+
+void gates_change_back(struct gates *next)
+{
+	change_back(next, next->n);
 }
 
 void gates_leave(struct gates *now)

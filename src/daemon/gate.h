@@ -41,6 +41,8 @@ enum exit_status gates_open(struct gates *next, struct gates *now, const struct 
 /* Gives the gates that stay their new settings. False, with the reason added to `why`: all is as
  * it was. */
 bool gates_change(struct gates *next, struct config_errors *why);
+/* After it was true: all is as it was. */
+void gates_change_back(struct gates *next);
 /* `next` is not taken over. */
 void gates_drop(struct gates *next);
 /* `next` will be in use, and no more clients come by the files of those that go. */

@@ -80,11 +80,6 @@ void logs_use(const struct config *next)
 		log_event(LOG_LEVEL_ERROR, "tls_key_log_failed", "path", next->tls_key_log, NULL);
 }
 
-void logs_drop(void)
-{
-	log_drop_prepared();
-}
-
 void logs_end(const struct config *next)
 {
 	if (!next->access_log)

@@ -17,8 +17,7 @@ bool logs_open(const struct config *c, const char *path, struct config_errors *w
  * not. False, with the reasons added to `why`: nothing was opened. */
 bool logs_prepare(const struct config *next, const struct config *now, const char *path,
         struct config_errors *why);
-/* Then one of these. */
+/* Then: */
 void logs_use(const struct config *next);
-void logs_drop(void);
 /* Nobody writes records any more that `next` has no place for. */
 void logs_end(const struct config *next);

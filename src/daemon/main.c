@@ -152,7 +152,7 @@ static enum exit_status run_configured(
 		return status;
 	}
 	log_event(LOG_LEVEL_INFO, "starting", "version", MOONGATE_VERSION, NULL);
-	reload_log_lines(warnings, LOG_LEVEL_WARN, "config_warning");
+	reload_log_lines(warnings);
 	if (geteuid() == 0 && !c->identity.user)
 		log_event(
 		        LOG_LEVEL_WARN, "running_as_root", "hint", "set user in [moongate]", NULL);

@@ -27,50 +27,43 @@ struct reload {
 	struct part_counts counts[PART_KINDS];
 };
 
-/* FILE:LINE: warning: ..., as -t prints it. */
-static bool is_warning(const char *line, size_t len)
+void reload_log_lines(const struct config_errors *e)
 {
-	static const char mark[] = ": warning: ";
-	const char *place_end = strstr(line, ": ");
-
-	return place_end && (size_t)(place_end - line) < len &&
-	       strncmp(place_end, mark, sizeof(mark) - 1) == 0;
-}
-
-void reload_log_lines(const struct config_errors *e, int level, const char *event)
-{
-	const char *at = e->text ? e->text : "";
-
-	while (*at != '\0') {
-		size_t len = strcspn(at, "\n");
-		bool is_odd = is_warning(at, len);
+	for (size_t i = 0; i < e->line_n; i++) {
+		bool is_warning = e->line[i].is_warning;
 		struct log_line l;
 
-		log_begin(&l, is_odd ? LOG_LEVEL_WARN : (enum log_level)level,
-		        is_odd ? "config_warning" : event);
-		log_slice(&l, "text", slice_of(at, len));
+		log_begin(&l, is_warning ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
+		        is_warning ? "config_warning" : "config_error");
+		log_slice(&l, "text", config_errors_line(e, i));
 		log_end(&l);
-		at += len + (at[len] == '\n');
 	}
 }
 
 /* ---- refused ---- */
 
+static struct slice first_error(const struct config_errors *e)
+{
+	for (size_t i = 0; i < e->line_n; i++)
+		if (!e->line[i].is_warning)
+			return config_errors_line(e, i);
+	return SLICE("");
+}
+
 static void refuse(struct reload *r, const struct config_errors *errors)
 {
-	const char *text = errors->text ? errors->text + errors->first : "";
-	struct slice first = slice_of(text, strcspn(text, "\n"));
+	struct slice first = first_error(errors);
 	struct log_line l;
 
 	counter_inc(&service_counters(r->service)->reloads_failed);
-	reload_log_lines(errors, LOG_LEVEL_ERROR, "config_error");
+	reload_log_lines(errors);
 	log_begin(&l, LOG_LEVEL_ERROR, "reload_failed");
 	log_unum(&l, "errors", errors->n);
 	log_slice(&l, "first", first);
 	log_unum(&l, "ms", clock_ms() - r->begun_ms);
 	log_end(&l);
-	notify_ready("reload refused, serving as before: %.*s%s", (int)first.len, text,
-	        errors->n > 1 ? " (and others)" : "");
+	notify_ready("reload refused, serving as before: %.*s%s", (int)first.len,
+	        (const char *)first.at, errors->n > 1 ? " (and others)" : "");
 }
 
 /* ---- taken over ---- */
@@ -136,16 +129,17 @@ static void on_slow(evutil_socket_t fd, short what, void *arg)
 
 /* ---- begun ---- */
 
-/* All that can fail. */
+/* All that can fail. Logs come last: a file that is made for one stays, for by its name nobody
+ * could remove it and be sure that it still is that file. */
 static bool prepare(struct reload *r, struct config *next, struct config_errors *errors)
 {
 	const struct config *now = service_config(r->service);
 
-	if (!logs_prepare(next, now, r->path, errors))
+	if (!service_prepare(r->service, next, errors))
 		return false;
-	if (service_prepare(r->service, next, errors))
+	if (logs_prepare(next, now, r->path, errors))
 		return true;
-	logs_drop();
+	service_drop(r->service);
 	return false;
 }
 
@@ -177,7 +171,7 @@ static void begin(struct reload *r)
 		refuse(r, &errors);
 		config_free(next);
 	} else {
-		reload_log_lines(&problems, LOG_LEVEL_WARN, "config_warning");
+		reload_log_lines(&problems);
 		take_over(r, next);
 	}
 	config_errors_free(&problems);

@@ -26,5 +26,5 @@ void reload_look(struct reload *r);
 /* The daemon is about to end: what has begun is finished, nothing more begins. */
 void reload_stop(struct reload *r);
 
-/* What is said of a configuration, in the log: a line each, warnings as config_warning. */
-void reload_log_lines(const struct config_errors *e, int level, const char *event);
+/* What is said of a configuration, in the log: a line each, config_error or config_warning. */
+void reload_log_lines(const struct config_errors *e);

@@ -363,6 +363,12 @@ bool service_prepare(struct service *s, struct config *next, struct config_error
 	return true;
 }
 
+void service_drop(struct service *s)
+{
+	gates_change_back(&s->next_gates);
+	gates_drop(&s->next_gates);
+}
+
 /* From here nothing can fail. */
 void service_swap(struct service *s, struct config *next)
 {

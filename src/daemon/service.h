@@ -35,8 +35,10 @@ struct daemon_counters *service_counters(struct service *s);
  * fail: opens listeners and gives those that stay their new settings. False, with the reasons
  * added to `why`: nothing has changed. */
 bool service_prepare(struct service *s, struct config *next, struct config_errors *why);
-/* Then, after service_prepare() was true, each worker takes it over between two of its events;
- * the service owns it. Does not wait for them: */
+/* Then, after service_prepare() was true, either nothing has changed after all, */
+void service_drop(struct service *s);
+/* or each worker takes it over between two of its events; the service owns it. Does not wait for
+ * them: */
 void service_swap(struct service *s, struct config *next);
 /* a worker that has not yet, or -1, in any order. */
 int service_not_swapped(const struct service *s);

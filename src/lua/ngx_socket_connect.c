@@ -12,6 +12,7 @@
 #include "lua/worker.h"
 #include "net/plain.h"
 #include "net/resolver.h"
+#include "net/tls_client.h"
 #include "net/worker.h"
 #include "upstream/dial.h"
 
@@ -309,6 +310,7 @@ static int start(lua_State *L, struct lua_tcp *t, const struct target *to)
 	t->reused = 0;
 	t->lease = (struct lease){.fn = NULL};
 	struct keepalive_key key = lua_tcp_key(t);
+	key.scope = tls_client_scope(t->socket.request->settings->tls);
 	int n = go_on(L, t,
 	        keepalive_get(
 	                lw->pools, &t->lease, &key, &to->limits, lw->worker->now_ms + ms, on_turn));

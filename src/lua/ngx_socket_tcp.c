@@ -12,6 +12,7 @@
 #include "net/plain.h"
 #include "net/resolver.h"
 #include "net/stream.h"
+#include "net/tls_stream.h"
 
 #include <errno.h>
 
@@ -38,7 +39,8 @@ static struct keepalive *pools_of(const struct lua_tcp *t)
 
 struct keepalive_key lua_tcp_key(const struct lua_tcp *t)
 {
-	return (struct keepalive_key){slice_of(t->pool, t->pool_len), t->is_address};
+	return (struct keepalive_key){
+	        .name = slice_of(t->pool, t->pool_len), .is_address = t->is_address};
 }
 
 /* ---- what comes ---- */
@@ -230,11 +232,13 @@ static int l_getreusedtimes(lua_State *L)
 	return 1;
 }
 
-static lua_Integer check_ms(lua_State *L, int arg, lua_Integer normal)
+/* A time that is over before it begins ends with this turn; 0 never does. */
+static uint32_t check_idle_ms(lua_State *L, int arg, uint32_t normal)
 {
-	lua_Integer ms = luaL_optinteger(L, arg, normal);
-	luaL_argcheck(L, ms >= 0 && ms <= INT32_MAX, arg, "bad \"timeout\" option value");
-	return ms;
+	lua_Number ms = luaL_optnumber(L, arg, normal);
+	if (ms <= -1)
+		return 1;
+	return ms < INT32_MAX ? (uint32_t)(ms < 0 ? 0 : ms) : INT32_MAX;
 }
 
 static uint32_t check_size(lua_State *L, int arg, uint32_t normal)
@@ -252,6 +256,7 @@ static uint32_t check_size(lua_State *L, int arg, uint32_t normal)
 static int put_back(lua_State *L, struct lua_tcp *t, uint32_t size, uint32_t idle_ms)
 {
 	struct keepalive_key key = lua_tcp_key(t);
+	key.scope = tls_scope(t->stream);
 	enum keepalive_put put =
 	        keepalive_put(pools_of(t), &t->lease, &key, t->stream, size, idle_ms);
 	if (put == KEEPALIVE_FAILED)
@@ -262,6 +267,13 @@ static int put_back(lua_State *L, struct lua_tcp *t, uint32_t size, uint32_t idl
 	lua_tcp_give_up(t);
 	lua_pushinteger(L, 1);
 	return 1;
+}
+
+/* The size of one that is there is not looked at. */
+static bool needs_pool(const struct lua_tcp *t)
+{
+	struct keepalive_key key = lua_tcp_key(t);
+	return !keepalive_has_pool(pools_of(t), &t->lease, &key);
 }
 
 static int l_setkeepalive(lua_State *L)
@@ -283,11 +295,11 @@ static int l_setkeepalive(lua_State *L)
 	if (!t->stream || t->out.error)
 		return lua_fail(L, "invalid connection");
 	const struct handler_settings *set = s->request->settings;
-	lua_Integer ms = check_ms(L, 2, (lua_Integer)set->keepalive_timeout_ms);
-	uint32_t size = check_size(L, 3, set->pool_size);
+	uint32_t size = needs_pool(t) ? check_size(L, 3, set->pool_size) : 0;
+	uint32_t ms = check_idle_ms(L, 2, set->keepalive_timeout_ms);
 	if (s->request->vm->worker->is_exiting)
 		lua_output_flush(&t->out);
-	return put_back(L, t, size, (uint32_t)ms);
+	return put_back(L, t, size, ms);
 }
 
 static int l_bind(lua_State *L)

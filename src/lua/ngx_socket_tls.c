@@ -2,6 +2,7 @@
 
 /* sslhandshake and setclientcert of TCP sockets. */
 
+#include "base/siphash.h"
 #include "lua/ngx_socket_names.h"
 #include "lua/ngx_socket_tcp.h"
 #include "lua/vm.h"
@@ -104,9 +105,39 @@ static const struct lua_wait_ops secure_ops = {.expire = on_expired, .cancel = o
 
 /* ---- sslhandshake ---- */
 
+static uint64_t hash(const uint8_t *at, size_t len)
+{
+	static const uint8_t key[SIPHASH_KEY_LEN];
+	return siphash(key, at, len);
+}
+
+static uint64_t hash_name(const X509_NAME *name)
+{
+	const uint8_t *der;
+	size_t len;
+	return X509_NAME_get0_der(name, &der, &len) ? hash(der, len) : 0;
+}
+
+/* Whom a certificate of the script's is of: it may be renewed, and is the same one to the server.
+ * 0: the script gave none. */
+static uint64_t identity(const STACK_OF(X509) * chain)
+{
+	const X509 *x = chain ? sk_X509_value(chain, 0) : NULL;
+	if (!x)
+		return 0;
+	int at = X509_get_ext_by_NID(x, NID_subject_alt_name, -1);
+	const ASN1_OCTET_STRING *names =
+	        at < 0 ? NULL : X509_EXTENSION_get_data(X509_get_ext(x, at));
+	uint64_t all[] = {hash_name(X509_get_subject_name(x)), hash_name(X509_get_issuer_name(x)),
+	        names ? hash(ASN1_STRING_get0_data(names), (size_t)ASN1_STRING_length(names)) : 0};
+	return hash((const uint8_t *)all, sizeof all) | 1;
+}
+
 /* A connection that came out of a pool is as good as was asked when it went in. */
 static int already(lua_State *L, const struct lua_tcp *t, const struct tls_wish *wish)
 {
+	if (wish->chain && t->lease.mark != identity(wish->chain))
+		return lua_fail(L, "client certificate mismatch");
 	if (wish->verify && !tls_is_verified(t->stream, wish->name))
 		return lua_fail(L, "certificate host mismatch");
 	lua_pushboolean(L, 1);
@@ -146,6 +177,7 @@ static int l_handshake(lua_State *L)
 	lua_thread_need_yield(L);
 	lua_output_flush(&t->out);
 	t->verifies = wish.verify;
+	t->lease.mark = identity(t->chain);
 	if (!tls_connect_as(t->stream, t->socket.request->settings->tls, &wish))
 		return lua_fail(L, "handshake failed");
 	t->socket.is_connecting = true;

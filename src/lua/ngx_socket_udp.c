@@ -149,8 +149,9 @@ static int l_receive(lua_State *L)
 		return lua_fail(L, "closed");
 	if (u->waiter)
 		return lua_fail(L, "socket busy");
-	luaL_argcheck(L, size > 0, 2, "bad max argument");
-	u->size = size < RECEIVE_MAX ? (size_t)size : RECEIVE_MAX;
+	/* Of a datagram that is longer the rest is lost, with 0 all of it; below there is no limit.
+	 */
+	u->size = size >= 0 && size < RECEIVE_MAX ? (size_t)size : RECEIVE_MAX;
 	int n = receive(L, u);
 	if (n > 0)
 		return n;

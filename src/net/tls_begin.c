@@ -201,6 +201,11 @@ static struct tls_known known_of(const struct tls *t)
 	        .session = SSL_get_session(t->ssl)};
 }
 
+uint64_t tls_scope(const struct stream *s)
+{
+	return tls_on(s) && tls_on(s)->client ? tls_client_scope(tls_on(s)->client) : 0;
+}
+
 struct ssl_session_st *tls_session(const struct stream *s)
 {
 	SSL_SESSION *session = tls_on(s) ? known_of(tls_on(s)).session : NULL;

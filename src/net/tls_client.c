@@ -27,7 +27,8 @@ struct tls_client {
 	atomic_uint refs;
 	SSL_CTX *context;
 	uint64_t id; /* no other one's; in its sessions, too */
-	char *name;  /* owned */
+	uint64_t scope;
+	char *name; /* owned */
 	bool verify;
 	pthread_mutex_t lock; /* of what follows */
 	uint64_t turn;
@@ -215,6 +216,7 @@ struct tls_client *tls_client_new(const struct tls_client_settings *s, char why[
 	atomic_init(&c->refs, 1);
 	pthread_mutex_init(&c->lock, NULL);
 	c->context = ctx;
+	c->scope = s->scope ? s->scope : ~c->id;
 	c->name = s->name ? mem_strdup(s->name) : NULL;
 	c->verify = s->verify;
 	tls_error_clear();
@@ -237,6 +239,11 @@ void tls_client_unref(struct tls_client *c)
 	pthread_mutex_destroy(&c->lock);
 	mem_free(c->name);
 	mem_free(c);
+}
+
+uint64_t tls_client_scope(const struct tls_client *c)
+{
+	return c->scope;
 }
 
 bool tls_client_left(const struct tls_client *c, long *left, bool *has_begun)

@@ -10,6 +10,7 @@
 #include "net/tls_context.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct tls;
 struct tls_client;
@@ -25,6 +26,8 @@ struct tls_client_settings {
 	const char *commands;    /* for OpenSSL, one a line: `NAME VALUE`; NULL = none */
 	const char *name;        /* that is asked for and verified; NULL = the server's own */
 	struct slice chain, key; /* PEM, shown to servers that ask for it; empty = none */
+	uint64_t scope; /* the same for clients whose connections are as good as each other's; 0 =
+	                   no other client's */
 };
 
 /* How an error begins that is one of settings.commands. */
@@ -34,6 +37,9 @@ struct tls_client_settings {
 struct tls_client *tls_client_new(const struct tls_client_settings *s, char why[TLS_WHY_MAX]);
 struct tls_client *tls_client_ref(struct tls_client *c);
 void tls_client_unref(struct tls_client *c);
+
+/* Never 0. */
+uint64_t tls_client_scope(const struct tls_client *c);
 
 /* Of the certificate that is shown: seconds it has left, and whether it has begun. False: there is
  * none. */

@@ -47,6 +47,8 @@ struct tls_wish {
 	EVP_PKEY *key;
 };
 bool tls_connect_as(struct stream *s, struct tls_client *client, const struct tls_wish *wish);
+/* tls_client_scope() of who made the connection; 0: it has no TLS, or this end is the server. */
+uint64_t tls_scope(const struct stream *s);
 /* The session that was made; the caller frees it. NULL: none. */
 struct ssl_session_st *tls_session(const struct stream *s);
 /* Why the peer's certificate was not accepted: X509_V_ERR_..., or X509_V_OK. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proxy/secure.h"
 
+#include "base/log.h"
 #include "net/tls_stream.h"
 #include "proxy/deadline.h"
 
@@ -36,6 +37,14 @@ void secure_on_handshake(struct session *s)
 bool secure_is_missing(const struct session *s)
 {
 	return s->listener->tls && !stream_is_tls(stream_of(s));
+}
+
+/* Who ends before the first byte has only looked whether anybody is there. */
+void secure_on_end(struct session *s, enum stream_end end, int error)
+{
+	char words[LOG_ERRNO_MAX];
+	tls_give_up(stream_of(s), end == STREAM_EOF ? "the connection ended within the handshake"
+	                                            : log_errno_words(error, words));
 }
 
 bool secure_timed_out(struct session *s)

@@ -11,6 +11,8 @@
 bool secure_begin(struct session *s, struct slice early);
 /* It has succeeded. */
 void secure_on_handshake(struct session *s);
+/* The connection has ended: within the handshake that is a failure of TLS. */
+void secure_on_end(struct session *s, enum stream_end end, int error);
 /* The client speaks plain HTTP where TLS is due: whatever it asks is answered with 400. */
 bool secure_is_missing(const struct session *s);
 /* The time is over. True: for TLS, which is not finished. */

@@ -157,6 +157,8 @@ static void on_end(struct endpoint *ep, enum stream_end end, int error)
 {
 	struct session *s = session_of(ep);
 	bool is_open = s->state == SESSION_OPEN || s->state == SESSION_CLOSING;
+	if (ep->role == ENDPOINT_CLIENT)
+		secure_on_end(s, end, error);
 	if (tls_failure(ep->stream) && (is_open || ep->role == ENDPOINT_CLIENT))
 		session_log_tls(s, side_of(ep));
 	if (end == STREAM_EOF && tls_is_truncated(ep->stream))

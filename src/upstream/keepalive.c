@@ -44,6 +44,7 @@ struct idle {
 	struct keepalive_pool *pool;
 	struct stream *stream;
 	struct timer timer;
+	uint64_t scope, mark;
 	uint32_t reused;
 	struct retired retired;
 };
@@ -65,7 +66,8 @@ bool keepalive_address_key(struct keepalive_key *out, uint8_t room[KEEPALIVE_ADD
 	memcpy(room + n, host.at, host.len);
 	if (tls.len)
 		memcpy(room + n + host.len, tls.at, tls.len);
-	*out = (struct keepalive_key){slice_of(room, (size_t)n + host.len + tls.len), true};
+	*out = (struct keepalive_key){
+	        .name = slice_of(room, (size_t)n + host.len + tls.len), .is_address = true};
 	return true;
 }
 
@@ -209,11 +211,17 @@ static bool has_too_many(const struct keepalive_pool *p)
 	return p->idle_n > p->size || (p->backlog >= 0 && p->idle_n + p->busy_n > p->size);
 }
 
-static void add(struct keepalive_pool *p, struct idle *i, struct stream *s, uint32_t reused,
-        uint32_t idle_ms)
+static void close_surplus(struct keepalive_pool *p)
+{
+	while (p->idle_n > 0 && has_too_many(p))
+		close_oldest(p);
+}
+
+static void add(struct keepalive_pool *p, struct idle *i, uint32_t idle_ms)
 {
 	struct worker *w = p->all->worker;
-	*i = (struct idle){.pool = p, .stream = s, .reused = reused};
+	struct stream *s = i->stream;
+	i->pool = p;
 	list_init(&i->node);
 	timer_init(&i->timer, on_idle_time);
 	if (idle_ms)
@@ -224,21 +232,32 @@ static void add(struct keepalive_pool *p, struct idle *i, struct stream *s, uint
 	list_append(p->idle.next, &i->node); /* in front of the first */
 	p->idle_n++;
 	p->all->idle_n++;
-	while (p->idle_n > 0 && has_too_many(p))
-		close_oldest(p);
+	close_surplus(p);
 }
 
 /* ---- leases ---- */
 
-/* The last one that was used, if it is sound still. */
+/* The last one that was used, of those for that user. */
+static struct idle *find_idle(struct keepalive_pool *p, const struct lease *l)
+{
+	list_each (it, &p->idle) {
+		struct idle *i = list_entry(it, struct idle, node);
+		if (i->scope == 0 || i->scope == l->scope)
+			return i;
+	}
+	return NULL;
+}
+
+/* That one, if it is sound still. */
 static bool reuse(struct keepalive_pool *p, struct lease *l)
 {
-	while (p->idle_n > 0) {
-		struct idle *i = list_entry(p->idle.next, struct idle, node);
+	struct idle *i;
+	while ((i = find_idle(p, l))) {
 		struct stream *s = take_out(i);
 		if (stream_is_quiet(s)) {
 			l->stream = s;
 			l->reused = i->reused + 1;
+			l->mark = i->mark;
 			return true;
 		}
 		counter_inc(&counters_of(p->all)->keepalive_died);
@@ -251,8 +270,10 @@ static enum keepalive_got hold(struct keepalive_pool *p, struct lease *l)
 {
 	l->state = LEASE_HELD;
 	p->busy_n++;
-	if (!reuse(p, l))
+	if (!reuse(p, l)) {
+		close_surplus(p); /* one for others gives way */
 		return KEEPALIVE_CONNECT;
+	}
 	counter_inc(&counters_of(p->all)->keepalive_reused);
 	return KEEPALIVE_REUSED;
 }
@@ -262,6 +283,7 @@ static void set_free(struct lease *l)
 	l->state = LEASE_FREE;
 	l->pool = NULL;
 	l->stream = NULL;
+	l->mark = 0;
 	l->reused = 0;
 }
 
@@ -305,7 +327,7 @@ enum keepalive_got keepalive_get(struct keepalive *k, struct lease *l,
 {
 	assert(l->state == LEASE_FREE);
 	struct keepalive_pool *p = find(k, key);
-	*l = (struct lease){.fn = fn};
+	*l = (struct lease){.fn = fn, .scope = key->scope};
 	list_init(&l->node);
 	timer_init(&l->timer, on_lease_time);
 	if (!p && (limits->size > 0 || limits->backlog >= 0)) {
@@ -353,6 +375,17 @@ void keepalive_release(struct keepalive *k, struct lease *l)
 		serve(p);
 }
 
+static struct keepalive_pool *pool_of(
+        struct keepalive *k, const struct lease *l, const struct keepalive_key *key)
+{
+	return l->pool ? l->pool : find(k, key);
+}
+
+bool keepalive_has_pool(struct keepalive *k, const struct lease *l, const struct keepalive_key *key)
+{
+	return pool_of(k, l, key);
+}
+
 enum keepalive_put keepalive_put(struct keepalive *k, struct lease *l,
         const struct keepalive_key *key, struct stream *s, uint32_t size, uint32_t idle_ms)
 {
@@ -367,16 +400,16 @@ enum keepalive_put keepalive_put(struct keepalive *k, struct lease *l,
 		return KEEPALIVE_KEPT;
 	}
 	struct idle *i = mem_try(sizeof *i);
-	struct keepalive_pool *p = l->pool ? l->pool : find(k, key);
+	struct keepalive_pool *p = pool_of(k, l, key);
 	if (i && !p)
 		p = make(k, key, size, -1);
 	if (!i || !p) {
 		mem_free(i);
 		return KEEPALIVE_FAILED;
 	}
-	uint32_t reused = l->reused;
+	*i = (struct idle){.stream = s, .scope = key->scope, .mark = l->mark, .reused = l->reused};
 	leave(l);
-	add(p, i, s, reused, idle_ms);
+	add(p, i, idle_ms);
 	counter_inc(&counters_of(k)->keepalive_kept);
 	serve(p);
 	return KEEPALIVE_KEPT;

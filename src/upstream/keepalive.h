@@ -35,10 +35,13 @@ struct worker;
 
 enum { KEEPALIVE_SIZE = 30 }; /* of a pool whose size was not given */
 
-/* Names given by users and those made of addresses are never the same. */
+/* Names given by users and those made of addresses are never the same. A connection has a
+ * scope, a number for whom its TLS has believed and what it has shown, and goes only to users with
+ * the same one; one without TLS (0) goes to any. */
 struct keepalive_key {
 	struct slice name;
 	bool is_address;
+	uint64_t scope; /* finds no pool: all are in the same one, under its limits */
 };
 enum { KEEPALIVE_ADDRESS_MAX = 1024 };
 /* Of a scheme, host and port, and of what else makes one TLS connection as good as another:
@@ -73,6 +76,8 @@ struct lease {
 	struct stream *stream;       /* that was reused */
 	struct timer timer;          /* while it waits, and when it is called */
 	keepalive_fn fn;
+	uint64_t scope;
+	uint64_t mark; /* the user's note on the connection, which goes with it; 0 on a new one */
 	uint32_t reused;
 	uint8_t state; /* enum lease_state */
 };
@@ -97,9 +102,13 @@ enum keepalive_put {
 	KEEPALIVE_FAILED,  /* the same: no memory */
 };
 /* For a held lease: its connection is idle from now on, for idle_ms (0 = any time). `key`
- * is that of keepalive_get(); `size` is that of the pool, if there is none yet. */
+ * is that of keepalive_get(), but for the scope, which is the connection's; `size` is that of the
+ * pool, if there is none yet (keepalive_has_pool()). */
 enum keepalive_put keepalive_put(struct keepalive *k, struct lease *l,
         const struct keepalive_key *key, struct stream *s, uint32_t size, uint32_t idle_ms);
+
+bool keepalive_has_pool(
+        struct keepalive *k, const struct lease *l, const struct keepalive_key *key);
 
 /* The user's connection has gone, was never made, or is not waited for any more; fn is not
  * called. The lease is free; harmless for one that is. */

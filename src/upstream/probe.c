@@ -21,6 +21,7 @@ enum {
 };
 
 static void try_next(struct probe *p, int error);
+static void dial_again(struct probe *p);
 
 /* Asks for nothing more than the upgrade, and offers nothing. */
 static const struct http_head no_head;
@@ -315,6 +316,8 @@ static void on_end(struct stream *s, enum stream_end end, int error)
 	struct probe *p = s->owner;
 	if (p->step == PROBE_LEAVING) {
 		probe_end(p);
+	} else if (!p->has_dialled_again && tls_failed_resuming(s)) {
+		dial_again(p);
 	} else if (end == STREAM_EOF) {
 		fail(p, p->step == PROBE_PINGING ? "it ended instead of answering a ping"
 		                                 : "it ended before a whole answer");
@@ -373,14 +376,9 @@ static void try_next(struct probe *p, int error)
 		on_connect(p->stream);
 }
 
-void probe_start(struct probe *p, struct worker *w, struct upstream_group *g,
-        struct upstream_members *m, unsigned index, probe_fn fn)
+static void dial_server(struct probe *p, const struct upstream_server *server)
 {
-	assert(p->step == PROBE_IDLE);
-	*p = (struct probe){.fn = fn, .worker = w, .group = g, .step = PROBE_NAMING};
-	p->members = m;
-	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
-	switch (dial_start(&p->dial, w, g, &m->server[index], on_dialled)) {
+	switch (dial_start(&p->dial, p->worker, p->group, server, on_dialled)) {
 	case DIAL_READY:
 		try_next(p, 0);
 		break;
@@ -390,4 +388,27 @@ void probe_start(struct probe *p, struct worker *w, struct upstream_group *g,
 	case DIAL_RESOLVING:
 		break;
 	}
+}
+
+/* The server failed when a TLS session was to go on, perhaps because of it: now without, as a
+ * session of a client is opened then. */
+static void dial_again(struct probe *p)
+{
+	const struct upstream_server *server = p->dial.server;
+	p->has_dialled_again = true;
+	p->step = PROBE_NAMING;
+	stream_free(p->stream, false);
+	p->stream = NULL;
+	dial_end(&p->dial);
+	dial_server(p, server);
+}
+
+void probe_start(struct probe *p, struct worker *w, struct upstream_group *g,
+        struct upstream_members *m, unsigned index, probe_fn fn)
+{
+	assert(p->step == PROBE_IDLE);
+	*p = (struct probe){.fn = fn, .worker = w, .group = g, .step = PROBE_NAMING};
+	p->members = m;
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	dial_server(p, &m->server[index]);
 }

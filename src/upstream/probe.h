@@ -51,6 +51,7 @@ struct probe {
 	struct http_scan scan;
 	uint64_t skip; /* bytes of a frame that is not looked at */
 	uint8_t step, interim;
+	bool has_dialled_again; /* without the TLS session that the server had failed for */
 	uint8_t rest_len;
 	uint8_t rest[WS_CONTROL_FRAME_MAX + 4]; /* an unfinished header or control frame */
 	uint8_t ping[PROBE_PING_LEN];

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from helpers.daemon import check_config, section
+from helpers.reloads import reload
 from helpers.tls import Authority, SecureUpstream, openssl, server_context
 
 PORT = "local port = tonumber(ngx.var.arg_port)\n"
@@ -195,6 +196,121 @@ def test_a_pooled_connection_is_as_good_as_was_asked(lua, ca, good, secure):
                                      "1 true nil", "2 nil certificate host mismatch"]
 
 
+POOLED = PORT + """
+    local sock = ngx.socket.tcp()
+    sock:settimeout(20000)
+    assert(sock:connect("127.0.0.1", port, { pool = ngx.var.arg_pool }))
+    local times, ok, err = sock:getreusedtimes(), true
+    if ngx.var.arg_with ~= "nothing" and not (ngx.var.arg_with == "care" and times > 0) then
+        ok, err = sock:sslhandshake(false, "app.test", ngx.var.arg_with ~= "trust")
+    end
+    if ok and ngx.var.arg_with ~= "nothing" then
+        sock:send("x\\n")
+        assert(sock:receive() == "re x")
+    end
+    ngx.say(times, " ", err or sock:setkeepalive())
+"""
+
+
+def other_route(name="o", **keys):
+    return section("route", name, {"listener": "main", "path": f"/{name}", "handler": "handler.lua",
+                                   "lua_socket_log_errors": "off", **keys})
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("pool", [{}, {"pool": "own"}])
+def test_a_pooled_connection_is_only_for_who_believes_the_same(lua, ca, good, secure, tmp_path, newest, pool):
+    """Nor is it for a script of theirs that makes no handshake on what was used before, as most do."""
+    up, stranger = secure(good, newest=newest), Authority(tmp_path / "stranger", "stranger")
+    d = lua(POOLED, route={"lua_ssl_trusted_certificate": ca.certificate},
+            extra=other_route(lua_ssl_trusted_certificate=stranger.certificate))
+    port, unknown = up.address[1], ["0 20: unable to get local issuer certificate"]
+    assert ask(d, port, **pool) == ["0 1"]
+    assert ask(d, port, path="/o", **pool) == unknown
+    assert ask(d, port, path="/o", **{"with": "care"}, **pool) == unknown
+    assert ask(d, port, path="/o", **{"with": "trust"}, **pool) == ["0 1"]
+    assert ask(d, port, **pool) == ["1 1"]
+    assert ask(d, port, **pool) == ["2 1"]
+    assert ask(d, port, path="/o", **{"with": "trust"}, **pool) == ["1 1"]
+    assert ask(d, port, path="/o", **pool) == ["2 certificate host mismatch"]
+    assert ask(d, port, path="/o", **pool) == unknown
+    assert ask(d, port, **{"with": "care"}, **pool) == ["3 1"]
+    d.stop()
+
+
+def test_a_pooled_connection_shows_the_certificate_of_the_route(lua, ca, good, secure):
+    mine, theirs = ca.make("mine", "DNS:mine.test"), ca.make("theirs", "DNS:theirs.test")
+    up = secure(good, client_ca=ca.certificate, newest=ssl.TLSVersion.TLSv1_2)
+    d = lua(POOLED, process={"lua_ssl_trusted_certificate": ca.certificate},
+            route={"lua_ssl_certificate": mine.certificate, "lua_ssl_certificate_key": mine.key},
+            extra=other_route(lua_ssl_certificate=theirs.certificate, lua_ssl_certificate_key=theirs.key))
+    port = up.address[1]
+    assert ask(d, port) == ["0 1"]
+    assert ask(d, port, path="/o") == ["0 1"]
+    assert ask(d, port) == ask(d, port, path="/o") == ["1 1"]
+    d.stop()
+
+
+def test_a_pooled_connection_shows_the_certificate_of_the_script(lua, ca, good, secure):
+    """One of the same names is as good: it was renewed. A script that gives none takes what there is, as on ngx_lua."""
+    up = secure(good, client_ca=ca.certificate, newest=ssl.TLSVersion.TLSv1_2)
+    pairs = {"mine": ca.make("mine", "DNS:mine.test", file="mine-1"), "renewed": ca.make("mine", "DNS:mine.test", file="mine-2"),
+             "alike": ca.make("mine", "DNS:alike.test", file="mine-3"), "theirs": ca.make("theirs", "DNS:mine.test")}
+    d = lua(PORT + """
+        local ssl = require "ngx.ssl"
+        local function text(path) local f = assert(io.open(path)) local t = f:read("*a") f:close() return t end
+        local sock = ngx.socket.tcp()
+        assert(sock:connect("127.0.0.1", port))
+        if ngx.var.arg_cert then
+            assert(sock:setclientcert(ssl.parse_pem_cert(text(ngx.var.arg_cert)), ssl.parse_pem_priv_key(text(ngx.var.arg_key))))
+        end
+        local times = sock:getreusedtimes()
+        local ok, err = sock:sslhandshake(false, "app.test")
+        if ok then
+            assert(sock:send("x\\n"))
+            assert(sock:receive() == "re x")
+            assert(sock:setkeepalive())
+        end
+        ngx.say(times, " ", ok and "good" or err)
+    """, route={"lua_socket_log_errors": "off"})
+
+    def said(who=None):
+        return ask(d, up.address[1], **({"cert": pairs[who].certificate, "key": pairs[who].key} if who else {}))
+
+    for who, other in ("mine", "theirs"), ("theirs", "alike"), ("alike", "mine"):
+        assert said(who) == ["0 good"]
+        assert said(who) == ["1 good"]
+        assert said(other) == ["2 client certificate mismatch"]
+    assert said("mine") + said("renewed") + said("mine") + said() == ["0 good", "1 good", "2 good", "3 good"]
+    d.stop()
+
+
+def test_routes_of_the_same_keys_share_a_pool_and_all_share_what_has_no_tls(lua, ca, good, secure, tmp_path):
+    up, same = secure(good), tmp_path / "same.pem"
+    same.write_text(ca.certificate.read_text())
+    d = lua(POOLED, route={"lua_ssl_trusted_certificate": ca.certificate},
+            extra=other_route(lua_ssl_trusted_certificate=same) + other_route("other", lua_ssl_protocols="TLSv1.3"))
+    port = up.address[1]
+    assert ask(d, port) + ask(d, port, path="/o") + ask(d, port) == ["0 1", "1 1", "2 1"]
+    plain = {"with": "nothing", "pool": "plain"}
+    assert ask(d, port, **plain) + ask(d, port, path="/other", **plain) + ask(d, port, **plain) == ["0 1", "1 1", "2 1"]
+    d.stop()
+
+
+def test_pooled_connections_outlive_a_reload_that_changes_no_authority(lua, ca, good, secure, tmp_path):
+    up, bundle, more = secure(good), tmp_path / "trusted.pem", Authority(tmp_path / "more", "more").certificate
+    bundle.write_text(ca.certificate.read_text())
+    d = lua(POOLED, route={"lua_ssl_trusted_certificate": bundle})
+    port = up.address[1]
+    assert ask(d, port) == ["0 1"]
+    reload(d, ("[listener", "# A comment.\n[listener"))
+    assert ask(d, port) == ["1 1"]
+    bundle.write_text(bundle.read_text() + more.read_text())
+    reload(d, ("# A comment.", ""))
+    assert ask(d, port) == ["0 1"]
+    d.stop()
+
+
 def test_sessions_go_from_one_handshake_to_the_next(lua, good, secure):
     up = secure(good, newest=ssl.TLSVersion.TLSv1_2)
     d = lua(PORT + """
@@ -264,6 +380,39 @@ def test_a_session_goes_on_only_where_the_same_are_believed(lua, ca, good, secur
     assert ask(d, port, path="/o") == ["20: unable to get local issuer certificate"]
     assert ask(d, port) == ["good"]
     assert d.stop()["tls_resumed"] == 2
+
+
+@pytest.mark.parametrize("compat", ["fixed", "strict"])
+def test_a_pooled_websocket_is_only_for_who_believes_the_same(lua, ca, good, clients, closing, tmp_path, compat):
+    """Also with the library's own way, which takes what comes from the pool as it is."""
+    up, stranger = SecureUpstream(server_context(good)), Authority(tmp_path / "stranger", "stranger")
+    closing.append(up)
+    d = lua(CLIENT + """
+        local wb, ok, err = client("wss", "app.test")
+        ngx.say(ok and wb.sock:getreusedtimes() or err)
+        if ok then assert(wb:set_keepalive()) end
+    """, process={"lua_ssl_trusted_certificate": ca.certificate}, route={"compat": compat},
+            extra=other_route(lua_ssl_trusted_certificate=stranger.certificate, compat=compat))
+
+    def begin(path):
+        client = clients(d.address)
+        client.send(client.get(f"{path}?port={up.address[1]}", add=["Connection: close"]))
+        return client
+
+    def said(client):
+        return client.read_body(client.expect_answer(200)).decode().splitlines()
+
+    client = begin("/h")
+    app = up.accept()
+    app.read_until(b"\r\n\r\n")
+    app.send(b"HTTP/1.1 101 x\r\n\r\n")
+    assert said(client) == ["0"]
+    client = begin("/o")
+    with pytest.raises(ssl.SSLError):
+        up.accept()
+    assert said(client) == ["ssl handshake failed: 20: unable to get local issuer certificate"]
+    assert said(begin("/h")) == ["1"]
+    d.stop()
 
 
 def test_a_handshake_byte_by_byte_and_data_with_its_end(lua, good, upstreams, clients):

@@ -287,6 +287,44 @@ def test_U_12_a_server_that_fails_when_a_session_is_to_go_on(moongate, ca, secur
     assert totals["tries"] == totals["server_failures"] == totals["refused_502"] == 0
 
 
+def probed(app):
+    """Plays the healthy server to one probe. Returns whether its session went on."""
+    peer = app.accept_open()
+    peer.expect_close(1000)
+    peer.close_frame(1000)
+    peer.sock.unwrap().close()
+    return peer.sock.session_reused
+
+
+@pytest.mark.parametrize("how", ["alert", "end", "reset"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_U_12_a_probe_of_a_server_that_fails_when_a_session_is_to_go_on(moongate, ca, secure_apps, version, how):
+    """It asks again without, once; the server is as healthy as it is for sessions."""
+    app = secure_apps()
+    app.context.maximum_version = version
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "health": "handshake", "health_fall": 1,
+                                  "health_interval": "200ms", "health_timeout": "20s"})
+    assert not probed(app)
+    fails(app, how)
+    assert not probed(app) and not probed(app)
+    assert "server_unhealthy" not in daemon.log
+    totals = daemon.stop()
+    assert totals["health_failures"] == 0 and totals["health_probes"] >= 3
+
+
+def test_U_12_a_probe_of_a_server_that_fails_without_a_session_too(moongate, ca, secure_apps):
+    app = secure_apps()
+    daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "health": "handshake", "health_fall": 1,
+                                  "health_rise": 1, "health_interval": "200ms", "health_timeout": "20s"})
+    assert not probed(app)
+    fails(app, "alert")
+    fails(app, "alert")
+    assert "SSL alert number 80" in daemon.wait_line("server_unhealthy")["reason"]
+    assert not probed(app)
+    daemon.wait_line("server_healthy")
+    assert daemon.stop()["health_failures"] == 1
+
+
 def test_U_12_a_server_that_fails_without_a_session_too(moongate, ca, secure_apps):
     app = secure_apps()
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate})

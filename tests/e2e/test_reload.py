@@ -298,6 +298,22 @@ def test_the_first_error_is_no_warning(moongate):
     assert line["first"] == error and line["errors"] == "1"
 
 
+def test_a_files_name_makes_no_warning_of_an_error(moongate, tmp_path):
+    """Nor an error of a warning: a path may hold what stands between place and text."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    odd, wrong = folder / "a: b.conf", folder / "c: warning: d.conf"
+    odd.write_text("; nothing\n")
+    odd.chmod(0o666)
+    daemon = moongate()
+    wrong.write_text("[defaults]\nmax_message = 1\n")
+    line = reload(daemon, ("workers = 1", f"workers = 1\ninclude = {folder}/*.conf"), refused=True)
+    (warning,), (error,) = ([x["text"] for x in daemon.find(event)] for event in ("config_warning", "config_error"))
+    assert warning.startswith(f"{odd}: warning: every user")
+    assert error.startswith(f"{wrong}:2: [defaults] max_message = 1: ")
+    assert line["first"] == error and line["errors"] == "1"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_as_the_running_user(daemons, port, low_port):
     """Root's rights are gone: what the user cannot read refuses the reload; ports below 1024 are
@@ -873,6 +889,36 @@ def test_log_that_cannot_be_opened(moongate, tmp_path, key):
     assert len(errors) == 1 and errors[0].startswith(f"{daemon.config}:{at}: [moongate] {key} = {lines[key]}: no such"), errors
     assert status_of(daemon.address, "/hello") == 204
     assert not other.exists() or other.read_text() == ""
+
+
+def test_refused_for_an_address_leaves_no_logs(moongate, tmp_path, port):
+    """Files are made once nothing else can fail any more."""
+    daemon = moongate(extra=ROUTE)
+    logs = {k: tmp_path / f"{k}.new" for k in ("log", "access_log", "tls_key_log")}
+    keys = "\n".join(f"{k} = {v}" for k, v in logs.items())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port()))
+        taken.listen()
+        errors = refuse(daemon, ("log_rate = off", f"log_rate = off\n{keys}"),
+                        section("listener", "x", {"bind": "%s:%d" % taken.getsockname()}))
+    assert len(errors) == 1 and "ddress already in use" in errors[0], errors
+    assert not [k for k, v in logs.items() if v.exists()]
+
+
+@pytest.mark.parametrize("key", ["log", "access_log", "tls_key_log"])
+def test_refused_for_a_log_changes_no_address(moongate, tmp_path, port, key):
+    path, new, address = tmp_path / "s", tmp_path / "new", ("127.0.0.1", port())
+    daemon = moongate(extra=section("listener", "u", {"bind": f"unix:{path}", "mode": "0660"}) + ROUTE)
+    daemon.descriptors += key == "access_log"  # of its idle thread
+    for _ in range(2):
+        errors = refuse(daemon, ("log_rate = off", f"log_rate = off\n{key} = {tmp_path}/no/where"), ("mode = 0660", "mode = 0600"),
+                        section("listener", "x", {"bind": "%s:%d" % address}) + f"bind = unix:{new}\n")
+        assert len(errors) == 1 and "no such file" in errors[0], errors
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert not is_open(address) and not new.exists()
+        assert status_of(str(path), "/hello") == status_of(daemon.address, "/hello") == 204
+    reload(daemon, ("mode = 0660", "mode = 0600"), section("listener", "x", {"bind": "%s:%d" % address}))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and status_of(address, "/hello") == 204
 
 
 def test_drain_timeout(moongate):

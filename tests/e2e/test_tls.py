@@ -20,6 +20,7 @@ from helpers import polite
 from helpers.daemon import SANITIZED, check_config, refused, section, wait_until
 from helpers.frames import CLOSE, TEXT, close_payload
 from helpers.hall import Hall
+from helpers.kernel import wait_consumed
 from helpers.peer import LIMIT, UpstreamPeer
 from helpers.polite import ChromiumClient, NodeClient, PythonClient
 from helpers.reloads import counts, refuse, reload
@@ -172,6 +173,45 @@ def test_T_02_sslscan(moongate, site):
         assert int(bits) >= 128 and re.search(r"GCM|CHACHA20", name) and re.match("ECDHE-|TLS_", name), name
     groups = re.findall(r"^TLSv1\.\d\s+(\d+) bits\s+\w", out, re.M)
     assert groups and all(int(bits) >= 128 for bits in groups) and "Server supports TLS Fallback SCSV" in out, out
+
+
+@pytest.mark.parametrize("how", ["end", "reset"])
+@pytest.mark.parametrize("when", ["first byte", "half a hello", "no answer"])
+def test_T_03_gone_within_the_handshake(moongate, site, ca, when, how):
+    """It is told of, and counted, as any handshake that fails."""
+    daemon = moongate(listener=site.keys)
+    pipe = Pipe(ca.client_context())
+    pipe.step(pipe.tls.do_handshake)
+    hello = pipe.said()
+    client = daemon.client()
+    client.send(hello[:{"first byte": 1, "half a hello": 100}.get(when)])
+    if when == "no answer":
+        assert client.sock.recv(1) == b"\x16"
+    wait_consumed(client)
+    if how == "reset":
+        client.reset()
+    else:
+        client.shutdown()
+    line = daemon.wait_line("tls_failed", client=client.local)
+    assert line["side"] == "client" and line.level == "info"
+    assert line["reason"] == {"end": "the connection ended within the handshake", "reset": "connection reset by peer"}[how]
+    works(daemon, ca)
+    totals = daemon.stop()
+    assert totals["tls_errors"] == totals["silent"] == 1
+
+
+@pytest.mark.parametrize("how", ["end", "reset"])
+def test_T_03_gone_before_the_handshake(moongate, site, ca, how):
+    """As load balancers look whether anybody is there."""
+    daemon = moongate(listener=site.keys)
+    client = daemon.client()
+    if how == "reset":
+        client.reset()
+    else:
+        client.close()
+    works(daemon, ca)
+    totals = daemon.stop()
+    assert not daemon.find("tls_failed") and totals["tls_errors"] == 0
 
 
 @pytest.mark.parametrize("how", ["silence", "half a hello", "drip", "no answer"])

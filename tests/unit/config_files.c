@@ -34,8 +34,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-	static const char *const names[] = {"t.conf", "a.conf", "b.conf", "c.conf", "sub/a.conf",
-	        "sub/b.conf", "sub/d", "pipe", "sub", "link.conf"};
+	static const char *const names[] = {"t.conf", "a.conf", "b.conf", "a, b.conf", "c.conf",
+	        "sub/a.conf", "sub/b.conf", "sub/d", "pipe", "sub", "link.conf"};
 	char path[160];
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (unlink(in_folder(names[i])) != 0)
@@ -225,6 +225,37 @@ START_TEST(includes_too_deep)
 }
 END_TEST
 
+/* A path may hold commas; where there is no such file, a list was meant. */
+START_TEST(lists_of_files)
+{
+	static const char again[] = "; the key may be given again for more";
+	char want[500];
+	put("a.conf", "");
+	put("a, b.conf", "");
+	put("t.conf", SOUND "[moongate]\ninclude = a, b.conf\ninclude = *, b.conf\n");
+	config_free(accept_file("t.conf", NULL));
+	put("t.conf", SOUND "[moongate]\ninclude = a.conf, b.conf\ninclude = a*.conf, c/*.conf\n"
+	                    "include = c d.conf\ninclude = c d/*.conf\n");
+	snprintf(want, sizeof want,
+	        "t.conf:6: [moongate] include = a.conf, b.conf: a.conf, b.conf: cannot open it: "
+	        "No such file or directory%s\n"
+	        "t.conf:7: [moongate] include = a*.conf, c/*.conf: no file has such a name%s\n"
+	        "t.conf:8: [moongate] include = c d.conf: c d.conf: cannot open it: No such file "
+	        "or "
+	        "directory",
+	        again, again);
+	refuse("t.conf", want);
+	put("t.conf", "[listener l]\nbind = unix:s\ntls_certificate = a.pem, b.pem\n"
+	              "[route r]\necho = on\n");
+	snprintf(want, sizeof want,
+	        "t.conf:3: [listener l] tls_certificate = a.pem, b.pem: cannot read it: No such "
+	        "file "
+	        "or directory%s",
+	        again);
+	refuse("t.conf", want);
+}
+END_TEST
+
 /* Files that include the next one three times triple with every step. */
 START_TEST(includes_too_many)
 {
@@ -257,6 +288,7 @@ int main(void)
 	tcase_add_test(t, includes);
 	tcase_add_test(t, includes_refused);
 	tcase_add_test(t, includes_too_deep);
+	tcase_add_test(t, lists_of_files);
 	tcase_add_test(t, includes_too_many);
 	Suite *s = suite_create("config_files");
 	suite_add_tcase(s, t);

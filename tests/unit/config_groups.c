@@ -145,7 +145,7 @@ START_TEST(server_lines)
 	refuse("server = ws://a weight=99999999999999999999", "want weight=1..256");
 	refuse("server = ws://a max_connections=0", "want max_connections=1..1000000");
 	refuse("server = ws://a max_connections=1000001", "want max_connections=1..1000000");
-	refuse("server = ws://a ws://b", "behind the address want weight=N");
+	refuse("server = ws://a ws://b", "want one server in a line");
 	refuse("server = ws://a Backup", "behind the address want weight=N");
 	refuse("server = ws://a\nserver = ws://b\nserver = ws://a weight=2",
 	        "t:6: [upstream u] server = ws://a weight=2: given before, at line 4");

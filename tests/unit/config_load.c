@@ -3,6 +3,7 @@
 #include "config/config.h"
 
 #include "base/mem.h"
+#include "config/schema.h"
 #include "http/head.h"
 #include "proxy/tokens.h"
 #include "upstream/group.h"
@@ -20,6 +21,20 @@
 #define UPSTREAM "[upstream u]\nserver = ws://127.0.0.1:9000\n"
 #define ROUTE    "[route r]\nupstream = u\n"
 
+/* The lines are the text, in its order, and as many of them are no warnings as can be. */
+static void check_lines(const struct config_errors *e)
+{
+	size_t at = 0, wrong = 0;
+	for (size_t i = 0; i < e->line_n; i++) {
+		ck_assert_uint_eq(e->line[i].at, at);
+		at += e->line[i].len;
+		wrong += !e->line[i].is_warning;
+		ck_assert_int_eq(e->text[at++], i + 1 < e->line_n ? '\n' : '\0');
+	}
+	ck_assert((e->text == NULL) == (e->line_n == 0));
+	ck_assert(e->n > PROBLEMS_MAX ? wrong == PROBLEMS_MAX + 1 : wrong == e->n);
+}
+
 static struct config *load(const char *text, struct config_errors *errors)
 {
 	size_t len = strlen(text);
@@ -29,6 +44,7 @@ static struct config *load(const char *text, struct config_errors *errors)
 	struct config *c = config_load_text("t", exact, len, errors);
 	free(exact);
 	ck_assert((c == NULL) == (errors->n > 0));
+	check_lines(errors);
 	return c;
 }
 
@@ -416,7 +432,8 @@ START_TEST(k05_binds)
 	refuse_line("listener", "bind =", "want ADDRESS:PORT | [IPV6]:PORT | unix:PATH | fd:NAME");
 	refuse_line("listener", "bind = localhost:80", "names are not looked up here");
 	refuse_line("listener", "bind = ::1:80", "names are not looked up here");
-	refuse_line("listener", "bind = 127.0.0.1:81 127.0.0.1:82", "names are not looked up here");
+	refuse_line("listener", "bind = 127.0.0.1:81 127.0.0.1:82",
+	        "names are not looked up here; the key may be given again for more");
 	refuse_line("listener", "bind = unix:", "want a path behind unix:");
 	refuse_line("listener",
 	        "bind = "
@@ -452,7 +469,8 @@ START_TEST(binds_that_are_passed)
 	const char *want = "want a name behind fd:, without blanks and ':'";
 	refuse_line("listener", "bind = fd:", want);
 	refuse_line("listener", "bind = fd:a:b", want);
-	refuse_line("listener", "bind = fd:a b", want);
+	refuse_line("listener", "bind = fd:a b",
+	        "without blanks and ':'; the key may be given again for more");
 	refuse_line("listener", "bind = fd:w\xc3\xa4", want);
 	refuse_line("listener", "bind = fd:web\nbind = fd:web",
 	        "t:4: [listener l] bind = fd:web: taken by [listener l] bind = fd:web, at t:3");
@@ -768,8 +786,11 @@ START_TEST(what_routes_are_chosen_by)
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		char line[40];
 		snprintf(line, sizeof line, "host = %s", bad[i]);
+		bool is_list = strpbrk(bad[i], " ,") != NULL;
 		refuse_line("route", line,
-		        "want a host name (in its xn-- form), an address, or *. and a domain");
+		        is_list ? "or *. and a domain; the key may be given again for more"
+		                : "want a host name (in its xn-- form), an address, or *. and a "
+		                  "domain");
 	}
 	refuse_line("route", "host = a\nhost = A.", "given before in this section");
 	refuse_line("route", "header = X", "want NAME: VALUE");
@@ -970,6 +991,32 @@ START_TEST(warnings)
 }
 END_TEST
 
+/* What is only counted, "and N more", is of a kind too. */
+START_TEST(more_than_are_kept)
+{
+	for (int kind = 0; kind < 2; kind++) {
+		struct config_errors errors;
+		char *text = NULL;
+		size_t len = 0;
+		FILE *f = open_memstream(&text, &len);
+		ck_assert_ptr_nonnull(f);
+		fprintf(f, LISTENER "[route r]\necho = on\n");
+		for (int i = 0; i < PROBLEMS_MAX + 2; i++)
+			fprintf(f, "[upstream u%d]\n%s = ws://127.0.0.1:1\n", i,
+			        kind == 0 ? "server" : "servant");
+		fclose(f);
+		struct config *c = load(text, &errors);
+		ck_assert_uint_eq(errors.n, kind == 0 ? 0 : PROBLEMS_MAX + 2);
+		ck_assert_uint_eq(errors.line_n, PROBLEMS_MAX + 1);
+		ck_assert_str_eq(errors.text + errors.line[PROBLEMS_MAX].at, "and 2 more");
+		ck_assert(errors.line[PROBLEMS_MAX].is_warning == (kind == 0));
+		config_errors_free(&errors);
+		config_free(c);
+		free(text);
+	}
+}
+END_TEST
+
 /* What an access log would be like is nothing while there is none; but it may be off for a time. */
 START_TEST(access_log_without_a_place)
 {
@@ -985,13 +1032,105 @@ START_TEST(access_log_without_a_place)
 		ck_assert_uint_eq(errors.n, 0);
 		ck_assert_str_eq(errors.text ? errors.text : "",
 		        i > 0 ? ""
-		              : "t:4: warning: [moongate] access_log_start = on: does nothing "
-		                "without an access log: want access_log = PATH too\n"
+		              : "t:4: warning: [moongate] access_log_start = on: does nothing: "
+		                "want access_log too\n"
 		                "t:5: warning: [moongate] access_log_fields = id target: does "
-		                "nothing without an access log: want access_log = PATH too");
+		                "nothing: want access_log too");
 		config_errors_free(&errors);
 		config_free(c);
 	}
+}
+END_TEST
+
+/* What other programs write with commas, or in one line. */
+START_TEST(lists)
+{
+	static const char again[] = "; the key may be given again for more";
+	static const char blanks[] = "; a list has blanks between its words, no commas";
+	static const char server[] =
+	        "want one server in a line; the key may be given again for more";
+	static const char options[] =
+	        "behind the address want weight=N, backup or max_connections=N, "
+	        "with blanks between them";
+	static const struct {
+		const char *section, *line, *end;
+	} list[] = {
+	        {"defaults", "[moongate]\naccess_log_fields = time, id", blanks},
+	        {"defaults", "[moongate]\naccess_log_fields = time,id", blanks},
+	        {"defaults", "[moongate]\nresolver = 127.0.0.1, 127.0.0.2:53", blanks},
+	        {"defaults", "[moongate]\nlua_ssl_protocols = TLSv1.2,TLSv1.3", blanks},
+	        {"route", "lua_ssl_protocols = TLSv1.2, TLSv1.3", blanks},
+	        {"listener", "bind = 127.0.0.1:80, 127.0.0.1:81", again},
+	        {"listener", "bind = 127.0.0.1:80 127.0.0.1:81", again},
+	        {"listener", "bind = [::1]:80,[::1]:81", again},
+	        {"listener", "bind = fd:a, fd:b", again},
+	        {"listener", "trusted_proxy = 10.0.0.0/8, ::1", again},
+	        {"listener", "trusted_proxy = 10.0.0.0/8 ::1", again},
+	        {"listener", "proxy_protocol = on\nproxy_protocol_from = ::1,unix:", again},
+	        {"listener", "max_connections_per_address = 1\nlimit_exempt = ::1, 10.0.0.0/8",
+	                again},
+	        {"upstream", "source = 127.0.0.1, 127.0.0.2", again},
+	        {"upstream", "server = ws://127.0.0.1:1, ws://127.0.0.1:2", server},
+	        {"upstream", "server = ws://127.0.0.1:1 ws://127.0.0.1:2", server},
+	        {"upstream", "server = ws://127.0.0.1:1, 127.0.0.1:2", server},
+	        {"upstream", "server = ws://unix:/a, ws://unix:/b", server},
+	        {"upstream", "server = ws+srv://_a._tcp.b, ws://b", server},
+	        {"upstream", "server = ws://127.0.0.1:1 weight=2, backup", options},
+	        {"route", "listener = l, m", again},
+	        {"route", "host = a.example, b.example", again},
+	        {"route", "host = a.example b.example", again},
+	        {"route", "origin = https://a.example, https://b.example", again},
+	        {"route", "origin = same-host null", again},
+	        {"route", "subprotocol = a, b", again},
+	        {"route", "request_remove = A, B", again},
+	        {"defaults", "[moongate]\nlua_ssl_ciphers = A, B",
+	                "want names with ':' between them, as OpenSSL writes them"},
+	        {"listener", "bind = 127.0.0.1:80 # http",
+	                "want a port of 1..65535; a comment behind a value begins with ' ;', "
+	                "not with '#'"},
+	        /* Where a comma or a blank is part of one value, nothing is said of lists. */
+	        {"route", "header = X 1, 2", "want NAME: VALUE"},
+	        {"route", "subprotocol = a;b", "want one token, such as chat.v2"},
+	        {"defaults", "[moongate]\nlog = stderr, syslog",
+	                "want stderr, syslog, journal or a path; a file of this very name is "
+	                "./stderr, syslog"},
+	};
+	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+		refuse_line(list[i].section, list[i].line, list[i].end);
+	static const char *const suites[] = {"tls_groups = X25519,P-256",
+	        "tls_ciphersuites = TLS_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384"};
+	for (size_t i = 0; i < 2; i++) {
+		char text[300], want[500];
+		snprintf(text, sizeof text, LISTENER "%s\n[route r]\necho = on\n", suites[i]);
+		snprintf(want, sizeof want,
+		        "t:3: [listener l] %s: want names with ':' between them, as OpenSSL writes "
+		        "them\nt:3: [listener l] %s: does nothing: want tls_certificate = PATH too",
+		        suites[i], suites[i]);
+		refuse(text, want);
+	}
+}
+END_TEST
+
+/* Each key that goes on from access_log's name, whichever there are. */
+START_TEST(all_of_the_access_log_without_a_place)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < schema_key_n; i++) {
+		struct config_errors errors;
+		char text[300], want[300];
+		if (strncmp(schema_key[i].name, "access_log_", strlen("access_log_")) != 0)
+			continue;
+		snprintf(text, sizeof text, LISTENER "[moongate]\n%s = %s\n[route r]\necho = on\n",
+		        schema_key[i].name, schema_key[i].initial);
+		snprintf(want, sizeof want,
+		        "t:4: warning: [moongate] %s = %s: does nothing: want access_log too",
+		        schema_key[i].name, schema_key[i].initial);
+		config_free(load(text, &errors));
+		ck_assert_str_eq(errors.text ? errors.text : "", want);
+		config_errors_free(&errors);
+		n++;
+	}
+	ck_assert_uint_ge(n, 4);
 }
 END_TEST
 
@@ -1069,7 +1208,10 @@ int main(void)
 	tcase_add_test(t, binds_that_are_passed);
 	tcase_add_test(t, users_and_groups);
 	tcase_add_test(t, warnings);
+	tcase_add_test(t, more_than_are_kept);
+	tcase_add_test(t, lists);
 	tcase_add_test(t, access_log_without_a_place);
+	tcase_add_test(t, all_of_the_access_log_without_a_place);
 	tcase_add_test(t, all_errors_in_order);
 	tcase_add_test(t, too_many);
 	tcase_add_test(t, include_in_memory);

@@ -32,7 +32,7 @@ static struct user user[USERS];
 static struct stream *sim[STREAMS];
 static unsigned sims, told;
 
-static const struct keepalive_key name = {{(const uint8_t *)"redis:6379", 10}, false};
+static const struct keepalive_key name = {.name = {(const uint8_t *)"redis:6379", 10}};
 static const struct keepalive_limits none = {0, -1};
 
 static struct upstream_counters *counters(void)
@@ -211,7 +211,7 @@ END_TEST
 START_TEST(the_size_is_30_if_none_is_given)
 {
 	for (unsigned n = 0; n < 40; n++) {
-		keepalive_get(k, &user[0].lease, &(struct keepalive_key){SLICE("other"), false},
+		keepalive_get(k, &user[0].lease, &(struct keepalive_key){.name = SLICE("other")},
 		        &none, 0, on_told);
 		put(0, connected());
 	}
@@ -240,7 +240,7 @@ START_TEST(who_counts_in_no_pool)
 	release(0); /* takes no place of the pool's */
 	ck_assert_int_eq(get(2, 1, 0), KEEPALIVE_FULL);
 	keepalive_get(
-	        k, &user[0].lease, &(struct keepalive_key){SLICE("x"), false}, &none, 0, on_told);
+	        k, &user[0].lease, &(struct keepalive_key){.name = SLICE("x")}, &none, 0, on_told);
 	struct stream *s = connected();
 	ck_assert_int_eq(put(0, s), KEEPALIVE_KEPT);
 	ck_assert(sim_is_released(s, NULL)); /* it would be one too many */
@@ -260,8 +260,8 @@ START_TEST(names_are_apart)
 	ck_assert(keepalive_address_key(&key[3], room[3], "wss", host, 80, SLICE("verified")));
 	ck_assert(keepalive_address_key(
 	        &key[4], room[4], "wss", SLICE("a.examplever"), 80, SLICE("ified")));
-	key[5] = (struct keepalive_key){key[0].name, false}; /* a user's own */
-	key[6] = (struct keepalive_key){SLICE(""), false};
+	key[5] = (struct keepalive_key){.name = key[0].name}; /* a user's own */
+	key[6] = (struct keepalive_key){.name = SLICE("")};
 	for (unsigned i = 0; i < 7; i++) {
 		get_with(0, &key[i], 1, -1);
 		ck_assert_int_eq(keepalive_put(k, &user[0].lease, &key[i], connected(), 0, 0),
@@ -521,21 +521,153 @@ START_TEST(a_chain_of_users)
 }
 END_TEST
 
+/* ---- scopes ---- */
+
+static enum keepalive_got get_in(unsigned i, uint64_t scope, uint32_t size, int64_t backlog)
+{
+	struct keepalive_key key = name;
+	key.scope = scope;
+	return get_with(i, &key, size, backlog);
+}
+
+static struct stream *put_in(unsigned i, uint64_t scope)
+{
+	struct keepalive_key key = name;
+	struct stream *s = user[i].lease.stream ? user[i].lease.stream : connected();
+	key.scope = scope;
+	ck_assert_int_eq(keepalive_put(k, &user[i].lease, &key, s, 0, 0), KEEPALIVE_KEPT);
+	return s;
+}
+
+/* The last one of their own, past those of others. */
+START_TEST(each_scope_has_its_own_and_all_share_what_has_none)
+{
+	struct stream *s[4];
+	for (unsigned i = 0; i < 4; i++)
+		get(i, 10, -1);
+	for (unsigned i = 0; i < 4; i++)
+		s[i] = put_in(i, (uint64_t[]){7, 0, 7, 8}[i]);
+	ck_assert_int_eq(get_in(0, 8, 0, -1), KEEPALIVE_REUSED);
+	ck_assert_ptr_eq(user[0].lease.stream, s[3]);
+	ck_assert_int_eq(get_in(1, 8, 0, -1), KEEPALIVE_REUSED);
+	ck_assert_ptr_eq(user[1].lease.stream, s[1]);
+	ck_assert_int_eq(get_in(2, 8, 0, -1), KEEPALIVE_CONNECT);
+	ck_assert_int_eq(get_in(3, 0, 0, -1), KEEPALIVE_CONNECT);
+	ck_assert_int_eq(get_in(4, 7, 0, -1), KEEPALIVE_REUSED);
+	ck_assert_ptr_eq(user[4].lease.stream, s[2]);
+	ck_assert_uint_eq(user[4].lease.reused, 1);
+	ck_assert_int_eq(get_in(5, 7, 0, -1), KEEPALIVE_REUSED);
+	ck_assert_ptr_eq(user[5].lease.stream, s[0]);
+	ck_assert_uint_eq(keepalive_idle(k), 0);
+}
+END_TEST
+
+/* No more are open than may, and nobody waits for a place that only another's idle one has. */
+START_TEST(one_of_another_scope_gives_way)
+{
+	struct stream *s[2];
+	get_in(0, 7, 2, 1);
+	get_in(1, 7, 2, 1);
+	s[0] = put_in(0, 7);
+	s[1] = put_in(1, 7);
+	ck_assert_int_eq(get_in(2, 8, 2, 1), KEEPALIVE_CONNECT);
+	ck_assert(sim_is_released(s[0], NULL));
+	ck_assert_uint_eq(keepalive_idle(k), 1);
+	ck_assert_int_eq(get_in(3, 8, 2, 1), KEEPALIVE_CONNECT);
+	ck_assert(sim_is_released(s[1], NULL));
+	ck_assert_int_eq(get_in(4, 7, 2, 1), KEEPALIVE_WAIT);
+	struct stream *last = put_in(3, 8);
+	turn();
+	ck_assert_int_eq(user[4].got, KEEPALIVE_CONNECT);
+	ck_assert(sim_is_released(last, NULL));
+	count_is(keepalive_evicted, 3);
+	count_is(keepalive_reused, 0);
+}
+END_TEST
+
+/* Without a limit on what is open, those of others stay. */
+START_TEST(without_a_backlog_nobody_gives_way)
+{
+	get_in(0, 7, 1, -1);
+	struct stream *s = put_in(0, 7);
+	ck_assert_int_eq(get_in(1, 8, 1, -1), KEEPALIVE_CONNECT);
+	ck_assert(!sim_is_released(s, NULL));
+	ck_assert_int_eq(get_in(2, 7, 1, -1), KEEPALIVE_REUSED);
+}
+END_TEST
+
+/* An unsound one of the scope is passed over, and closed. */
+START_TEST(an_unsound_one_of_the_scope)
+{
+	struct stream *s[3];
+	for (unsigned i = 0; i < 3; i++)
+		get_in(i, 7, 3, -1);
+	for (unsigned i = 0; i < 3; i++)
+		s[i] = put_in(i, (uint64_t[]){7, 7, 8}[i]);
+	sim_push(s[1], "x", 1);
+	sim_push(s[2], "x", 1);
+	ck_assert_int_eq(get_in(0, 7, 3, -1), KEEPALIVE_REUSED);
+	ck_assert_ptr_eq(user[0].lease.stream, s[0]);
+	ck_assert(sim_is_released(s[1], NULL));
+}
+END_TEST
+
+/* It comes back with its connection, to whoever gets that. */
+START_TEST(what_a_user_notes_on_a_connection)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(get(i, 2, -1), KEEPALIVE_CONNECT);
+		ck_assert_uint_eq(user[i].lease.mark, 0);
+		user[i].lease.mark = i + 5;
+	}
+	put(0, connected());
+	put(1, connected());
+	ck_assert_uint_eq(user[1].lease.mark, 0);
+	for (unsigned n = 0; n < 3; n++) {
+		ck_assert_int_eq(get(2, 2, -1), KEEPALIVE_REUSED);
+		ck_assert_uint_eq(user[2].lease.mark, 6);
+		put(2, user[2].lease.stream);
+	}
+	get(3, 2, -1);
+	ck_assert_int_eq(get(4, 2, -1), KEEPALIVE_REUSED);
+	ck_assert_uint_eq(user[4].lease.mark, 5);
+	release(4);
+	ck_assert_int_eq(get(4, 2, -1), KEEPALIVE_CONNECT);
+	ck_assert_uint_eq(user[4].lease.mark, 0);
+}
+END_TEST
+
+START_TEST(whether_there_is_a_pool)
+{
+	ck_assert(!keepalive_has_pool(k, &user[0].lease, &name));
+	keepalive_get(k, &user[0].lease, &name, &none, 0, on_told);
+	ck_assert(!keepalive_has_pool(k, &user[0].lease, &name));
+	get(1, 1, -1);
+	ck_assert(keepalive_has_pool(k, &user[1].lease, &name));
+	ck_assert(keepalive_has_pool(k, &user[0].lease, &name));
+	release(1);
+	ck_assert(!keepalive_has_pool(k, &user[0].lease, &name));
+}
+END_TEST
+
 /* The limit holds whatever happens, and nobody is forgotten. */
 START_TEST(at_random)
 {
 	unsigned open = 0, size = 3, seed = (unsigned)_i;
 	struct stream *held[USERS] = {NULL};
+	struct keepalive_key key = name;
 	for (unsigned round = 0; round < 200; round++) {
 		unsigned i = (unsigned)rand_r(&seed) % USERS;
 		struct lease *l = &user[i].lease;
 		switch (rand_r(&seed) % 4) {
 		case 0:
 			if (l->state == LEASE_FREE)
-				get(i, size, 2);
+				get_in(i, i % 3, size, 2);
 			break;
 		case 1:
-			if (l->state == LEASE_HELD && held[i] && put(i, held[i]) == KEEPALIVE_KEPT)
+			key.scope = i % 3;
+			if (l->state == LEASE_HELD && held[i] &&
+			        keepalive_put(k, l, &key, held[i], 0, 0) == KEEPALIVE_KEPT)
 				held[i] = NULL;
 			break;
 		case 2:
@@ -622,6 +754,12 @@ int main(void)
 	tcase_add_test(c, who_stops_waiting);
 	tcase_add_test(c, death_before_the_turn);
 	tcase_add_test(c, a_chain_of_users);
+	tcase_add_test(c, each_scope_has_its_own_and_all_share_what_has_none);
+	tcase_add_test(c, one_of_another_scope_gives_way);
+	tcase_add_test(c, without_a_backlog_nobody_gives_way);
+	tcase_add_test(c, an_unsound_one_of_the_scope);
+	tcase_add_test(c, what_a_user_notes_on_a_connection);
+	tcase_add_test(c, whether_there_is_a_pool);
 	tcase_add_loop_test(c, at_random, 0, 40);
 	tcase_add_test(c, after_the_stop_nothing_is_kept);
 	tcase_add_test(c, R_06_memory_fails);
