@@ -35,7 +35,7 @@ struct log_channel {
 	struct log_target prepared; /* the control thread's */
 	bool is_prepared;
 
-	pthread_mutex_t queues_lock; /* for `queues`; the writer alone unlinks */
+	pthread_mutex_t queues_lock; /* for `queues`; to unlink takes both */
 	struct log_queue *queues;
 	atomic_bool is_on;      /* the access log's: records are wanted */
 	atomic_bool is_running; /* lines go to queues */

@@ -104,12 +104,28 @@ bool log_drain(struct log_channel *c)
 	return len > 0;
 }
 
+/* The queues are looked through with their lock held, for who closes the access log drains, too. */
+static bool has_any(struct log_channel *c,
+        bool (*is_so)(const struct log_channel *c, const struct log_queue *q))
+{
+	bool found = false;
+
+	pthread_mutex_lock(&c->queues_lock);
+	for (struct log_queue *q = c->queues; q && !found; q = q->next)
+		found = is_so(c, q);
+	pthread_mutex_unlock(&c->queues_lock);
+	return found;
+}
+
+static bool is_work(const struct log_channel *c, const struct log_queue *q)
+{
+	(void)c;
+	return log_queue_bytes(q) > 0 || atomic_load(&q->closed);
+}
+
 bool log_drain_has_work(struct log_channel *c)
 {
-	for (struct log_queue *q = first_queue(c); q; q = q->next)
-		if (log_queue_bytes(q) > 0 || atomic_load(&q->closed))
-			return true;
-	return false;
+	return has_any(c, is_work);
 }
 
 bool log_drain_is_pressing(const struct log_channel *c, const struct log_queue *q)
@@ -119,20 +135,19 @@ bool log_drain_is_pressing(const struct log_channel *c, const struct log_queue *
 
 bool log_drain_has_pressing_work(struct log_channel *c)
 {
-	for (struct log_queue *q = first_queue(c); q; q = q->next)
-		if (log_drain_is_pressing(c, q))
-			return true;
-	return false;
+	return has_any(c, log_drain_is_pressing);
 }
 
 uint64_t log_drain_due(struct log_channel *c)
 {
 	uint64_t due = UINT64_MAX;
 
-	for (struct log_queue *q = first_queue(c); q; q = q->next) {
+	pthread_mutex_lock(&c->queues_lock);
+	for (struct log_queue *q = c->queues; q; q = q->next) {
 		uint64_t at = q->rate ? log_rate_due(q->rate) : UINT64_MAX;
 
 		due = at < due ? at : due;
 	}
+	pthread_mutex_unlock(&c->queues_lock);
 	return due;
 }

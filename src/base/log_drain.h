@@ -2,9 +2,9 @@
 #pragma once
 
 /* What threads have queued for a channel, and its way to the target. The queues are listed in
- * the channel: any thread adds its own, the one that drains takes out those whose threads are gone,
- * and so walks the list without a lock. That is the channel's writer, or, while there is none,
- * the control thread. */
+ * the channel: any thread adds its own, the one that drains takes out those whose threads are gone.
+ * One drains at a time, and so walks the list without its lock: the channel's writer, the control
+ * thread, or, while there is no writer, a thread that gives its queue back. */
 
 #include "base/log_channel.h"
 

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -917,6 +918,52 @@ START_TEST(a_flood_of_records)
 }
 END_TEST
 
+/* Threads that come and go, a target that does: what was put is there whole, or was lost. */
+static void *put_and_leave(void *arg)
+{
+	enum { TIMES = 60, RECORDS = 20 };
+
+	for (int i = 0; i < TIMES; i++) {
+		log_thread_init();
+		for (int j = 0; j < RECORDS; j++)
+			put_record("record\n", 7, (i + j) % 2);
+		log_thread_fini();
+		sched_yield();
+	}
+	atomic_fetch_sub((atomic_int *)arg, 1);
+	return NULL;
+}
+
+START_TEST(records_of_threads_that_leave)
+{
+	enum { LEAVING = 4 };
+	atomic_int left = LEAVING;
+	pthread_t t[LEAVING];
+	char other[80], *text;
+
+	snprintf(other, sizeof(other), "%s/leave", dir);
+	ck_assert(log_start());
+	for (int i = 0; i < LEAVING; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, put_and_leave, &left), 0);
+	while (atomic_load(&left) > 0) {
+		ck_assert(log_access_open(other));
+		log_reopen();
+		sched_yield();
+		ck_assert(log_access_prepare(other));
+		log_use_prepared();
+		sched_yield();
+		log_access_close();
+	}
+	for (int i = 0; i < LEAVING; i++)
+		pthread_join(t[i], NULL);
+	log_stop();
+	ck_assert_int_eq(rename(other, path), 0);
+	text = content();
+	ck_assert_uint_eq(strlen(text), 7 * count_of(text, "record\n"));
+	free(text);
+}
+END_TEST
+
 /* */
 START_TEST(R_07_lost_records_are_told_in_the_log)
 {
@@ -1164,6 +1211,7 @@ static Suite *suite(void)
 	tcase_add_test(t, A_11_the_count_comes_at_the_seconds_end);
 	tcase_add_test(t, records_have_their_own_file);
 	tcase_add_test(t, a_flood_of_records);
+	tcase_add_test(t, records_of_threads_that_leave);
 	tcase_add_test(t, R_07_lost_records_are_told_in_the_log);
 	tcase_add_test(t, records_are_made_by_the_writer);
 	tcase_add_test(t, no_thread_for_records_no_start);
