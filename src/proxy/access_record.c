@@ -50,8 +50,8 @@ static struct {
 		const char *event; /* NULL = none is kept, as with the next two */
 		struct record_piece piece;
 	} head;
-	struct { /* from the listener to the method, which is GET */
-		size_t bytes_len;
+	struct {                  /* from the listener to the method, which is GET */
+		size_t bytes_len; /* 0 = none is kept */
 		uint16_t len[PART_SERVER - PART_LISTENER + 1];
 		uint8_t bytes[ACCESS_WHERE_MAX];
 		struct record_piece piece;
@@ -147,7 +147,7 @@ static void put_where(const struct view *v, struct record *r)
 	const struct slice *first = &v->part[PART_LISTENER], *end = &v->part[PART_SERVER + 1];
 	const uint16_t *len = &v->e->len[PART_LISTENER];
 	size_t bytes_len = (size_t)(end->at - first->at), from = r->len;
-	if (!v->e->basics.is_get || bytes_len > sizeof last.where.bytes) {
+	if (!v->e->basics.is_get || bytes_len == 0 || bytes_len > sizeof last.where.bytes) {
 		write_where(v, r);
 		return;
 	}
