@@ -325,7 +325,7 @@ def test_datagrams_of_every_size(lua, clients):
                 ngx.say(data and #data or err)
             end
             ngx.say(#u:receive(1), " ", #u:receive(2^40), " ", #u:receive("7"))
-            for _, n in ipairs { 0, -1, 0/0, -1/0 } do ngx.say((pcall(u.receive, u, n))) end
+            for _, n in ipairs { 0, -1, 0/0, -1/0 } do ngx.say(#u:receive(n)) end
             for _, n in ipairs { 0, 1, 65507, 65508, 1000000 } do ngx.say(u:send(("x"):rep(n))) end
             ngx.say(u:send { "a", { "b", 1 } })
             ngx.say(u:close(), u:close())
@@ -334,10 +334,10 @@ def test_datagrams_of_every_size(lua, clients):
         client.send(client.get(f"/h?port={peer.getsockname()[1]}", add=["Connection: close"]))
         data, address = peer.recvfrom(100)
         assert data == b"hello"
-        for n in (0, 1, 1472, 1473, 65506, 65507, 10, 10, 10):
+        for n in (0, 1, 1472, 1473, 65506, 65507, *[10] * 7):
             peer.sendto(b"y" * n, address)
         lines = client.read_body(client.expect_answer(200)).decode().splitlines()
-        assert lines == ["0", "1", "1472", "1473", "65506", "65507", "1 10 7", "false", "false", "false", "false",
+        assert lines == ["0", "1", "1472", "1473", "65506", "65507", "1 10 7", "0", "10", "10", "10",
                          "1", "1", "1", "nilmessage too long", "nilmessage too long", "1", "1nilclosed"]
         assert [len(peer.recv(70000)) for _ in range(4)] == [0, 1, 65507, 3]
     still_works(d)

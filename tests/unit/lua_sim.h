@@ -150,7 +150,8 @@ static inline void sim_start(const char *script, uint64_t memory_max)
 	        .max_running_timers = 10,
 	        .re = {.cache_max = 1024},
 	        .memory_max = memory_max,
-	        .is_cached = true};
+	        .is_cached = true,
+	        .handlers = {.tls = tls_client_ref(sim.tls)}};
 	struct lua_handlers *set = lua_handlers_new(&own);
 	sim.route = route_new("sim");
 	sim.route->path = mem_strdup("");
