@@ -71,6 +71,7 @@ class Daemon:
         self.binary = BINARY_FAULTS if faults else BINARY
         self.config = Path(config)
         self.lines = []
+        self.told = {}  # by client address: (client, line) of those whose line was asked for
         self.changed = threading.Condition()
         self.ended = False  # the log was closed: the process is gone or going
         self.totals = None
@@ -153,9 +154,12 @@ class Daemon:
         return self.only_line("refused", client)
 
     def only_line(self, event, client):
-        self.wait_line(event, client=client.local)
-        lines = [x for x in self.find(client=client.local) if x.event in ("session_end", "refused")]
+        # A later client may have the address of an earlier one, whose line was told before.
+        before = [line for who, line in self.told.get(client.local, ()) if who is not client]
+        self.wait_line(event, n=1 + sum(line.event == event for line in before), client=client.local)
+        lines = [x for x in self.find(client=client.local) if x.event in ("session_end", "refused") and x not in before]
         assert [x.event for x in lines] == [event], self.log
+        self.told[client.local] = [*((None, line) for line in before), (client, lines[0])]
         return lines[0]
 
     def wait_line_about(self, client):
