@@ -279,6 +279,22 @@ void access_control(struct session *s, unsigned side, const struct ws_run *run)
 	}
 }
 
+/* Header, mask, code and reason of a close frame; those of clients alone are masked. */
+static size_t close_bytes(const struct access_basics *b, size_t reason_len, unsigned side)
+{
+	unsigned bits = (unsigned)b->closes >> 2 * side & 3;
+	if (bits == 0)
+		return 0;
+	return 2 + (side == CLIENT ? 4U : 0U) + (bits == 3 ? 2U : 0U) + reason_len;
+}
+
+uint64_t access_control_bytes(const struct access_basics *b, const struct access_counts *counts,
+        size_t reason_len, unsigned side)
+{
+	return close_bytes(b, reason_len, side) +
+	       (counts ? (uint64_t)counts->ping_bytes[side] + counts->pong_bytes[side] : 0);
+}
+
 static size_t close_len(const struct access *a, unsigned side)
 {
 	const struct access_words *w = a->more ? a->more->words : NULL;

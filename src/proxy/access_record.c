@@ -40,7 +40,7 @@ static void view(struct view *v, const struct access_entry *e)
 }
 
 /* What the last records had and the next may have too, which is copied then and not written again.
- * All of it is of one form. */
+ * All of it is of one form. Whoever makes a record is the only one (log.h: log_record_fn). */
 static struct {
 	uint64_t fields;
 	uint8_t format;
@@ -239,22 +239,6 @@ static void forget(uint64_t fields, uint8_t format)
 static unsigned shift_of(unsigned side)
 {
 	return side == CLIENT ? 0 : ACCESS_text_down - ACCESS_text_up;
-}
-
-/* Header, mask, code and reason of a close frame; those of clients alone are masked. */
-static size_t close_bytes(const struct access_basics *b, size_t reason_len, unsigned side)
-{
-	unsigned bits = (unsigned)b->closes >> 2 * side & 3;
-	if (bits == 0)
-		return 0;
-	return 2 + (side == CLIENT ? 4U : 0U) + (bits == 3 ? 2U : 0U) + reason_len;
-}
-
-uint64_t access_control_bytes(const struct access_basics *b, const struct access_counts *counts,
-        size_t reason_len, unsigned side)
-{
-	return close_bytes(b, reason_len, side) +
-	       (counts ? (uint64_t)counts->ping_bytes[side] + counts->pong_bytes[side] : 0);
 }
 
 static void give_both(struct numbers *n, const struct view *v, unsigned side, uint64_t data)
