@@ -506,16 +506,23 @@ START_TEST(a_reset_alone)
 }
 END_TEST
 
-/* Bytes and a reset in one edge: the bytes are delivered, the reset is found without
- * any further edge. */
-START_TEST(a_reset_with_bytes_is_found_by_the_sweep)
+/* In one edge, as far as the stream can tell. */
+static void bytes_come_with_a_reset(int over_tcp, enum tap_call pause_in)
 {
-	open_pair(_i);
+	open_pair(over_tcp);
 	worker_set_time(w, w->now_ms);
+	tap.pause_in = pause_in;
 	ck_assert(tap_send_text(&tap, "never read"));
 	peer_sends("last words");
 	hang_up();
 	UNTIL(tap.datas);
+}
+
+/* Bytes and a reset in one edge: the bytes are delivered, the reset is found without
+ * any further edge. */
+START_TEST(a_reset_with_bytes_is_found_by_the_sweep)
+{
+	bytes_come_with_a_reset(_i, TAP_NONE);
 	tap_has(&tap, "last words");
 	turns(3);
 	worker_set_time(w, w->now_ms + 2000);
@@ -539,12 +546,7 @@ static void the_reset_is_found(void)
 
 START_TEST(a_reset_with_bytes_is_found_at_once)
 {
-	open_pair(_i);
-	worker_set_time(w, w->now_ms);
-	ck_assert(tap_send_text(&tap, "never read"));
-	peer_sends("last words");
-	hang_up();
-	UNTIL(tap.datas);
+	bytes_come_with_a_reset(_i, TAP_NONE);
 	tap_has(&tap, "last words");
 	the_reset_is_found();
 }
@@ -552,13 +554,7 @@ END_TEST
 
 START_TEST(a_reset_with_bytes_is_found_at_once_while_paused)
 {
-	open_pair(_i);
-	worker_set_time(w, w->now_ms);
-	tap.pause_in = TAP_DATA;
-	ck_assert(tap_send_text(&tap, "never read"));
-	peer_sends("last words");
-	hang_up();
-	UNTIL(tap.datas);
+	bytes_come_with_a_reset(_i, TAP_DATA);
 	the_reset_is_found();
 	tap_has(&tap, "last words");
 }
@@ -607,13 +603,7 @@ END_TEST
 
 START_TEST(a_reset_with_bytes_is_found_while_paused)
 {
-	open_pair(_i);
-	worker_set_time(w, w->now_ms);
-	tap.pause_in = TAP_DATA;
-	ck_assert(tap_send_text(&tap, "never read"));
-	peer_sends("last words");
-	hang_up();
-	UNTIL(tap.datas);
+	bytes_come_with_a_reset(_i, TAP_DATA);
 	worker_set_time(w, w->now_ms + 2000);
 	turns(3);
 	ck_assert_uint_eq(tap.errors, 1);
@@ -638,13 +628,7 @@ END_TEST
 
 START_TEST(a_resume_finds_a_doubtful_reset)
 {
-	open_pair(_i);
-	worker_set_time(w, w->now_ms);
-	tap.pause_in = TAP_DATA;
-	ck_assert(tap_send_text(&tap, "never read"));
-	peer_sends("last words");
-	hang_up();
-	UNTIL(tap.datas);
+	bytes_come_with_a_reset(_i, TAP_DATA);
 	stream_resume(tap.stream);
 	turns(3);
 	ck_assert_uint_eq(tap.errors, 1);
