@@ -29,7 +29,8 @@ descriptor, and must exit with 0, without a sanitizer's report and with as many
 sessions ended as begun, on SIGTERM. Its log is printed when the test fails.
 
 Lines of the list marked (L) take their counts from `many`: many(10**6) is that under
-`make soak`, which runs the tests that ask for it and nothing else, and a hundredth else.
+`make soak`, and a hundredth else. That runs only what `pytest -m "many or for_long"` chooses:
+the tests that ask for one of these fixtures.
 
 Rules: no sleeping, no asserted times, 30 s for a test. Each read waits up to 20 s for
 what it wants (peer.LIMIT); shorten a timeout in the configuration to see it expire. (Both
@@ -62,14 +63,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SOAK = os.environ.get("MOONGATE_SOAK")  # seconds, under `make soak`
 
 
-def pytest_collection_modifyitems(config, items):
-    if SOAK:
-        wanted = [item for item in items if {"many", "for_long"} & set(item.fixturenames)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in wanted])
-        # First those with an end of their own: what fails is known before the hours begin.
-        items[:] = sorted(wanted, key=lambda item: "for_long" in item.fixturenames)
-    elif SANITIZED:
-        for item in items:
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for name in {"many", "for_long"} & set(item.fixturenames):
+            item.add_marker(name)
+        if SANITIZED and not SOAK:
             item.add_marker(pytest.mark.timeout(120))
 
 
