@@ -17,7 +17,7 @@
 enum record_format { RECORD_JSON, RECORD_TEXT };
 
 /* A key as JSON writes it; of fixed size, so that it is copied by a few moves. */
-enum { RECORD_KEY_MAX = 20, RECORD_KEY_ROOM = RECORD_KEY_MAX + 4 };
+enum { RECORD_KEY_MAX = 28, RECORD_KEY_ROOM = RECORD_KEY_MAX + 4 };
 struct record_key {
 	size_t len; /* of the name */
 	char json[RECORD_KEY_ROOM];

@@ -172,7 +172,7 @@ static void put_tls(const struct view *v, struct record *r)
 	put_part(v, r, ACCESS_tls_server_name, PART_TLS_SERVER_NAME);
 	put_part(v, r, ACCESS_tls_client_subject, PART_TLS_SUBJECT);
 	put_part(v, r, ACCESS_tls_client_issuer, PART_TLS_ISSUER);
-	put_part(v, r, ACCESS_tls_client_digest, PART_TLS_FINGERPRINT);
+	put_part(v, r, ACCESS_tls_client_fingerprint, PART_TLS_FINGERPRINT);
 }
 
 static void put_who(const struct view *v, struct record *r)

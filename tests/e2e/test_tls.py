@@ -816,7 +816,7 @@ def test_client_certificates(both, secure, ca, tmp_path):
     daemon, app = both(listener={"tls_client_ca": ca.certificate, "tls_verify_client": "optional"},
                        defaults=rules, process={"access_log": log})
     shown = openssl("x509", "-in", alice.certificate, "-noout", "-fingerprint", "-sha256").stdout.decode()
-    digest = shown.split("=")[1].strip().replace(":", "").lower()
+    fingerprint = shown.split("=")[1].strip().replace(":", "").lower()
     for context, subject in ((ca.client_context(show=alice), "CN=alice"), (ca.client_context(), "")):
         client = secure(daemon, context)
         client.send(client.request("/app", add=[("X-Subject", "CN=root")]))
@@ -824,7 +824,7 @@ def test_client_certificates(both, secure, ca, tmp_path):
         client.expect_101()
         assert peer.head.get("X-Subject") == subject
         assert peer.head.get("X-Issuer") == ("CN=Test ca" if subject else "")
-        assert peer.head.get("X-Print") == (digest if subject else "")
+        assert peer.head.get("X-Print") == (fingerprint if subject else "")
         assert re.fullmatch(r"TLSv1.3 TLS_\w+ localhost https", peer.head.get("X-Tls"))
         client.close_frame(1000)
         peer.expect_close(1000)
@@ -835,7 +835,7 @@ def test_client_certificates(both, secure, ca, tmp_path):
         daemon.end_of(client)
     daemon.stop()
     first, second = (json.loads(line) for line in log.read_text().splitlines())
-    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_digest"] == digest
+    assert first["tls_client_subject"] == "CN=alice" and first["tls_client_fingerprint"] == fingerprint
     assert first["tls_client_issuer"] == "CN=Test ca"
     assert first["tls_version"] == "TLSv1.3" and first["tls_server_name"] == "localhost" and first["tls_cipher"]
     assert "tls_client_subject" not in second and second["tls_version"] == "TLSv1.3"

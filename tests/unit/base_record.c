@@ -7,7 +7,8 @@
 
 static char buf[4096];
 static const struct record_key k = RECORD_KEY("k"), a = RECORD_KEY("a"), n = RECORD_KEY("n"),
-                               z = RECORD_KEY("z"), longest = RECORD_KEY("a_key_of_20_letters_");
+                               z = RECORD_KEY("z"),
+                               longest = RECORD_KEY("a_key_of_28_letters_at_most_");
 static const char when[] = "2026-11-21T00:35:10.123Z";
 
 static void json_is(struct slice value, const char *want)
@@ -85,7 +86,7 @@ END_TEST
 START_TEST(numbers_in_a_row)
 {
 	static const struct record_key keys[] = {
-	        RECORD_KEY("a"), RECORD_KEY("a_key_of_20_letters_"), RECORD_KEY("c")};
+	        RECORD_KEY("a"), RECORD_KEY("a_key_of_28_letters_at_most_"), RECORD_KEY("c")};
 	static const uint64_t some[] = {
 	        0, 9, 10, 99, 100, 101, 9999, 10000, 123456, 1234567, UINT64_MAX, 0};
 	enum { SOME = sizeof(some) / sizeof(some[0]), ABSENT = SOME - 1 };
@@ -197,10 +198,10 @@ START_TEST(forms)
 {
 	static const char json[] = "{\"time\":\"2026-11-21T00:35:10.123Z\",\"event\":\"end\",\"a\":"
 	                           "\"x y\",\"n\":18446744073709551615,\"z\":0,"
-	                           "\"a_key_of_20_letters_\":10}\n";
+	                           "\"a_key_of_28_letters_at_most_\":10}\n";
 	static const char text[] =
 	        "2026-11-21T00:35:10.123Z info  end a=\"x y\" n=18446744073709551615 z=0 "
-	        "a_key_of_20_letters_=10\n";
+	        "a_key_of_28_letters_at_most_=10\n";
 
 	for (enum record_format f = RECORD_JSON; f <= RECORD_TEXT; f++) {
 		const char *want = f == RECORD_JSON ? json : text;

@@ -141,7 +141,7 @@ START_TEST(all_there_can_be)
 	           "\"route\":\"r\",\"upstream\":\"u\",\"server\":\"s:1\",\"method\":\"GET\","
 	           "\"host\":\"h.example\",\"target\":\"/chat\",\"tls_version\":\"TLSv1.3\","
 	           "\"tls_cipher\":\"C\",\"tls_server_name\":\"n\",\"tls_client_subject\":"
-	           "\"CN=\\\"\",\"tls_client_issuer\":\"CN=i\",\"tls_client_digest\":\"00\","
+	           "\"CN=\\\"\",\"tls_client_issuer\":\"CN=i\",\"tls_client_fingerprint\":\"00\","
 	           "\"status\":101,\"handshake_ms\":0,\"connect_ms\":0,\"duration_ms\":99,"
 	           "\"text_up\":1,\"text_bytes_up\":10,\"binary_up\":9,\"binary_bytes_up\":63,"
 	           "\"ping_up\":3,\"ping_bytes_up\":7,\"pong_up\":5,\"pong_bytes_up\":9,"
