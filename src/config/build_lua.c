@@ -5,6 +5,7 @@
 #include "config/draft.h"
 #include "lua/shared_dict.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,6 +49,10 @@ static bool is_root_allowed(struct draft *d)
 {
 	if (geteuid() != 0 || d->config->identity.user || d->config->allow_root_handlers)
 		return true;
+	const struct reader_section *s;
+	const struct reader_entry *user = draft_process_entry(d, "user", &s);
+	if (user && user->is_refused)
+		return false;
 	problem_error(&d->problems, whole(d),
 	        "scripts would run as root: want user = NAME in [moongate], or "
 	        "allow_root_handlers = yes%s",
@@ -57,13 +62,22 @@ static bool is_root_allowed(struct draft *d)
 
 /* ---- scripts ---- */
 
+/* One that could not be read; errno tells by which call. */
+static void refuse_file(struct draft *d, const struct reader_section *s,
+        const struct reader_entry *e, const char *why)
+{
+	int error = errno;
+	draft_error(d, s, e, "%s", why);
+	problem_cause(&d->problems, error);
+}
+
 static struct lua_script *add(struct draft *d, struct lua_handlers *h, const struct draft_route *r,
         enum lua_script_kind kind, const char *key, const char *path)
 {
 	char why[LUA_WHY_MAX];
 	struct lua_script *s = path ? lua_handlers_add(h, kind, path, why) : NULL;
 	if (path && !s)
-		draft_error(d, r->section, reader_find(r->section, key), "%s", why);
+		refuse_file(d, r->section, reader_find(r->section, key), why);
 	return s;
 }
 
@@ -87,7 +101,7 @@ static void add_own(struct draft *d, struct lua_handlers *h, enum lua_script_kin
 	const struct reader_section *s;
 	const struct reader_entry *e = path ? find_own(d, key, &s) : NULL;
 	if (e && !lua_handlers_add(h, kind, path, why))
-		draft_error(d, s, e, "%s", why);
+		refuse_file(d, s, e, why);
 }
 
 static void add_scripts(struct draft *d, struct lua_handlers *h)
@@ -186,10 +200,12 @@ static void check(struct draft *d, struct lua_handlers *h)
 	compile_all(d, h);
 	if (d->problems.errors > 0 || is_only_looking(d) || lua_handlers_check(h, why))
 		return;
+	int error = errno;
 	if (init)
 		draft_error(d, s, init, "%s", why);
 	else
 		problem_error(&d->problems, whole(d), "%s", why);
+	problem_cause(&d->problems, error);
 }
 
 static struct lua_handlers *read_scripts(struct draft *d)

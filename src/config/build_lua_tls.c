@@ -59,6 +59,7 @@ static bool read_file(struct draft *d, const struct draft_route *r, const char *
 		return true;
 	snprintf(why, sizeof why, "cannot read it: %s", wrong);
 	refuse(d, r, key, why);
+	problem_cause(&d->problems, out->error);
 	return false;
 }
 

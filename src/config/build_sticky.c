@@ -2,6 +2,7 @@
 #include "config/build_sticky.h"
 
 #include "config/draft.h"
+#include "net/sys.h"
 #include "upstream/sticky.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static void check_idle(struct draft *d, const struct draft_upstream *u)
 {
@@ -27,23 +27,30 @@ struct secret {
 	uint8_t at[STICKY_SECRET_MAX + 2]; /* one byte too many shows that it is too long */
 	size_t len;
 	mode_t mode;
+	int error; /* errno of the call that failed; 0 = none did */
 };
+
+static const char *fail(struct secret *s)
+{
+	s->error = errno;
+	return strerror(s->error);
+}
 
 static const char *read_open(int fd, struct secret *s)
 {
 	struct stat info;
 	if (fstat(fd, &info) != 0)
-		return strerror(errno);
+		return fail(s);
 	if (!S_ISREG(info.st_mode))
 		return "it is no regular file";
 	s->mode = info.st_mode;
 	while (s->len < sizeof s->at) {
-		ssize_t n = read(fd, s->at + s->len, sizeof s->at - s->len);
+		ssize_t n = sys_read(fd, s->at + s->len, sizeof s->at - s->len);
 		if (n == 0)
 			return NULL;
-		if (n < 0 && errno != EINTR)
-			return strerror(errno);
-		s->len += n > 0 ? (size_t)n : 0;
+		if (n < 0)
+			return fail(s);
+		s->len += (size_t)n;
 	}
 	return NULL;
 }
@@ -61,12 +68,13 @@ static void trim(struct secret *s)
 static bool read_secret(struct draft *d, const struct draft_upstream *u,
         const struct reader_entry *e, struct secret *s)
 {
-	int fd = open(u->sticky_secret, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	const char *wrong = fd < 0 ? strerror(errno) : read_open(fd, s);
+	int fd = sys_open(u->sticky_secret, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	const char *wrong = fd < 0 ? fail(s) : read_open(fd, s);
 	if (fd >= 0)
-		close(fd);
+		sys_close(fd);
 	if (wrong) {
 		draft_error(d, u->section, e, "cannot read it: %s", wrong);
+		problem_cause(&d->problems, s->error);
 		return false;
 	}
 	trim(s);

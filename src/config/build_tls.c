@@ -26,10 +26,12 @@ static bool read_file(struct draft *d, const struct reader_section *s,
         const struct draft_file *from, size_t max, struct file *out)
 {
 	const char *wrong = file_read(out, from->path, max);
-	if (wrong)
-		draft_error(d, s, from->entry, "cannot read it: %s%s", wrong,
-		        draft_list_hint(s, from->entry));
-	return !wrong;
+	if (!wrong)
+		return true;
+	draft_error(
+	        d, s, from->entry, "cannot read it: %s%s", wrong, draft_list_hint(s, from->entry));
+	problem_cause(&d->problems, out->error);
+	return false;
 }
 
 static void warn(struct draft *d, const struct reader_section *s, const struct reader_entry *e,

@@ -19,6 +19,7 @@ static struct config *finish(struct draft *d, struct sources *files, const char 
 		build_run(d, name);
 	}
 	errors->n = d->problems.errors;
+	errors->lacks = d->problems.lacks;
 	errors->text = problems_text(&d->problems, &errors->line, &errors->line_n);
 	draft_fini(d);
 	sources_fini(files);

@@ -82,7 +82,8 @@ struct config_errors {
 	char *text; /* lines joined by \n, warnings among them; NULL = none */
 	struct problem_line *line;
 	size_t line_n;
-	size_t n; /* errors, also those that the text only counts */
+	size_t n;     /* errors, also those that the text only counts */
+	size_t lacks; /* of these, what the system had not: another time there may be none */
 };
 
 /* Reads and checks everything that can be checked without opening sockets. NULL with

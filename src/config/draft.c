@@ -93,6 +93,7 @@ static void refuse_value(struct draft *d, const struct reader_section *s, const 
 		draft_error(d, s, p->entry, "%s%s", p->why, hint);
 	else
 		draft_error(d, s, p->entry, "want %s%s", schema_form(p->key, form), hint);
+	problem_cause(&d->problems, p->error);
 }
 
 static void refuse_key(struct draft *d, const struct reader_section *s,

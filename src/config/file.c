@@ -7,13 +7,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
+
+static const char *fail(struct file *f)
+{
+	f->error = errno;
+	return strerror(f->error);
+}
 
 static const char *read_open(struct file *f, int fd, size_t max)
 {
 	struct stat info;
 	if (fstat(fd, &info) != 0)
-		return strerror(errno);
+		return fail(f);
 	if (!S_ISREG(info.st_mode))
 		return "it is no regular file";
 	if ((uint64_t)info.st_size > max)
@@ -21,12 +26,12 @@ static const char *read_open(struct file *f, int fd, size_t max)
 	f->mode = info.st_mode;
 	f->at = mem_new((size_t)info.st_size + 2); /* one byte more shows that it grows */
 	while (f->len <= (size_t)info.st_size) {
-		ssize_t n = read(fd, f->at + f->len, (size_t)info.st_size + 1 - f->len);
+		ssize_t n = sys_read(fd, f->at + f->len, (size_t)info.st_size + 1 - f->len);
 		if (n == 0)
 			return NULL;
-		if (n < 0 && errno != EINTR)
-			return strerror(errno);
-		f->len += n > 0 ? (size_t)n : 0;
+		if (n < 0)
+			return fail(f);
+		f->len += (size_t)n;
 	}
 	return "it is being written";
 }
@@ -36,13 +41,16 @@ const char *file_read(struct file *f, const char *path, size_t max)
 {
 	*f = (struct file){.at = NULL};
 	int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-	const char *wrong = fd < 0 ? strerror(errno) : read_open(f, fd, max);
+	const char *wrong = fd < 0 ? fail(f) : read_open(f, fd, max);
 	if (fd >= 0)
 		sys_close(fd);
 	if (!wrong && f->len == 0)
 		wrong = "it is empty";
-	if (wrong)
+	if (wrong) {
+		int error = f->error;
 		file_fini(f);
+		f->error = error;
+	}
 	return wrong;
 }
 

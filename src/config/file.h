@@ -12,9 +12,11 @@ struct file {
 	uint8_t *at; /* owned; a NUL follows the bytes */
 	size_t len;
 	mode_t mode;
+	int error; /* errno of the call that failed, when it could not be read for that; else 0 */
 };
 
-/* A regular file of at most `max` bytes. Returns NULL; or why not, and nothing is owned. */
+/* A regular file of at most `max` bytes. Returns NULL; or why not, and but for `error`
+ * nothing is left. */
 const char *file_read(struct file *f, const char *path, size_t max);
 /* Wipes the bytes: they may be secret. */
 void file_fini(struct file *f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/parse.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/slice.h"
@@ -9,8 +10,10 @@
 #include "config/schema.h"
 #include "http/uri.h"
 #include "net/passed.h"
+#include "net/sys.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -191,17 +194,46 @@ static bool is_id(const char *text, uint32_t *out)
 	return true;
 }
 
+/* After a search that found nobody: whether that is no answer, for the system had not what it
+ * takes. Of somebody who is not there, databases tell by any other errno. */
+static bool is_unknown_yet(struct parse *p)
+{
+	if (!sys_is_lack(errno))
+		return false;
+	p->error = errno;
+	snprintf(p->why, sizeof p->why, "cannot look it up: %s", strerror(p->error));
+	return true;
+}
+
+/* NULL, and refused: there is none of that name. */
+static const struct passwd *find_user(struct parse *p)
+{
+	errno = fault_next("getpwnam");
+	const struct passwd *found = errno ? NULL : getpwnam(p->value);
+	if (!found && !is_unknown_yet(p))
+		parse_refuse(p, "no such user: want a name or number");
+	return found;
+}
+
 bool parse_owner(struct parse *p, void *field)
 {
 	uint32_t id;
 	if (!is_id(p->value, &id)) {
-		const struct passwd *found = getpwnam(p->value);
+		const struct passwd *found = find_user(p);
 		if (!found)
-			return parse_refuse(p, "no such user: want a name or number");
+			return false;
 		id = found->pw_uid;
 	}
 	*(uid_t *)field = id;
 	return true;
+}
+
+/* One that is not listed is a user all the same. */
+static bool look_for_id(struct parse *p, uint32_t id, const struct passwd **out)
+{
+	errno = fault_next("getpwuid");
+	*out = errno ? NULL : getpwuid(id);
+	return *out || !is_unknown_yet(p);
 }
 
 /* The user's own group too, unless another one was given. */
@@ -209,12 +241,16 @@ bool parse_user(struct parse *p, void *field)
 {
 	struct config_identity *who = field;
 	const struct passwd *found;
-	uint32_t id;
-	bool is_number = is_id(p->value, &id);
+	uint32_t id = 0;
 
-	found = is_number ? getpwuid(id) : getpwnam(p->value);
-	if (!found && !is_number)
-		return parse_refuse(p, "no such user: want a name or number");
+	if (is_id(p->value, &id)) {
+		if (!look_for_id(p, id, &found))
+			return false;
+	} else {
+		found = find_user(p);
+		if (!found)
+			return false;
+	}
 	mem_free(who->user);
 	who->user = mem_strdup(p->value);
 	who->uid = found ? found->pw_uid : id;
@@ -227,9 +263,12 @@ bool parse_group(struct parse *p, void *field)
 {
 	uint32_t id;
 	if (!is_id(p->value, &id)) {
-		const struct group *found = getgrnam(p->value);
+		errno = fault_next("getgrnam");
+		const struct group *found = errno ? NULL : getgrnam(p->value);
 		if (!found)
-			return parse_refuse(p, "no such group: want a name or number");
+			return is_unknown_yet(p)
+			               ? false
+			               : parse_refuse(p, "no such group: want a name or number");
 		id = found->gr_gid;
 	}
 	*(gid_t *)field = id;

@@ -19,6 +19,7 @@ struct parse {
 	const char *value;
 	bool first;    /* in its section: a list begins anew */
 	char why[480]; /* on failure; "" = "want" and the key's form */
+	int error;     /* errno of the call that failed, when it was refused for that */
 };
 
 /* False when the value is refused; the field is unchanged then. */

@@ -2,6 +2,7 @@
 #include "config/problem.h"
 
 #include "base/mem.h"
+#include "net/sys.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -70,6 +71,11 @@ void problem_warning(struct problems *p, struct problem_place where, const char 
 	va_start(args, format);
 	add(p, where, true, format, args);
 	va_end(args);
+}
+
+void problem_cause(struct problems *p, int error)
+{
+	p->lacks += sys_is_lack(error);
 }
 
 /* That something is missing from the whole, such as a section, mostly follows from an error in

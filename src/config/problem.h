@@ -28,6 +28,7 @@ struct problems {
 	struct problem at[PROBLEMS_MAX];
 	size_t n;
 	size_t errors, warnings; /* found, kept or not */
+	size_t lacks; /* of the errors, those that problem_cause() told to be none of the text */
 };
 
 /* One message within the text of all. */
@@ -42,6 +43,9 @@ void problem_error(struct problems *p, struct problem_place where, const char *f
         __attribute__((format(printf, 3, 4)));
 void problem_warning(struct problems *p, struct problem_place where, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
+/* The error told last came of a call that failed with that errno: when the system had not what it
+ * takes (sys_is_lack()), it may be none another time. */
+void problem_cause(struct problems *p, int error);
 /* All as lines, `file:line: text`, joined by \n and sorted, and where each of them stands. The
  * caller frees both; NULL when there are none. */
 char *problems_text(struct problems *p, struct problem_line **line, size_t *line_n);

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "config/schema.h"
+#include "net/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum {
 	SIZE_MAX_KIB = 1024, /* of one file */
@@ -23,6 +23,29 @@ struct contents {
 	size_t len;
 	struct stat info;
 };
+
+/* Why a file was not read. */
+struct refusal {
+	char text[PROBLEM_QUOTE_MAX];
+	int error; /* errno of the call that failed; 0 = none did */
+};
+
+/* Returns false. */
+static __attribute__((format(printf, 2, 3))) bool refuse(
+        struct refusal *why, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(why->text, sizeof why->text, format, args);
+	va_end(args);
+	return false;
+}
+
+static bool refuse_failed(struct refusal *why, const char *what)
+{
+	why->error = errno;
+	return refuse(why, "%s: %s", what, strerror(why->error));
+}
 
 static const char *refuse_type(mode_t mode)
 {
@@ -44,50 +67,36 @@ static bool read_all(int fd, struct contents *c)
 			room = 2 * room > limit ? limit : 2 * room;
 			c->text = mem_resize(c->text, room);
 		}
-		ssize_t n = read(fd, c->text + c->len, room - c->len);
-		if (n == 0)
-			return true;
-		if (n > 0)
-			c->len += (size_t)n;
-		else if (errno != EINTR)
-			return false;
+		ssize_t n = sys_read(fd, c->text + c->len, room - c->len);
+		if (n <= 0)
+			return n == 0;
+		c->len += (size_t)n;
 	}
 	return true;
 }
 
-static bool read_open(int fd, struct contents *c, char why[PROBLEM_QUOTE_MAX])
+static bool read_open(int fd, struct contents *c, struct refusal *why)
 {
-	if (fstat(fd, &c->info) != 0) {
-		snprintf(why, PROBLEM_QUOTE_MAX, "cannot read it: %s", strerror(errno));
-		return false;
-	}
-	if (!S_ISREG(c->info.st_mode)) {
-		snprintf(why, PROBLEM_QUOTE_MAX, "%s", refuse_type(c->info.st_mode));
-		return false;
-	}
+	if (fstat(fd, &c->info) != 0)
+		return refuse_failed(why, "cannot read it");
+	if (!S_ISREG(c->info.st_mode))
+		return refuse(why, "%s", refuse_type(c->info.st_mode));
 	bool fits = c->info.st_size <= (off_t)SIZE_MAX_KIB * 1024;
-	if (fits && !read_all(fd, c)) {
-		snprintf(why, PROBLEM_QUOTE_MAX, "cannot read it: %s", strerror(errno));
-		return false;
-	}
-	if (!fits || c->len > (size_t)SIZE_MAX_KIB * 1024) {
-		snprintf(why, PROBLEM_QUOTE_MAX, "it is too large: want at most %d KiB",
-		        SIZE_MAX_KIB);
-		return false;
-	}
+	if (fits && !read_all(fd, c))
+		return refuse_failed(why, "cannot read it");
+	if (!fits || c->len > (size_t)SIZE_MAX_KIB * 1024)
+		return refuse(why, "it is too large: want at most %d KiB", SIZE_MAX_KIB);
 	return true;
 }
 
 /* O_NONBLOCK: opening a pipe must not wait for a writer. */
-static bool read_file(const char *path, struct contents *c, char why[PROBLEM_QUOTE_MAX])
+static bool read_file(const char *path, struct contents *c, struct refusal *why)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0) {
-		snprintf(why, PROBLEM_QUOTE_MAX, "cannot open it: %s", strerror(errno));
-		return false;
-	}
+	int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	if (fd < 0)
+		return refuse_failed(why, "cannot open it");
 	bool ok = read_open(fd, c, why);
-	close(fd);
+	sys_close(fd);
 	return ok;
 }
 
@@ -115,7 +124,7 @@ static const char *refuse_include(
 }
 
 static bool load(struct sources *s, struct draft *d, const char *path,
-        const struct source *includer, char why[PROBLEM_QUOTE_MAX]);
+        const struct source *includer, struct refusal *why);
 
 struct include {
 	struct draft *d;
@@ -124,12 +133,76 @@ struct include {
 	const struct reader_entry *entry;
 };
 
+static void refuse_include_of(const struct include *i, const char *path, const struct refusal *why)
+{
+	char name[PROBLEM_QUOTE_MAX];
+	draft_error(i->d, i->section, i->entry, "%s: %s%s", problem_quote(path, name), why->text,
+	        draft_list_hint(i->section, i->entry));
+	problem_cause(&i->d->problems, why->error);
+}
+
 static void include_one(struct sources *s, const struct include *i, const char *path)
 {
-	char why[PROBLEM_QUOTE_MAX], name[PROBLEM_QUOTE_MAX];
-	if (!load(s, i->d, path, i->from, why))
-		draft_error(i->d, i->section, i->entry, "%s: %s%s", problem_quote(path, name), why,
+	struct refusal why = {.error = 0};
+	if (!load(s, i->d, path, i->from, &why))
+		refuse_include_of(i, path, &why);
+}
+
+/* ---- patterns ---- */
+
+/* The folder that glob() could not open, of the pattern that it is at: it says so only to a
+ * function that knows of nothing else. */
+static struct {
+	char *path; /* owned; NULL = none */
+	struct refusal why;
+} closed;
+
+static int on_closed_folder(const char *path, int error)
+{
+	if (error == ENOENT)
+		return 0;
+	closed.path = mem_strdup(path);
+	errno = error;
+	refuse_failed(&closed.why, "cannot open it");
+	return 1;
+}
+
+static void *open_folder(const char *path)
+{
+	return sys_opendir(path);
+}
+
+static struct dirent *read_folder(void *folder)
+{
+	return readdir(folder);
+}
+
+static void close_folder(void *folder)
+{
+	closedir(folder);
+}
+
+/* A pattern may match nothing; but what stands in a folder that cannot be looked into is not to
+ * be passed over. */
+static void include_matches(struct sources *s, const struct include *i, const char *pattern)
+{
+	glob_t found = {.gl_opendir = open_folder,
+	        .gl_readdir = read_folder,
+	        .gl_closedir = close_folder,
+	        .gl_stat = stat,
+	        .gl_lstat = lstat};
+	int result = glob(pattern, GLOB_NOESCAPE | GLOB_ALTDIRFUNC, on_closed_folder, &found);
+	if (result == 0)
+		for (size_t k = 0; k < found.gl_pathc; k++)
+			include_one(s, i, found.gl_pathv[k]);
+	else if (closed.path)
+		refuse_include_of(i, closed.path, &closed.why);
+	else if (*draft_list_hint(i->section, i->entry))
+		draft_error(i->d, i->section, i->entry, "no file has such a name%s",
 		        draft_list_hint(i->section, i->entry));
+	globfree(&found);
+	mem_free(closed.path);
+	closed.path = NULL;
 }
 
 /* A pattern may match nothing, a plain name must exist. */
@@ -140,18 +213,12 @@ static void include(struct sources *s, const struct include *i)
 		return;
 	}
 	char *pattern = parse_relative(&i->from->file, i->entry->value);
-	glob_t found = {.gl_pathc = 0};
 	if (i->entry->value[0] == '\0')
 		; /* told when the value is parsed */
 	else if (!strpbrk(pattern, "*?["))
 		include_one(s, i, pattern);
-	else if (glob(pattern, GLOB_NOESCAPE, NULL, &found) == 0)
-		for (size_t k = 0; k < found.gl_pathc; k++)
-			include_one(s, i, found.gl_pathv[k]);
-	else if (*draft_list_hint(i->section, i->entry))
-		draft_error(i->d, i->section, i->entry, "no file has such a name%s",
-		        draft_list_hint(i->section, i->entry));
-	globfree(&found);
+	else
+		include_matches(s, i, pattern);
 	mem_free(pattern);
 }
 
@@ -180,13 +247,13 @@ static void take(
 }
 
 static bool load(struct sources *s, struct draft *d, const char *path,
-        const struct source *includer, char why[PROBLEM_QUOTE_MAX])
+        const struct source *includer, struct refusal *why)
 {
 	struct contents c = {.text = NULL};
 	bool ok = read_file(path, &c, why);
 	const char *refused = ok ? refuse_include(s, includer, &c.info) : NULL;
 	if (refused)
-		snprintf(why, PROBLEM_QUOTE_MAX, "%s", refused);
+		refuse(why, "%s", refused);
 	if (ok && !refused) {
 		struct source *new = add(s, path, includer);
 		new->device = c.info.st_dev;
@@ -202,11 +269,13 @@ static bool load(struct sources *s, struct draft *d, const char *path,
 
 bool source_load(struct sources *s, struct draft *d, const char *path)
 {
-	char why[PROBLEM_QUOTE_MAX];
-	bool ok = load(s, d, path, NULL, why);
-	if (!ok)
-		problem_error(&d->problems, (struct problem_place){path, 0, 0}, "%s", why);
-	return ok;
+	struct refusal why = {.error = 0};
+	bool ok = load(s, d, path, NULL, &why);
+	if (!ok) {
+		problem_error(&d->problems, (struct problem_place){path, 0, 0}, "%s", why.text);
+		problem_cause(&d->problems, why.error);
+	}
+	return ok && d->problems.lacks == 0;
 }
 
 void source_load_text(

@@ -20,8 +20,8 @@ struct sources {
 	size_t n;
 };
 
-/* Reads a file and what it includes into the draft's doc. False when the file
- * itself could not be read. */
+/* Reads a file and what it includes into the draft's doc. False when the file itself could not be
+ * read, or any for want of the system's means: what it holds may be all that is missing. */
 bool source_load(struct sources *s, struct draft *d, const char *path);
 /* The same for a text; an include in it is an error. */
 void source_load_text(

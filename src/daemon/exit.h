@@ -3,7 +3,7 @@
 
 /* How the program ends. */
 
-#include <errno.h>
+#include "net/sys.h"
 
 enum exit_status {
 	EXIT_GOOD = 0,
@@ -15,14 +15,5 @@ enum exit_status {
 /* For what the configuration asked for and the system refused. */
 static inline enum exit_status exit_for(int error)
 {
-	switch (error) {
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-	case EAGAIN:
-		return EXIT_FAILED;
-	default:
-		return EXIT_CONFIG;
-	}
+	return sys_is_lack(error) ? EXIT_FAILED : EXIT_CONFIG;
 }

@@ -50,24 +50,28 @@ static struct config *load(const char *path, struct config_errors *problems)
 	return c;
 }
 
+/* How the program ends when a configuration was refused; by no error of its own: the system is
+ * to blame. */
+static enum exit_status status_of(const struct config_errors *problems)
+{
+	return problems->lacks < problems->n ? EXIT_CONFIG : EXIT_FAILED;
+}
+
 /* Root reads the file to learn who to be, and then reads it once more as that user: what a
- * reload could not read is found now. */
+ * reload could not read is found now. NULL with *status. */
 static struct config *load_as_user(
         const char *path, struct config_errors *problems, enum exit_status *status)
 {
 	struct config *c = load(path, problems);
-	bool has_become;
 
-	*status = EXIT_CONFIG;
-	if (!c || !privileges_are_too_many(&c->identity))
-		return c;
-	has_become = privileges_drop(&c->identity);
-	config_free(c);
-	config_errors_free(problems);
-	if (has_become)
-		return load(path, problems);
-	*status = EXIT_FAILED;
-	return NULL;
+	if (c && privileges_are_too_many(&c->identity)) {
+		bool has_become = privileges_drop(&c->identity);
+		config_free(c);
+		config_errors_free(problems);
+		c = has_become ? load(path, problems) : NULL;
+	}
+	*status = status_of(problems);
+	return c;
 }
 
 static void log_limits(unsigned workers, size_t binds)
@@ -213,6 +217,7 @@ static enum exit_status check(const char *path)
 	if (c) {
 		if (problems.text)
 			say_lines(problems.text);
+		status = EXIT_CONFIG;
 		if (openable_check(path, c)) {
 			printf("%s: ok\n", path);
 			status = printed();
@@ -241,7 +246,7 @@ static enum exit_status explain_request(const struct options *o)
 {
 	struct config_errors problems = {0};
 	struct config *c = load(o->config, &problems);
-	enum exit_status status = c ? explain_configured(o, c) : EXIT_CONFIG;
+	enum exit_status status = c ? explain_configured(o, c) : status_of(&problems);
 
 	config_errors_free(&problems);
 	config_free(c);

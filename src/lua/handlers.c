@@ -7,6 +7,7 @@
 #include "lua/ngx_shared.h"
 #include "lua/vm.h"
 #include "lua/worker.h"
+#include "net/sys.h"
 #include "net/tls_client.h"
 #include "upstream/group.h"
 
@@ -143,7 +144,7 @@ static char *read_all(int fd, size_t size, size_t *len)
 	ssize_t n = 1;
 	*len = 0;
 	while (*len < size && n > 0) {
-		n = read(fd, text + *len, size - *len);
+		n = sys_read(fd, text + *len, size - *len);
 		*len += n > 0 ? (size_t)n : 0;
 	}
 	if (n >= 0)
@@ -152,12 +153,12 @@ static char *read_all(int fd, size_t size, size_t *len)
 	return NULL;
 }
 
+/* NULL with why and errno. */
 static char *read_file(const char *path, size_t *len, char why[LUA_WHY_MAX])
 {
 	struct stat st;
 	char words[LOG_ERRNO_MAX], *text = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	errno = fd < 0 ? errno : 0;
+	int fd = sys_open(path, O_RDONLY | O_NONBLOCK, 0);
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		if (S_ISDIR(st.st_mode))
 			errno = EISDIR;
@@ -168,10 +169,12 @@ static char *read_file(const char *path, size_t *len, char why[LUA_WHY_MAX])
 		else
 			text = read_all(fd, (size_t)st.st_size, len);
 	}
+	int error = errno;
 	if (!text)
-		snprintf(why, LUA_WHY_MAX, "%s: %s", path, log_errno_words(errno, words));
+		snprintf(why, LUA_WHY_MAX, "%s: %s", path, log_errno_words(error, words));
 	if (fd >= 0)
-		close(fd);
+		sys_close(fd);
+	errno = error;
 	return text;
 }
 
@@ -241,6 +244,17 @@ void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L)
 	lua_pop(L, 1);
 }
 
+/* What a script says when require() or a call of its own has failed does not tell by which errno:
+ * so it is asked whether the system has what that takes. */
+static int lack_of_descriptors(void)
+{
+	int fd = sys_open("/dev/null", O_RDONLY, 0);
+	if (fd < 0)
+		return errno;
+	sys_close(fd);
+	return 0;
+}
+
 bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX])
 {
 	struct lua_worker bare;
@@ -249,6 +263,7 @@ bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX])
 	struct lua_vm *vm = lua_vm_new(&bare, h, why);
 	lua_vm_unref(vm);
 	lua_worker_fini(&bare);
+	errno = vm ? 0 : lack_of_descriptors();
 	return vm != NULL;
 }
 

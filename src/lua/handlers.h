@@ -61,7 +61,8 @@ struct lua_handlers *lua_handlers_ref(struct lua_handlers *h);
 void lua_handlers_unref(struct lua_handlers *h);
 
 /* The script of that file and role, read now unless it was before. The set keeps it;
- * lua_script_ref() for a route. NULL with why: it cannot be read. */
+ * lua_script_ref() for a route. NULL with why, and errno: it
+ * cannot be read. */
 enum { LUA_WHY_MAX = 512 };
 struct lua_script *lua_handlers_add(
         struct lua_handlers *h, enum lua_script_kind kind, const char *path, char why[LUA_WHY_MAX]);
@@ -78,8 +79,9 @@ void lua_handlers_use_dicts(const struct lua_handlers *h);
 void lua_handlers_open_dicts(const struct lua_handlers *h, lua_State *L);
 /* False with why: `file:line: what`. Nothing of it runs. */
 bool lua_script_compiles(const struct lua_script *s, char why[LUA_WHY_MAX]);
-/* Compiles every script and runs init, in a VM that is then thrown away. False with why:
- * `file:line: what`. */
+/* Compiles every script and runs init, in a VM that is then thrown away. False with why,
+ * `file:line: what`, and errno if no file can be opened just now, by which init may have failed;
+ * else 0. */
 bool lua_handlers_check(struct lua_handlers *h, char why[LUA_WHY_MAX]);
 
 /* A module's file was read by require: a later configuration is the same only while the file is.

@@ -222,6 +222,34 @@ int sys_open(const char *path, int flags, mode_t mode)
 	return fd;
 }
 
+ssize_t sys_read(int fd, void *buf, size_t len)
+{
+	ssize_t n;
+	do
+		n = is_transfer_failed("read", &len) ? -1 : read(fd, buf, len);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+DIR *sys_opendir(const char *path)
+{
+	return is_failed("opendir") ? NULL : opendir(path);
+}
+
+bool sys_is_lack(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EAGAIN:
+		return true;
+	default:
+		return false;
+	}
+}
+
 #if !IS_WATCHED
 /* Of EPOLLERR libevent makes EV_READ | EV_WRITE, which is what bytes make too. A reset always has
  * the peer's end with it (whoever watches for that), an end always EPOLLIN: so an end

@@ -7,6 +7,7 @@
  * EINTR is handled here. All descriptors are made non-blocking and
  * close-on-exec. Any thread. */
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -34,6 +35,8 @@ int sys_getsockopt(int fd, int level, int name, int *value);
 int sys_socket_error(int fd); /* SO_ERROR, which this clears */
 int sys_getsockname(int fd, struct sockaddr *sa, socklen_t *len);
 int sys_open(const char *path, int flags, mode_t mode);
+ssize_t sys_read(int fd, void *buf, size_t len); /* of a file */
+DIR *sys_opendir(const char *path);
 int sys_eventfd(void);
 /* event_base_new_with_config() and event_add(), in which libevent makes an epoll and adds a
  * descriptor to it: there may be too many of either, or too little memory. */
@@ -57,6 +60,10 @@ void sys_expect_forks(void);
 void sys_close(int fd);
 /* Closes with a reset instead of a FIN (SO_LINGER 0). */
 void sys_close_reset(int fd);
+
+/* Whether a call failed with that errno because the system had not what it takes, such as
+ * descriptors, buffers or memory: another time, with nothing changed, it may have. */
+bool sys_is_lack(int error);
 
 /* Whether this thread's last recv, send or writev fell short (or said EAGAIN) by
  * a fault alone. The kernel knows nothing of it, so no edge will follow. */

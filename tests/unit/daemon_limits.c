@@ -4,6 +4,7 @@
 #include "daemon/limits.h"
 
 #include <check.h>
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
