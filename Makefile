@@ -126,6 +126,9 @@ TEST_DEPS := check cppcheck clang-format shellcheck python3-pytest python3-pytes
 	python3-pytest-xdist python3-websockets python3-selenium openssl sslscan nodejs node-ws chromium \
 	chromium-driver iproute2 nftables systemd util-linux $(PARITY_DEPS) $(if $(filter clang%,$(notdir $(CC))),$(CLANG_DEPS))
 
+# Those that are measured beside Moongate, and what makes their certificate.
+BENCH_DEPS := nginx libnginx-mod-http-lua lua-nginx-websocket haproxy openssl
+
 define install_missing
 @command -v dpkg-query >/dev/null || { echo "no Debian: packages are not checked"; exit 0; }; \
 missing=$$(for p in $(1); do \
@@ -149,11 +152,13 @@ $$as_root apt-get -q update && \
 $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends$$missing
 endef
 
-.PHONY: deps deps-test deps-fuzz deps-coverage deps-deb deps-package
+.PHONY: deps deps-test deps-bench deps-fuzz deps-coverage deps-deb deps-package
 deps:
 	$(call install_missing,$(BUILD_DEPS))
 deps-test:
 	$(call install_missing,$(BUILD_DEPS) $(TEST_DEPS))
+deps-bench:
+	$(call install_missing,$(BUILD_DEPS) $(BENCH_DEPS))
 deps-fuzz:
 	$(call install_missing,$(BUILD_DEPS) $(CLANG_DEPS))
 deps-deb:
@@ -220,8 +225,9 @@ coverage-run: $(filter $(foreach l,$(COVERED),$(OUT)/unit/$(l)_%),$(UNIT_BIN))
 		gcovr --root . --object-directory $(OUT)/fobj/$$l --filter "src/$$l/" --fail-under-line 95 $(OUT)/fobj/$$l || exit 1; \
 	done
 
+# Whoever names the servers to be measured has them, or does without.
 .PHONY: bench
-bench: deps
+bench: $(if $(SERVERS),deps,deps-bench)
 	@$(MAKE) --no-print-directory $(parallel) build/moongate
 	@OUT=$(OUT) CC=$(CC) QUICK=$(QUICK) BASE=$(BASE) tests/bench/run
 

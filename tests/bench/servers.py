@@ -141,9 +141,10 @@ def written(values, text):
 
 class Kind:
     """How one kind of server is started: its name, program and configuration. `plain`: the arguments of one
-    that has no configuration."""
+    that has no configuration. `missing`: the Debian packages without which it cannot be started."""
 
-    def __init__(self, name, program, config=None, arguments=(), plain=None, **values):
+    def __init__(self, name, program, config=None, arguments=(), plain=None, missing=(), **values):
+        self.missing = tuple(missing)
         self.plain = plain or ("127.0.0.1:{port}", "127.0.0.1:{upstream}", "{workers}")
         self.name = name
         self.program = program
@@ -180,15 +181,17 @@ def lua_kinds(root, folder, ours):
     for who, program in ours.items():
         for name, script in ((f"{who}-lua", "echo"), (f"{who}-lua-proxy", "proxy")):
             found.append(Kind(name, program, texts.MOONGATE_LUA, ("-c", "{path}"), tls="", script=script))
-    if nginx_binary() and os.path.exists(f"{LUA_MODULES}/ngx_http_lua_module.so") and os.path.exists(LUA_LIBRARY):
-        for name, script in (("nginx-lua", "echo"), ("nginx-lua-proxy", "proxy")):
-            found.append(Kind(name, nginx_binary(), texts.NGINX_LUA,
-                              ("-c", "{path}", "-e", "{folder}/{name}.log"), tls="", modules=LUA_MODULES, script=script))
+    parts = {"nginx": nginx_binary(), "libnginx-mod-http-lua": os.path.exists(f"{LUA_MODULES}/ngx_http_lua_module.so"),
+             "lua-nginx-websocket": os.path.exists(LUA_LIBRARY)}
+    missing = [package for package, is_there in parts.items() if not is_there]
+    for name, script in (("nginx-lua", "echo"), ("nginx-lua-proxy", "proxy")):
+        found.append(Kind(name, nginx_binary(), texts.NGINX_LUA, ("-c", "{path}", "-e", "{folder}/{name}.log"), missing=missing,
+                          tls="", modules=LUA_MODULES, script=script))
     return found
 
 
 def kinds(root, base, folder):
-    """All servers that this machine can run, raw-forward and raw-tls first. Moongate's programs are
+    """All servers, raw-forward and raw-tls first, those too whose packages are missing. Moongate's programs are
     copied, so that a build that runs meanwhile does not change what is measured."""
     make_certificate(folder)
     found = [Kind("raw-forward", f"{root}/build/bench/raw-forward"),
@@ -205,16 +208,24 @@ def kinds(root, base, folder):
                                     ("spares", texts.SPARES), ("wss", texts.WSS), ("wss-spares", texts.WSS_SPARES)):
                     found.append(Kind(other, program, text, ("-c", "{path}"), tls=""))
                 both(found, "hall", program, texts.HALL, ("-c", "{path}"), texts.SECURE)
-    if nginx_binary():
-        arguments = ("-c", "{path}", "-e", "{folder}/{name}.log")
-        for name, buffer in (("nginx", 4), ("nginx64", 64)):
-            both(found, name, nginx_binary(), texts.NGINX, arguments, texts.NGINX_TLS, " ssl", buffer=buffer,
-                 busy=2 * buffer)
-    if haproxy_binary():
-        arguments = ("-db", "-f", "{path}")
-        for name, size in (("haproxy", 16384), ("haproxy64", 65536)):
-            both(found, name, haproxy_binary(), texts.HAPROXY, arguments, texts.HAPROXY_TLS, bytes=size)
+    missing = () if nginx_binary() else ("nginx",)
+    for name, buffer in (("nginx", 4), ("nginx64", 64)):
+        both(found, name, nginx_binary(), texts.NGINX, ("-c", "{path}", "-e", "{folder}/{name}.log"), texts.NGINX_TLS, " ssl",
+             missing=missing, buffer=buffer, busy=2 * buffer)
+    missing = () if haproxy_binary() else ("haproxy",)
+    for name, size in (("haproxy", 16384), ("haproxy64", 65536)):
+        both(found, name, haproxy_binary(), texts.HAPROXY, ("-db", "-f", "{path}"), texts.HAPROXY_TLS, missing=missing,
+             bytes=size)
     return found + lua_kinds(root, folder, ours)
+
+
+def left_out(found):
+    """A line for all servers that the same packages are missing for."""
+    names = {}
+    for kind in found:
+        if kind.missing:
+            names.setdefault(kind.missing, []).append(kind.name)
+    return [f"{', '.join(who)} left out: install {', '.join(packages)} (make deps-bench)" for packages, who in names.items()]
 
 
 class Server(Process):
