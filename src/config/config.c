@@ -6,6 +6,7 @@
 #include "config/draft.h"
 #include "config/schema.h"
 #include "config/source.h"
+#include "net/sys.h"
 
 #include <stdarg.h>
 
@@ -69,7 +70,7 @@ const char *config_place(const struct config *c, const char *key, const char *ot
 	return place ? place : otherwise;
 }
 
-void config_errors_add(struct config_errors *e, const char *format, ...)
+void config_errors_add(struct config_errors *e, int error, const char *format, ...)
 {
 	char line[1024];
 	char *before = e->text;
@@ -82,6 +83,7 @@ void config_errors_add(struct config_errors *e, const char *format, ...)
 	e->line = mem_resize(e->line, (e->line_n + 1) * sizeof e->line[0]);
 	e->line[e->line_n++] = (struct problem_line){.at = at, .len = strlen(line)};
 	e->n++;
+	e->lacks += sys_is_lack(error);
 	mem_free(before);
 }
 

@@ -101,9 +101,9 @@ struct config *config_reload_text(const char *name, const char *text, size_t len
         const struct config *running, struct config_errors *errors);
 /* Where a key of [moongate] stands, or `otherwise`. */
 const char *config_place(const struct config *c, const char *key, const char *otherwise);
-/* One more. */
-void config_errors_add(struct config_errors *e, const char *format, ...)
-        __attribute__((format(printf, 2, 3)));
+/* One more, because a call failed with errno `error`. */
+void config_errors_add(struct config_errors *e, int error, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 /* The i-th of its lines, borrowed. */
 struct slice config_errors_line(const struct config_errors *e, size_t i);
 void config_errors_free(struct config_errors *e);

@@ -3,7 +3,7 @@
 
 /* How the program ends. */
 
-#include "net/sys.h"
+#include "config/config.h"
 
 enum exit_status {
 	EXIT_GOOD = 0,
@@ -12,8 +12,9 @@ enum exit_status {
 	EXIT_CONFIG = 78, /* EX_CONFIG of sysexits.h: starting again cannot help */
 };
 
-/* For what the configuration asked for and the system refused. */
-static inline enum exit_status exit_for(int error)
+/* When a configuration was refused, or what it asks for: by no error of its own, the system is to
+ * blame. */
+static inline enum exit_status exit_for(const struct config_errors *e)
 {
-	return sys_is_lack(error) ? EXIT_FAILED : EXIT_CONFIG;
+	return e->lacks < e->n ? EXIT_CONFIG : EXIT_FAILED;
 }

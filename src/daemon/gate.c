@@ -36,13 +36,14 @@ static bool is_beside_own(const struct gates *now, const struct listener_setting
 	return false;
 }
 
+/* errno tells of the call that failed. */
 static void complain(struct config_errors *why, const struct config_bind *b, const char *text)
 {
-	config_errors_add(
-	        why, "%s: [listener %s] bind = %s: %s", b->place, b->listener->name, b->text, text);
+	config_errors_add(why, errno, "%s: [listener %s] bind = %s: %s", b->place,
+	        b->listener->name, b->text, text);
 }
 
-/* NULL with errno. */
+/* NULL, and told. */
 static struct gate *gate_new(const struct config_bind *b, const struct gates *now, unsigned workers,
         struct config_errors *why)
 {
@@ -53,10 +54,8 @@ static struct gate *gate_new(const struct config_bind *b, const struct gates *no
 	g->settings.is_beside_own = is_beside_own(now, &b->settings);
 	g->listener = listener_open(&g->settings, workers, text);
 	if (!g->listener) {
-		int error = errno;
 		complain(why, b, text);
 		mem_free(g);
-		errno = error;
 		return NULL;
 	}
 	if (g->settings.passed)
@@ -74,15 +73,10 @@ static void gate_free(struct gate *g)
 	mem_free(g);
 }
 
-static enum exit_status worse(enum exit_status a, enum exit_status b)
+bool gates_open(struct gates *next, struct gates *now, const struct config *c, unsigned workers,
+        struct config_errors *why)
 {
-	return a == EXIT_CONFIG || b == EXIT_GOOD ? a : b;
-}
-
-enum exit_status gates_open(struct gates *next, struct gates *now, const struct config *c,
-        unsigned workers, struct config_errors *why)
-{
-	enum exit_status status = EXIT_GOOD;
+	bool is_good = true;
 
 	*next = (struct gates){.at = mem_new(c->bind_n * sizeof(struct gate *))};
 	for (size_t i = 0; i < now->n; i++)
@@ -93,15 +87,15 @@ enum exit_status gates_open(struct gates *next, struct gates *now, const struct 
 		if (!g)
 			g = gate_new(b, now, workers, why);
 		if (!g) {
-			status = worse(status, exit_for(errno));
+			is_good = false;
 			continue;
 		}
 		g->wanted = b;
 		next->at[next->n++] = g;
 	}
-	if (status != EXIT_GOOD)
+	if (!is_good)
 		gates_drop(next);
-	return status;
+	return is_good;
 }
 
 void gates_drop(struct gates *next)

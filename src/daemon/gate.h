@@ -6,7 +6,6 @@
  * are never closed nor bound again. Control thread; workers read gates while they take a
  * configuration over (daemon/service.c), when the control thread leaves them alone. */
 
-#include "daemon/exit.h"
 #include "net/listener.h"
 
 #include <stdbool.h>
@@ -33,11 +32,10 @@ struct gates {
 };
 
 /* Opens what the configuration wants, but for those gates of `now` that stay; to these nothing
- * happens yet. When some cannot be opened, all of which is added to `why`, those that could
- * are closed again; then EXIT_CONFIG, or EXIT_FAILED if all that was missing were the system's
- * means. */
-enum exit_status gates_open(struct gates *next, struct gates *now, const struct config *c,
-        unsigned workers, struct config_errors *why);
+ * happens yet. False when some cannot be opened, all of which is added to `why`: those that could
+ * are closed again. */
+bool gates_open(struct gates *next, struct gates *now, const struct config *c, unsigned workers,
+        struct config_errors *why);
 /* Gives the gates that stay their new settings. False, with the reason added to `why`: all is as
  * it was. */
 bool gates_change(struct gates *next, struct config_errors *why);

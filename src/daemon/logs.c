@@ -8,39 +8,33 @@
 #include <errno.h>
 #include <string.h>
 
-/* Returns errno, why it was. */
-static int complain(struct config_errors *why, const struct config *c, const char *path,
+/* errno tells why. Returns false. */
+static bool complain(struct config_errors *why, const struct config *c, const char *path,
         const char *key, const char *value)
 {
 	int error = errno;
 	char words[LOG_ERRNO_MAX];
 
-	config_errors_add(why, "%s: [moongate] %s = %s: %s", config_place(c, key, path), key, value,
-	        log_errno_words(error, words));
-	return error;
+	config_errors_add(why, error, "%s: [moongate] %s = %s: %s", config_place(c, key, path), key,
+	        value, log_errno_words(error, words));
+	return false;
 }
 
-static int first_of(int before, int error)
-{
-	return before ? before : error;
-}
-
-/* All of them, whatever of the others; errno is that of the first. */
+/* All of them, whatever of the others. */
 bool logs_open(const struct config *c, const char *path, struct config_errors *why)
 {
-	int error = 0;
+	bool good = true;
 
 	log_set_rate(c->log_rate);
 	if (!log_open(c->log, c->log_level))
-		error = complain(why, c, path, "log", c->log);
+		good = complain(why, c, path, "log", c->log);
 	if (!c->access_log)
 		log_access_close();
 	else if (!log_access_open(c->access_log))
-		error = first_of(error, complain(why, c, path, "access_log", c->access_log));
+		good = complain(why, c, path, "access_log", c->access_log);
 	if (!tls_key_log_open(c->tls_key_log))
-		error = first_of(error, complain(why, c, path, "tls_key_log", c->tls_key_log));
-	errno = error;
-	return error == 0;
+		good = complain(why, c, path, "tls_key_log", c->tls_key_log);
+	return good;
 }
 
 static bool is_other(const char *next, const char *now)
@@ -53,19 +47,12 @@ bool logs_prepare(const struct config *next, const struct config *now, const cha
 {
 	bool good = true;
 
-	if (is_other(next->log, now->log) && !log_prepare(next->log)) {
-		complain(why, next, path, "log", next->log);
-		good = false;
-	}
-	if (is_other(next->access_log, now->access_log) && !log_access_prepare(next->access_log)) {
-		complain(why, next, path, "access_log", next->access_log);
-		good = false;
-	}
-	if (is_other(next->tls_key_log, now->tls_key_log) &&
-	        !tls_key_log_check(next->tls_key_log)) {
-		complain(why, next, path, "tls_key_log", next->tls_key_log);
-		good = false;
-	}
+	if (is_other(next->log, now->log) && !log_prepare(next->log))
+		good = complain(why, next, path, "log", next->log);
+	if (is_other(next->access_log, now->access_log) && !log_access_prepare(next->access_log))
+		good = complain(why, next, path, "access_log", next->access_log);
+	if (is_other(next->tls_key_log, now->tls_key_log) && !tls_key_log_check(next->tls_key_log))
+		good = complain(why, next, path, "tls_key_log", next->tls_key_log);
 	if (!good)
 		log_drop_prepared();
 	return good;

@@ -9,8 +9,8 @@
 struct config;
 struct config_errors;
 
-/* Opens all, sets level and rate. False, with the reasons added to `why` and errno of the first of
- * them, when some cannot be opened: they stay as they were. `path` is the configuration's. */
+/* Opens all, sets level and rate. False, with the reasons added to `why`, when some cannot be
+ * opened: they stay as they were. `path` is the configuration's. */
 bool logs_open(const struct config *c, const char *path, struct config_errors *why);
 
 /* For a configuration that takes the place of another: opens what it names and the other does

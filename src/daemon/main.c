@@ -50,13 +50,6 @@ static struct config *load(const char *path, struct config_errors *problems)
 	return c;
 }
 
-/* How the program ends when a configuration was refused; by no error of its own: the system is
- * to blame. */
-static enum exit_status status_of(const struct config_errors *problems)
-{
-	return problems->lacks < problems->n ? EXIT_CONFIG : EXIT_FAILED;
-}
-
 /* Root reads the file to learn who to be, and then reads it once more as that user: what a
  * reload could not read is found now. NULL with *status. */
 static struct config *load_as_user(
@@ -70,7 +63,7 @@ static struct config *load_as_user(
 		config_errors_free(problems);
 		c = has_become ? load(path, problems) : NULL;
 	}
-	*status = status_of(problems);
+	*status = exit_for(problems);
 	return c;
 }
 
@@ -149,7 +142,7 @@ static enum exit_status run_configured(
 	struct config_errors why = {.text = NULL};
 
 	if (!logs_open(c, path, &why)) {
-		status = exit_for(errno);
+		status = exit_for(&why);
 		say_lines(why.text);
 		config_errors_free(&why);
 		config_free(c);
@@ -246,7 +239,7 @@ static enum exit_status explain_request(const struct options *o)
 {
 	struct config_errors problems = {0};
 	struct config *c = load(o->config, &problems);
-	enum exit_status status = c ? explain_configured(o, c) : status_of(&problems);
+	enum exit_status status = c ? explain_configured(o, c) : exit_for(&problems);
 
 	config_errors_free(&problems);
 	config_free(c);

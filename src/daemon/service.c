@@ -111,8 +111,8 @@ struct daemon_counters *service_counters(struct service *s)
 enum exit_status service_open(struct service *s)
 {
 	struct config_errors why = {.text = NULL};
-	enum exit_status status =
-	        gates_open(&s->next_gates, &s->gates, s->config, s->worker_n, &why);
+	bool is_open = gates_open(&s->next_gates, &s->gates, s->config, s->worker_n, &why);
+	enum exit_status status = is_open ? EXIT_GOOD : exit_for(&why);
 
 	if (why.text)
 		say_lines(why.text);
@@ -354,7 +354,7 @@ bool service_look_for_stalls(struct service *s)
 bool service_prepare(struct service *s, struct config *next, struct config_errors *why)
 {
 	assert(!s->is_swapping);
-	if (gates_open(&s->next_gates, &s->gates, next, s->worker_n, why) != EXIT_GOOD)
+	if (!gates_open(&s->next_gates, &s->gates, next, s->worker_n, why))
 		return false;
 	if (!gates_change(&s->next_gates, why)) {
 		gates_drop(&s->next_gates);

@@ -211,6 +211,16 @@ def test_a_mistake_beside_it(folder, text):
         assert counted > 1 and any("Too many open files in system" in e for e in errors), daemon.log
 
 
+@pytest.mark.parametrize("first, second, status", [("EMFILE", "EMFILE", FAILED), ("EMFILE", "EACCES", CONFIG),
+                                                   ("EACCES", "EMFILE", CONFIG)])
+def test_logs_cannot_be_opened(folder, first, second, status):
+    """Whichever is the first."""
+    main = folder / "moongate.conf"
+    main.write_text(main.read_text().replace("workers = 1", "workers = 1\nlog = a.log\naccess_log = b.log"))
+    with start(folder, f"log_open:1:{first},log_open:2:{second}") as daemon:
+        daemon.wait_end(status=status)
+
+
 def test_more_than_are_told(folder):
     """Those that are only counted count."""
     keys = "".join(f"[listener l{i}]\nbind = unix:l{i}\ntls_certificate = one.pem\n" for i in range(60))

@@ -157,14 +157,26 @@ START_TEST(memory_max)
 }
 END_TEST
 
+static enum exit_status exit_by(int first, int second)
+{
+	struct config_errors e = {.text = NULL};
+	config_errors_add(&e, first, "one");
+	config_errors_add(&e, second, "another");
+	enum exit_status status = exit_for(&e);
+	config_errors_free(&e);
+	return status;
+}
+
 START_TEST(exit_statuses)
 {
 	static const int means[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
 	static const int faults[] = {EADDRINUSE, EADDRNOTAVAIL, EACCES, ENOENT, EEXIST, EINVAL, 0};
 	for (size_t i = 0; i < sizeof(means) / sizeof(means[0]); i++)
-		ck_assert_int_eq(exit_for(means[i]), EXIT_FAILED);
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		ck_assert_int_eq(exit_for(faults[i]), EXIT_CONFIG);
+		ck_assert_int_eq(exit_by(means[i], means[0]), EXIT_FAILED);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		ck_assert_int_eq(exit_by(faults[i], means[0]), EXIT_CONFIG);
+		ck_assert_int_eq(exit_by(means[0], faults[i]), EXIT_CONFIG);
+	}
 }
 END_TEST
 
