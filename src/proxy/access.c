@@ -90,7 +90,7 @@ struct parts {
 	bool is_get; /* then the method is empty */
 };
 
-static struct access *make(struct session *s, const struct parts *p)
+static struct access *make(struct session *s, const struct parts *p, uint32_t begun_ms)
 {
 	size_t bytes = p->method.len + p->host.len + p->target.len + p->origin.len;
 	struct pool *pool = pool_for(s, bytes);
@@ -98,7 +98,7 @@ static struct access *make(struct session *s, const struct parts *p)
 	if (!a)
 		return NULL;
 	a->more = NULL;
-	a->basics = (struct access_basics){.begun_ms = session_age_ms(s),
+	a->basics = (struct access_basics){.begun_ms = begun_ms,
 	        .is_first = s->status == 0,
 	        .is_get = p->is_get,
 	        .method_len = p->method.len & 0x3f,
@@ -193,16 +193,23 @@ void access_begin(struct session *s, const struct http_head *head)
 	if (!p.is_get)
 		p.method = if_wanted(s, ACCESS_method, front(head->method, HTTP_METHOD_MAX));
 	access_free(s);
-	struct access *a = make(s, &p);
+	struct access *a = make(s, &p, session_age_ms(s));
 	if (!a)
 		return;
 	keep(keep(keep(keep(a->bytes, p.method), p.host), p.target), p.origin);
 	note_tls(s);
 }
 
+/* Without its head: either that is not whole, or there was no memory for it. */
+static struct access *make_bare(struct session *s)
+{
+	uint64_t begun_ms = session_is_receiving(s) ? s->data_ms : session_clock(s);
+	return make(s, &(struct parts){.is_get = false}, session_age_at(s, begun_ms));
+}
+
 void access_refused(struct session *s, const char *reason)
 {
-	if (!s->proxy->access.is_on || (!s->access && !make(s, &(struct parts){.is_get = false})))
+	if (!s->proxy->access.is_on || (!s->access && !make_bare(s)))
 		return;
 	struct access_words *w = words_of(s->access);
 	if (w)

@@ -115,7 +115,8 @@ enum { ACCESS_MS_MAX = (1 << 24) - 1 };
  * messages are only counted apart once a side has sent both (in `more`): until then
  * one of the two is all that the session itself has counted. */
 struct access_basics {
-	uint32_t begun_ms; /* after the session's start: its request's head came */
+	uint32_t begun_ms; /* after the session's start: its request's head came; of one that was
+	                      refused before it was whole, the first byte */
 	uint32_t own_pings;
 	uint64_t handshake_ms : 24; /* plus one, as the others; 0 = it did not come to that */
 	uint64_t connect_ms : 24;

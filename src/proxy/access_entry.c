@@ -172,10 +172,19 @@ static uint64_t wall_ms(const struct session *s)
 	return st->wall_ms;
 }
 
-static uint32_t duration_of(const struct session *s)
+/* After the session's start: what the record is about began. */
+static uint32_t begun_ms(const struct session *s)
 {
 	const struct access *a = s->access;
-	return session_age_ms(s) - (a && !a->basics.is_first ? a->basics.begun_ms : 0);
+	if (a)
+		return a->basics.is_first ? 0 : a->basics.begun_ms;
+	bool is_later = session_is_receiving(s) && s->status != 0;
+	return is_later ? session_age_at(s, s->data_ms) : 0;
+}
+
+static uint32_t duration_of(const struct session *s)
+{
+	return session_age_ms(s) - begun_ms(s);
 }
 
 static void fill_end(struct access_entry *e, const struct session *s)

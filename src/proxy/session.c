@@ -107,6 +107,7 @@ static void on_first_byte(struct endpoint *ep)
 	if (ep->role != ENDPOINT_CLIENT || s->receiving)
 		return;
 	s->receiving = true;
+	s->data_ms = session_clock(s);
 	headers_forget(s);
 	route_unref(s->route);
 	s->route = NULL;

@@ -109,8 +109,8 @@ struct session {
 	struct proxy *proxy;
 	struct route *route;   /* referenced; NULL before a request was routed */
 	struct access *access; /* for its record; NULL = nothing was kept (access.h) */
-	uint64_t data_ms;      /* when the last data frame passed */
-	uint64_t bytes[2];     /* of frames, from each side */
+	uint64_t data_ms;  /* when the last data frame passed; before: the request's first byte */
+	uint64_t bytes[2]; /* of frames, from each side */
 	uint32_t messages[2];
 	uint8_t state;
 	uint8_t cause, closer, error; /* error: enum ws_error or an errno, as the cause says;
@@ -210,15 +210,24 @@ static inline uint64_t session_clock(const struct session *s)
 	return s->proxy->worker->now_ms;
 }
 /* Since it began. */
+static inline uint32_t session_age_at(const struct session *s, uint64_t at_ms)
+{
+	uint64_t ms = at_ms - s->start_ms;
+	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX - 1;
+}
 static inline uint32_t session_age_ms(const struct session *s)
 {
-	uint64_t ms = session_clock(s) - s->start_ms;
-	return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX - 1;
+	return session_age_at(s, session_clock(s));
+}
+/* Its request has begun, at data_ms, and there is no answer to it yet. */
+static inline bool session_is_receiving(const struct session *s)
+{
+	return s->state == SESSION_READING && s->receiving;
 }
 /* Of the answer to its last request; 0 = there was none (yet), whatever the one before it got. */
 static inline uint16_t session_status(const struct session *s)
 {
-	return s->state == SESSION_READING && s->receiving ? 0 : s->status;
+	return session_is_receiving(s) ? 0 : s->status;
 }
 /* Something came from the side now. */
 static inline void side_heard(struct side *side, uint64_t now_ms)

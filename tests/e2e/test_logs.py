@@ -10,6 +10,7 @@ import struct
 import subprocess
 import textwrap
 import threading
+import time
 
 import pytest
 
@@ -313,6 +314,35 @@ def test_silent_and_vanished(access):
     gone.close()
     r = daemon.records(2)[1]
     assert (r["cause"], r["closed_by"], r["status"]) == ("vanished", "client", 101)
+
+
+@pytest.mark.parametrize("how", ["gone", "reset", "broken", "timed out"])
+def test_a_later_request_cut_off_in_its_head_lasted_from_its_first_byte(access, how):
+    """Not from the beginning of its connection, nor from the answer that the rest of it did not wait for."""
+    daemon = access(listener={"handshake_timeout": "500ms"},
+                    extra=section("route", "hello", {"path": "/hello", "respond": 204}))
+    client = daemon.client()
+    client.send(client.get("/hello"))
+    client.expect_answer(204)
+    silent = daemon.client()
+    silent.expect_eof()  # half a second after it came, and so the first has lasted longer
+    daemon.records(2)
+    began = time.monotonic()
+    client.send("GET /hello HTTP/1.1\r\nHo st: x\r\n\r\n" if how == "broken" else "GET /hello HTTP/1.1\r\n")
+    client.flushed()
+    if how == "gone":
+        client.shutdown()
+    elif how == "reset":
+        client.reset()
+    else:
+        client.expect_refusal(400 if how == "broken" else 408)
+        client.close()
+    r = daemon.records(3)[2]
+    lasted = (time.monotonic() - began) * 1000
+    assert (r["cause"], r.get("status")) == {
+        "gone": ("vanished", None), "reset": ("error", None), "broken": ("refused", 400), "timed out": ("refused", 408)}[how]
+    assert (500 if how == "timed out" else 0) <= r["duration_ms"] <= lasted + 1
+    assert r.get("handshake_ms", 0) <= r["duration_ms"]
 
 
 @pytest.mark.parametrize("when", ["within its head", "while the upstream is asked"])
