@@ -11,8 +11,7 @@ struct door {
 	struct doors *owner;
 	const struct gate *gate;
 	struct watch *watch;
-	struct proxy_listener *part; /* referenced */
-	uint16_t port;               /* 0 = a unix socket */
+	struct proxy_door *inside;   /* referenced */
 	void (*finished)(void *arg); /* NULL = it stays */
 	void *arg;
 };
@@ -38,13 +37,14 @@ static void on_accept(struct worker *w, int fd, const struct address *peer, void
 	struct door *door = arg;
 
 	(void)w;
-	proxy_accept(door->owner->proxy, fd, peer, door->part, door->port);
+	proxy_accept(door->owner->proxy, fd, peer, door->inside);
 }
 
 static void door_free(struct door *door)
 {
 	list_remove(&door->node);
-	proxy_listener_unref(door->part);
+	proxy_door_change(door->inside, NULL);
+	proxy_door_unref(door->inside);
 	mem_free(door);
 }
 
@@ -54,8 +54,7 @@ bool door_open(struct doors *d, struct gate *g, struct proxy_listener *part, boo
 
 	*door = (struct door){.owner = d,
 	        .gate = g,
-	        .part = proxy_listener_ref(part),
-	        .port = address_port(listener_address(g->listener))};
+	        .inside = proxy_door_new(part, address_port(listener_address(g->listener)))};
 	list_append(&d->all, &door->node);
 	door->watch = insists ? listener_watch_soon(g->listener, d->worker, on_accept, door)
 	                      : listener_watch(g->listener, d->worker, on_accept, door);
@@ -71,9 +70,7 @@ bool door_change(struct doors *d, const struct gate *g, struct proxy_listener *p
 
 	if (!door)
 		return false;
-	proxy_listener_ref(part);
-	proxy_listener_unref(door->part);
-	door->part = part;
+	proxy_door_change(door->inside, part);
 	return true;
 }
 

@@ -99,6 +99,28 @@ void proxy_listener_unref(struct proxy_listener *l)
 	mem_free(l);
 }
 
+struct proxy_door *proxy_door_new(struct proxy_listener *l, uint16_t port)
+{
+	struct proxy_door *d = mem_new(sizeof *d);
+	*d = (struct proxy_door){.listener = proxy_listener_ref(l), .refs = 1, .port = port};
+	return d;
+}
+
+void proxy_door_change(struct proxy_door *d, struct proxy_listener *l)
+{
+	struct proxy_listener *old = d->listener;
+	d->listener = l ? proxy_listener_ref(l) : NULL;
+	proxy_listener_unref(old);
+}
+
+void proxy_door_unref(struct proxy_door *d)
+{
+	if (!d || --d->refs > 0)
+		return;
+	proxy_listener_unref(d->listener);
+	mem_free(d);
+}
+
 void proxy_set_routes(struct proxy *p, struct route_table *t)
 {
 	struct route_table *old = p->routes;
@@ -148,7 +170,7 @@ static void lack_memory(struct session *s)
 }
 
 static bool adopt(struct proxy *p, struct stream *stream, const struct address *peer,
-        struct proxy_listener *l, uint16_t port)
+        struct proxy_listener *l, struct proxy_door *d)
 {
 	if (p->drain.on) { /* it was in the backlog when the listener stopped */
 		stream_free(stream, false);
@@ -156,7 +178,7 @@ static bool adopt(struct proxy *p, struct stream *stream, const struct address *
 	}
 	struct session *s = session_new(p, stream, peer, l);
 	if (s) {
-		s->port = port;
+		session_came_by(s, d);
 		if (!admit_memory(s))
 			return true;
 		if (preface_is_due(s))
@@ -180,15 +202,14 @@ void proxy_set_resolver(struct proxy *p, const struct resolver_settings *s)
 bool proxy_adopt(struct proxy *p, struct stream *stream, const struct address *peer,
         struct proxy_listener *l)
 {
-	return adopt(p, stream, peer, l, 0);
+	return adopt(p, stream, peer, l, NULL);
 }
 
-void proxy_accept(struct proxy *p, int fd, const struct address *peer, struct proxy_listener *l,
-        uint16_t port)
+void proxy_accept(struct proxy *p, int fd, const struct address *peer, struct proxy_door *d)
 {
 	struct stream *stream = plain_accepted(p->worker, fd);
 	if (stream)
-		adopt(p, stream, peer, l, port);
+		adopt(p, stream, peer, d->listener, d);
 	else
 		counter_inc(&p->counters.out_of_memory);
 }

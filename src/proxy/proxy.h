@@ -43,6 +43,18 @@ struct proxy_listener *proxy_listener_new(const char *name);
 struct proxy_listener *proxy_listener_ref(struct proxy_listener *l);
 void proxy_listener_unref(struct proxy_listener *l);
 
+/* An address as one worker's clients come by it. Sessions hold the one they came by, so that they
+ * are still known when its listener has got another name. That worker's thread. */
+struct proxy_door {
+	struct proxy_listener *listener; /* that counts there now, referenced; NULL = it is shut */
+	unsigned refs;
+	uint16_t port; /* 0 = a unix socket */
+};
+struct proxy_door *proxy_door_new(struct proxy_listener *l, uint16_t port);
+/* NULL: nobody comes by it any more. */
+void proxy_door_change(struct proxy_door *d, struct proxy_listener *l);
+void proxy_door_unref(struct proxy_door *d);
+
 #define PROXY_COUNTERS(X)                                                                \
 	X(sessions, "connections accepted as sessions")                                  \
 	X(sessions_ended, "sessions that ended")                                         \
@@ -134,9 +146,8 @@ void proxy_keep_spares(
 /* Which records of sessions go to the access log (base/log.h) from now on. */
 void proxy_set_access(struct proxy *p, const struct access_settings *s);
 
-/* A new connection, which came to that port (0 = none); owns fd. A listener_fn's body. */
-void proxy_accept(struct proxy *p, int fd, const struct address *peer, struct proxy_listener *l,
-        uint16_t port);
+/* A new connection, which came by that door; owns fd. A listener_fn's body. */
+void proxy_accept(struct proxy *p, int fd, const struct address *peer, struct proxy_door *d);
 
 /* The same for a stream that exists already, which it takes over: for simulated
  * streams. False, and the stream freed, when memory is short or the proxy drains. */

@@ -348,6 +348,18 @@ void request_pass(struct session *s, struct http_head *head, struct upstream_gro
 	s->proxy->asking = NULL;
 }
 
+/* The listener that the session's client came by, in the routes of now: by its name, or, if it
+ * has got another one since, as the one that is at that address. */
+static unsigned listener_of(const struct session *s)
+{
+	const struct route_table *t = s->proxy->routes;
+	const struct proxy_listener *l = s->listener, *now = s->door ? s->door->listener : NULL;
+	unsigned number = route_table_listener(t, l->name, l->number);
+	if (number == ROUTE_LISTENERS_MAX && now)
+		number = route_table_listener(t, now->name, now->number);
+	return number;
+}
+
 /* The route for host and path in their normal forms; a session keeps its route's
  * reference until its next request. */
 static bool find_route(struct session *s, const struct http_head *head, bool *sound)
@@ -361,8 +373,7 @@ static bool find_route(struct session *s, const struct http_head *head, bool *so
 		struct tls_info tls;
 		bool is_tls = tls_describe(s->side[CLIENT].ep.stream, &tls);
 		struct slice authority = head->authority.len > 0 ? head->authority : head->host;
-		struct route_query q = {.listener = route_table_listener(s->proxy->routes,
-		                                s->listener->name, s->listener->number),
+		struct route_query q = {.listener = listener_of(s),
 		        .host = slice_of(host, uri_host(authority, host, &port)),
 		        .path = slice_of(path, (size_t)n),
 		        .head = head,

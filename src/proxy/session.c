@@ -264,6 +264,15 @@ struct session *session_new(struct proxy *p, struct stream *stream, const struct
 	return s;
 }
 
+void session_came_by(struct session *s, struct proxy_door *d)
+{
+	if (!d)
+		return;
+	d->refs++;
+	s->door = d;
+	s->port = d->port;
+}
+
 static void session_free(struct retired *r)
 {
 	struct session *s = list_entry(r, struct session, retired);
@@ -313,6 +322,7 @@ void session_end(struct session *s, bool reset)
 	proxy_session_ends(p, s);
 	list_remove(&s->node);
 	counter_inc(&p->counters.sessions_ended);
+	proxy_door_unref(s->door);
 	worker_retire(p->worker, &s->retired, session_free);
 	p->count--;
 	proxy_session_gone(p);

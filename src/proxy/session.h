@@ -127,9 +127,14 @@ struct session {
 	struct admission *places;    /* by the limits on connections; NULL = none */
 	void *handler; /* what lua/ keeps of its request; NULL = nothing (handler.h) */
 	union {
-		struct opening *opening; /* OPENING */
-		struct echo *echo;       /* an open echo session's, or NULL */
-		struct retired retired;  /* ENDED */
+		struct {
+			union {
+				struct opening *opening; /* OPENING */
+				struct echo *echo;       /* an open echo session's, or NULL */
+			};
+			struct proxy_door *door; /* referenced; NULL = not known */
+		};
+		struct retired retired; /* ENDED */
 	};
 	uint64_t id; /* worker, slot, use count */
 	uint64_t start_ms;
@@ -251,6 +256,8 @@ void proxy_session_gone(struct proxy *p);
 /* Takes the stream over. NULL, and the stream freed, when memory is short. */
 struct session *session_new(struct proxy *p, struct stream *stream, const struct address *peer,
         struct proxy_listener *l);
+/* Its client did, of which the port is known too then. */
+void session_came_by(struct session *s, struct proxy_door *d);
 void session_move(struct session *s, enum session_state to);
 /* Gives back its place at the server, if it has not done so before, and forgets it. */
 void session_leave_server(struct session *s);

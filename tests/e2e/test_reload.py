@@ -454,7 +454,7 @@ def test_S_05_moved_to_another_listener(moongate, port):
 
 def test_listeners_keep_their_meaning(moongate, port):
     """One is put in front of others, another goes: routes by listener are unchanged, connections
-    by one that is gone have only the routes for all."""
+    by one whose address is gone too have only the routes for all."""
     first, last = ("127.0.0.1", port()), ("127.0.0.1", port())
     text = "".join(section("route", f"r {n}".replace(" ", ""), {"listener": n, "path": "/which", "respond": s})
                    for n, s in (("main", 201), ("last", 202)))
@@ -471,13 +471,74 @@ def test_listeners_keep_their_meaning(moongate, port):
     old.send(old.get("/which"))
     old.read_body(old.expect_answer(202))
     # The number of `last` becomes that of `next`: not for the connection that came by `last`.
-    reload(daemon, ("[listener last]", "[listener next]"), ("listener = last", "listener = next"))
-    assert status_of(last, "/which") == 202
+    reload(daemon, ("[listener last]", "[listener next]"), ("listener = last", "listener = next"),
+           (section("listener", "next", {"bind": "%s:%d" % last}).partition("\n")[2], f"bind = 127.0.0.1:{port()}\n"))
+    assert not is_open(last)
     old.send(old.get("/which"))
     old.read_body(old.expect_answer(404))
     old.send(old.get("/any"))
     old.expect_answer(204)
     old.close()
+
+
+def listeners_by_port(binds):
+    """binds: {name: ports}, each with a route of its own that tells the name."""
+    return "".join(
+        section("listener", name, {"bind": [f"127.0.0.1:{n}" for n in ports]}) +
+        section("route", f"by-{name}", {"listener": name, "path": "/which", "respond": f"302 /{name}"})
+        for name, ports in binds.items())
+
+
+def which(client):
+    """The name of the listener by which a request on this connection is routed; None: by that of none."""
+    client.send(client.get("/which"))
+    head = client.read_head()
+    client.read_body(head)
+    assert head.status == (302 if head.get("Location") else 404)
+    return (head.get("Location") or "/").removeprefix("/") or None
+
+
+@pytest.mark.parametrize("steps", [
+    pytest.param([{"new": "ab"}, {"newer": "ab"}], id="renamed twice"),
+    pytest.param([{"one": "a", "two": "b"}], id="parted among new ones"),
+    pytest.param([{"one": "a", "two": "b"}, {"both": "ab"}], id="and joined"),
+    pytest.param([{"one": "a"}, {"two": "ab"}], id="an address was away"),
+    pytest.param([{"old": "a", "new": "b"}], id="the name is left to one"),
+    pytest.param([{"new": "ab"}, {"old": "a", "other": "b"}], id="the name comes back"),
+])
+def test_S_05_who_came_before_a_listener_was_renamed(moongate, port, steps):
+    """A connection that waits is routed by the name it came by, as long as there is one of that name; else as who
+    comes to its address now. Where the address is gone as well, only by the routes for all."""
+    ports = {"a": port(), "b": port()}
+    texts = [listeners_by_port({name: [ports[n] for n in letters] for name, letters in step.items()})
+             for step in [{"old": "ab"}, *steps]]
+    daemon = moongate(process={"workers": 2}, extra=texts[0])
+    waiting = [(n, RawClient(("127.0.0.1", p))) for n, p in ports.items() for _ in range(4)]
+    asked = [(n, RawClient(("127.0.0.1", p))) for n, p in ports.items()]
+    assert [which(client) for _, client in asked] == ["old", "old"]
+    left = set(ports)
+    for step, before, after in zip(steps, texts, texts[1:]):
+        reload(daemon, (before, after))
+        left &= set("".join(step.values()))
+        names = {n: "old" if "old" in step else next((name for name, letters in step.items() if n in left & set(letters)), None)
+                 for n in ports}
+        assert [which(client) for _, client in asked] == list(names.values())
+    assert {(n, which(client)) for n, client in waiting} == set(names.items())
+    for _, client in waiting + asked:
+        client.close()
+
+
+def test_S_05_names_that_are_exchanged(moongate, port):
+    """A name is what a connection came by, not an address."""
+    one, two = port(), port()
+    daemon = moongate(extra=(before := listeners_by_port({"x": [one], "y": [two]})))
+    client = RawClient(("127.0.0.1", one))
+    assert which(client) == "x"
+    reload(daemon, (before, listeners_by_port({"x": [two], "y": [one]})))
+    assert which(client) == "x"
+    client.close()
+    with RawClient(("127.0.0.1", one)) as new:
+        assert which(new) == "y"
 
 
 @pytest.mark.parametrize("kind", ["in use", "not ours", "folder"])
