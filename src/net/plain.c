@@ -19,7 +19,9 @@
  * - The end of the peer, when it came before the edge was taken, makes no further
  *   edge. EPOLLRDHUP (EV_CLOSED) tells of it, and then it is read until it is found.
  * - A reset is known by its edge (sys.h: sys_tells_resets()) and read for as an end is, so
- *   one that came with bytes is found in the same turn, behind them.
+ *   one that came with bytes is found in the same turn, behind them. Behind an end no receive
+ *   finds it: the kernel is asked for it, but only where nothing can be written any more,
+ *   which a reset's edge leaves behind, or where an end came that no edge had told of.
  * - Where it is not, libevent turns EPOLLERR into EV_READ | EV_WRITE, without EV_CLOSED, which is
  *   also what bytes alone look like, and a reset that came with bytes in one edge is
  *   not seen after a short receive. So such a stream is `doubtful` until a later send
@@ -130,6 +132,27 @@ static void after_bytes(struct stream *s, size_t n, size_t size)
 	doubt(s);
 }
 
+static void ask_for_error(struct stream *s)
+{
+	int error = sys_socket_error(fd_of(s));
+	if (error) {
+		fail(s, error);
+		stream_tell_error(s);
+	}
+}
+
+/* The end of the peer was received, which a reset may have followed in the same edge. */
+static void end(struct stream *s)
+{
+	enum { AS_EVER = STREAM_PEER_CLOSED | STREAM_WRITABLE };
+	bool is_as_ever = (s->flags & AS_EVER) == AS_EVER;
+
+	unset(s, STREAM_READABLE);
+	stream_tell_eof(s);
+	if (!is_as_ever && !(s->flags & (STREAM_RELEASED | STREAM_FAILED)))
+		ask_for_error(s);
+}
+
 /* One receive, and the owner told. */
 static void read_once(struct stream *s)
 {
@@ -141,8 +164,7 @@ static void read_once(struct stream *s)
 		after_bytes(s, (size_t)n, size);
 		stream_deliver(s, (size_t)n);
 	} else if (n == 0) {
-		unset(s, STREAM_READABLE);
-		stream_tell_eof(s);
+		end(s);
 	} else if (errno != EAGAIN) {
 		fail(s, errno);
 		stream_tell_error(s);
@@ -324,15 +346,6 @@ static bool is_reset(short what)
 	return (what & (EV_READ | EV_CLOSED)) == EV_CLOSED;
 }
 
-static void ask_for_error(struct stream *s)
-{
-	int error = sys_socket_error(fd_of(s));
-	if (error) {
-		fail(s, error);
-		stream_tell_error(s);
-	}
-}
-
 /* A reset that no receive will find: because none is made, or because the peer had
  * ended already. */
 static void look_for_error(struct stream *s, short what)
@@ -414,6 +427,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		finish_connect(s);
 	if ((what & EV_WRITE || is_reset(what)) && !queue_is_empty(&s->out))
 		flush(s);
+	if (is_reset(what))
+		unset(s, STREAM_WRITABLE);
 	if (!is_gone(s) && !(s->flags & STREAM_FAILED))
 		look_for_error(s, what);
 	if (wants_read(s))

@@ -589,6 +589,20 @@ def test_U_01_client_reset_while_connecting(moongate, upstreams, closing):
     still_works(daemon)
 
 
+@pytest.mark.parametrize("ends_first", [False, True], ids=["reset", "end, then reset"])
+def test_U_01_client_reset_while_a_script_runs(lua, ends_first):
+    """Its connection is not kept until the script, which sends nothing, comes to its end."""
+    daemon = lua("ngx.log(ngx.WARN, 'begun') ngx.sleep(3600)", route={"close_timeout": "100ms"})
+    client = daemon.client()
+    client.send(client.get("/h"))
+    daemon.wait_text("begun")
+    with daemon.frozen():
+        if ends_first:
+            client.shutdown()
+        client.reset()
+    daemon.settle()
+
+
 @pytest.mark.parametrize("end", ["reset", "close"])
 def test_U_01_client_gone_while_waiting_for_the_101(moongate, upstream, end):
     daemon = moongate(upstream)

@@ -692,6 +692,43 @@ START_TEST(reset_after_the_end)
 }
 END_TEST
 
+/* The peer ends, with bytes before it (_i) or without, and is reset before the worker looks: no
+ * receive finds the reset behind the end, and no further edge tells of it. */
+START_TEST(an_end_and_a_reset_in_one_edge)
+{
+	open_pair(1);
+	worker_set_time(w, w->now_ms);
+	if (_i)
+		peer_sends("last words");
+	shutdown(peer, SHUT_WR);
+	peer_resets();
+	UNTIL(_i ? tap.datas : tap.eofs);
+	if (!sys_tells_resets())
+		worker_set_time(w, w->now_ms + 2000);
+	turns(3);
+	tap_has(&tap, _i ? "last words" : "");
+	ck_assert_uint_eq(tap.eofs, 1);
+	ck_assert_uint_eq(tap.errors, 1);
+	ck_assert_int_eq(tap.error, EPIPE);
+}
+END_TEST
+
+/* Of most ends there is nothing more to ask, and so nobody asks. */
+START_TEST(an_end_alone_is_asked_nothing)
+{
+	open_pair(_i);
+	peer_sends("last words");
+	shutdown(peer, SHUT_WR);
+	ck_assert(fault_plan("socket_error:1:ECONNRESET"));
+	UNTIL(tap.eofs);
+	turns(3);
+	fault_plan(NULL);
+	ck_assert_uint_eq(tap.errors, 0);
+	ck_assert(tap_send_text(&tap, "answer"));
+	peer_gets("answer");
+}
+END_TEST
+
 /* A send fails hard while bytes of the peer are still in the kernel. */
 START_TEST(bytes_before_a_failed_send_are_delivered)
 {
@@ -1353,6 +1390,8 @@ int main(void)
 	tcase_add_loop_test(t, a_sweep_over_sound_streams_changes_nothing, 0, 2);
 	tcase_add_loop_test(t, a_sweep_spares_the_doubts_of_its_second, 0, 2);
 	tcase_add_test(t, reset_after_the_end);
+	tcase_add_loop_test(t, an_end_and_a_reset_in_one_edge, 0, 2);
+	tcase_add_loop_test(t, an_end_alone_is_asked_nothing, 0, 2);
 	tcase_add_loop_test(t, bytes_before_a_failed_send_are_delivered, 0, 2);
 	tcase_add_loop_test(t, bytes_and_end_before_a_failed_send, 0, 2);
 	tcase_add_loop_test(t, a_failed_send_while_paused, 0, 2);
