@@ -129,7 +129,8 @@ static void after_bytes(struct stream *s, size_t n, size_t size)
 		return;
 	}
 	unset(s, STREAM_READABLE);
-	doubt(s);
+	if (!sys_tells_resets())
+		doubt(s);
 }
 
 static void ask_for_error(struct stream *s)

@@ -45,9 +45,9 @@ int sys_event_add(struct event *e);
 /* At most so many events come of one wait, of libevent's too (sys.c; under sanitizers as many
  * as it asks for). */
 enum { SYS_EVENTS_MAX = 128 };
-/* Whether a wait tells a reset from bytes: one that any came before is EV_CLOSED without EV_READ,
- * if that is watched for. Under sanitizers it cannot: a reset is EV_READ | EV_WRITE, as libevent
- * has it. */
+/* Whether a wait of this thread tells a reset from bytes: one that any came before is EV_CLOSED
+ * without EV_READ, if that is watched for. It does where libevent has called what sys.c has for
+ * it; not under sanitizers: there a reset is EV_READ | EV_WRITE, as libevent has it. */
 bool sys_tells_resets(void);
 /* The next time this thread would take fd out of an epoll, the kernel is not asked to: it
  * does so itself when fd is closed, which follows at once. libevent cannot be told to leave the
