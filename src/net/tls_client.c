@@ -301,11 +301,29 @@ static bool show(const struct tls *t, const struct tls_wish *wish)
 	return is_good;
 }
 
-static bool is_own(const struct tls_client *c, const SSL_SESSION *session)
+/* Whose a session is: the client's with its own certificate, or with that of a wish. The server
+ * takes whoever goes on with it for the same one, and asks for none. 0 when memory is short. */
+static unsigned name_maker(uint8_t out[SSL_MAX_SID_CTX_LENGTH], const struct tls_client *c,
+        const struct tls_wish *wish)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned len = 0, room = SSL_MAX_SID_CTX_LENGTH - sizeof c->id;
+	memcpy(out, &c->id, sizeof c->id);
+	if (!wish->chain)
+		return sizeof c->id;
+	if (!X509_digest(sk_X509_value(wish->chain, 0), EVP_sha256(), digest, &len))
+		return 0;
+	if (len > room)
+		len = room;
+	memcpy(out + sizeof c->id, digest, len);
+	return (unsigned)sizeof c->id + len;
+}
+
+static bool is_by(const SSL_SESSION *session, const uint8_t *maker, unsigned maker_len)
 {
 	unsigned len;
 	const uint8_t *id = SSL_SESSION_get0_id_context(session, &len);
-	return len == sizeof c->id && memcmp(id, &c->id, len) == 0;
+	return len == maker_len && memcmp(id, maker, len) == 0;
 }
 
 /* No certificate is looked at then: that of the session has to be what the wish asks for, and
@@ -313,8 +331,7 @@ static bool is_own(const struct tls_client *c, const SSL_SESSION *session)
 static void go_on(struct tls *t, const struct tls_wish *wish)
 {
 	X509 *peer = SSL_SESSION_get0_peer(wish->session);
-	if (!is_own(t->client, wish->session) || !SSL_set_session(t->ssl, wish->session) ||
-	        !wish->verify)
+	if (!SSL_set_session(t->ssl, wish->session) || !wish->verify)
 		return;
 	if (SSL_get_verify_result(t->ssl) == X509_V_OK && peer &&
 	        (!wish->name || tls_certificate_is_of(peer, wish->name)))
@@ -331,7 +348,11 @@ bool tls_client_expect_as(struct tls *t, const struct tls_wish *wish)
 		return false;
 	if (wish->chain && !show(t, wish))
 		return false;
-	if (wish->session)
+	uint8_t maker[SSL_MAX_SID_CTX_LENGTH];
+	unsigned len = name_maker(maker, t->client, wish);
+	if (len == 0 || !SSL_set_session_id_context(t->ssl, maker, len))
+		return false;
+	if (wish->session && is_by(wish->session, maker, len))
 		go_on(t, wish);
 	return true;
 }

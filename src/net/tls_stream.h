@@ -41,8 +41,9 @@ struct tls_wish {
 	const char *name; /* that is asked for, and if `verify` is wanted in the certificate; NULL =
 	                     none */
 	bool verify;
-	struct ssl_session_st *session; /* to go on with, if the same client made it and its
-	                                   certificate is good for these wishes; NULL = none */
+	struct ssl_session_st *session; /* to go on with, if the same client made it, showing the
+	                                   same certificate, and the server's is good for these
+	                                   wishes; NULL = none */
 	struct stack_st_X509 *chain;    /* shown to a server that asks; NULL = the context's */
 	EVP_PKEY *key;
 };

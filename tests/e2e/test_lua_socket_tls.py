@@ -59,6 +59,41 @@ def secure(closing):
     return make
 
 
+@pytest.fixture
+def knowing(closing, good, ca):
+    """A function that starts a TLS server on a thread which answers each line with whom it takes its client for, and
+    whether a session went on."""
+
+    def make(newest):
+        context = server_context(good, ca.certificate)
+        context.verify_mode, context.maximum_version = ssl.CERT_OPTIONAL, newest
+        up = SecureUpstream(context)
+        closing.append(up)
+
+        def serve():
+            while True:
+                try:
+                    threading.Thread(target=answer, args=(up.accept(),), daemon=True).start()
+                except ssl.SSLError:
+                    continue
+                except OSError:
+                    return
+
+        def answer(peer):
+            try:
+                while peer.read_until(b"\n"):
+                    seen = peer.sock.getpeercert()
+                    who = dict(pair for part in seen["subject"] for pair in part)["commonName"] if seen else "nobody"
+                    peer.send(f"{who}{' again' * peer.sock.session_reused}\n".encode())
+            except (OSError, AssertionError):
+                pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        return up
+
+    return make
+
+
 def ask(daemon, port, path="/h", **variables):
     query = "&".join(f"{k}={v}" for k, v in {"port": port, **variables}.items())
     client = daemon.client()
@@ -380,6 +415,56 @@ def test_a_session_goes_on_only_where_the_same_are_believed(lua, ca, good, secur
     assert ask(d, port, path="/o") == ["20: unable to get local issuer certificate"]
     assert ask(d, port) == ["good"]
     assert d.stop()["tls_resumed"] == 2
+
+
+SHOW = """
+    local ssl = require "ngx.ssl"
+    local function text(path) local f = assert(io.open(path)) local t = f:read("*a") f:close() return t end
+    local function pair(who)
+        local path = ngx.var.arg_folder .. "/" .. who
+        return ssl.parse_pem_cert(text(path .. ".pem")), ssl.parse_pem_priv_key(text(path .. ".key"))
+    end
+    local function show(sock, who)
+        if who ~= "nobody" then assert(sock:setclientcert(pair(who))) end
+    end
+"""
+
+
+@pytest.fixture(scope="module")
+def people(ca):
+    """Clients that know one another; by their files' names. A renewed one has the names of the one before it."""
+    return {who: ca.make(who.partition("-")[0], f"DNS:{who.partition('-')[0]}.test", file=who)
+            for who in ("mine", "theirs", "mine-renewed")}
+
+
+@pytest.mark.parametrize("route", ["nobody", "theirs"])
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_goes_on_only_as_who_made_it(lua, ca, knowing, people, newest, route):
+    """No certificate is shown then: the server takes the client for the one of the session."""
+    keys = {} if route == "nobody" else {"lua_ssl_certificate": people[route].certificate,
+                                         "lua_ssl_certificate_key": people[route].key}
+    d = lua(PORT + SHOW + """
+        local session
+        for who in ngx.var.arg_who:gmatch "[^,]+" do
+            local sock = ngx.socket.tcp()
+            sock:settimeout(20000)
+            assert(sock:connect("127.0.0.1", port))
+            show(sock, who)
+            assert(sock:sslhandshake(session, "app.test"))
+            assert(sock:send("who\\n"))
+            ngx.say((assert(sock:receive())))
+            session = assert(sock:sslhandshake(nil, "app.test")) -- of TLS 1.3: with the ticket, which has come by now
+            sock:close()
+        end
+    """, route=keys)
+
+    def said(*who):
+        return ask(d, knowing(newest).address[1], folder=ca.folder, who=",".join(who))
+
+    assert said("mine", "mine", "theirs", "theirs", "mine") == ["mine", "mine again", "theirs", "theirs again", "mine"]
+    assert said("nobody", "mine", "nobody", "nobody") == [route, "mine", route, f"{route} again"]
+    assert said("mine", "mine-renewed", "mine-renewed") == ["mine", "mine", "mine again"]
+    assert d.stop()["tls_resumed"] == 4
 
 
 @pytest.mark.parametrize("compat", ["fixed", "strict"])
