@@ -273,6 +273,14 @@ bool tls_failed_resuming(const struct stream *s)
 	       (s->flags & (STREAM_SECURING | STREAM_CONNECTING)) == STREAM_SECURING;
 }
 
+void tls_doubt_session(struct stream *s)
+{
+	const struct tls *t = tls_on(s);
+	if (t && t->flags & TLS_GOES_ON &&
+	        (s->flags & (STREAM_SECURING | STREAM_CONNECTING)) == STREAM_SECURING)
+		tls_client_distrust(t);
+}
+
 bool tls_give_up(struct stream *s, const char *why)
 {
 	struct tls *t = tls_on(s);

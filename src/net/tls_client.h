@@ -53,6 +53,6 @@ bool tls_client_expect(struct tls *t);
 /* The same by wishes. False also for a certificate that its key does not fit. */
 struct tls_wish;
 bool tls_client_expect_as(struct tls *t, const struct tls_wish *wish);
-/* The handshake that was to go on with a session has failed, perhaps because of it: it is
+/* The handshake that was to go on with a session has failed, or hangs, perhaps because of it: it is
  * forgotten, and for a minute none is kept of this server. */
 void tls_client_distrust(const struct tls *t);

@@ -76,6 +76,9 @@ const char *tls_failure(const struct stream *s);
 /* It failed, or the connection did, in a handshake that was to go on with a session that is kept.
  * When the stream is freed, that is forgotten. */
 bool tls_failed_resuming(const struct stream *s);
+/* The handshake has begun and is not waited for any longer: the session that it was to go on with,
+ * which may be what it hangs for, is forgotten. */
+void tls_doubt_session(struct stream *s);
 /* The handshake has begun and will not be waited for any longer: notes why. False: it has not
  * begun, or is finished. */
 bool tls_give_up(struct stream *s, const char *why);

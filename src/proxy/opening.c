@@ -262,6 +262,8 @@ void opening_on_deadline(struct session *s, bool handshake)
 {
 	struct side *up = &s->side[UPSTREAM];
 	uint64_t due = tries_answer_due(s);
+	if (up->ep.stream)
+		tls_doubt_session(up->ep.stream);
 	if (handshake || s->opening->waiting.is_on) {
 		handshake_over(s);
 	} else if (due && session_clock(s) >= due) {

@@ -99,6 +99,8 @@ void probe_time_out(struct probe *p)
 	enum probe_step step = (enum probe_step)p->step;
 	if (step == PROBE_NAMING && !p->dial.resolving)
 		step = PROBE_CONNECTING;
+	if (p->stream)
+		tls_doubt_session(p->stream);
 	if (step == PROBE_LEAVING)
 		probe_end(p);
 	else if (step != PROBE_IDLE)

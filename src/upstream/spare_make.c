@@ -135,8 +135,10 @@ static void on_dialled(struct dial *d, const char *error)
 static void on_time(struct timer *t)
 {
 	struct spare_make *m = list_entry(t, struct spare_make, timer);
-	if (m->stream)
+	if (m->stream) {
+		tls_doubt_session(m->stream);
 		stream_free(m->stream, false);
+	}
 	m->stream = NULL;
 	tell_failed(m, "connect_timeout", false);
 }

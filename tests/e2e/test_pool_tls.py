@@ -258,12 +258,13 @@ def served(daemon, app):
     """Whether its session went on."""
     client = asked(daemon)
     peer = app.accept_open()
+    has_gone_on = peer.sock.session_reused
     client.expect_101()
     peer.text("x")
     client.expect_text("x")
     ends(client, peer)
     daemon.end_of(client)
-    return peer.sock.session_reused
+    return has_gone_on
 
 
 @pytest.mark.parametrize("how", ["alert", "end", "reset"])
@@ -290,10 +291,11 @@ def test_U_12_a_server_that_fails_when_a_session_is_to_go_on(moongate, ca, secur
 def probed(app):
     """Plays the healthy server to one probe. Returns whether its session went on."""
     peer = app.accept_open()
+    has_gone_on = peer.sock.session_reused
     peer.expect_close(1000)
     peer.close_frame(1000)
     peer.sock.unwrap().close()
-    return peer.sock.session_reused
+    return has_gone_on
 
 
 @pytest.mark.parametrize("how", ["alert", "end", "reset"])
@@ -310,6 +312,29 @@ def test_U_12_a_probe_of_a_server_that_fails_when_a_session_is_to_go_on(moongate
     assert "server_unhealthy" not in daemon.log
     totals = daemon.stop()
     assert totals["health_failures"] == 0 and totals["health_probes"] >= 3
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_U_12_a_server_that_hangs_when_a_session_is_to_go_on(moongate, ca, secure_apps, version):
+    """There is no time left to ask it again, but who asks next offers none: a probe, or a client."""
+    app = secure_apps()
+    app.context.maximum_version = version
+    probes = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "health": "handshake", "health_fall": 1,
+                                  "health_rise": 1, "health_interval": "200ms", "health_timeout": "2s"})
+    assert not probed(app) and probed(app)
+    with app.sock.accept()[0]:
+        probes.wait_line("server_unhealthy")
+    assert probed(app) is False
+    probes.wait_line("server_healthy")
+    probes.stop()
+    clients = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "tries": 1, "max_fails": "off",
+                                   "connect_timeout": "2s"})
+    assert not served(clients, app) and served(clients, app)
+    client = asked(clients)
+    with app.sock.accept()[0]:
+        client.expect_refusal(504)
+    assert served(clients, app) is False
+    clients.stop()
 
 
 def test_U_12_a_probe_of_a_server_that_fails_without_a_session_too(moongate, ca, secure_apps):
