@@ -159,6 +159,19 @@ static void judge(struct draft *d, const struct draft_route *r, const struct lua
 	build_warn_open(d, s, e, k->key ? &f->key : &f->certificate);
 }
 
+/* Of a file that commands name; one that cannot be read is none. */
+static void digest_file(void *owner, const char *path)
+{
+	static const uint8_t key[SIPHASH_KEY_LEN];
+	uint64_t *all = owner, both[2] = {*all};
+	struct file f = {.at = NULL};
+	if (file_read(&f, path, PEM_MAX))
+		return;
+	both[1] = siphash(key, f.at, f.len);
+	*all = siphash(key, (const uint8_t *)both, sizeof both);
+	file_fini(&f);
+}
+
 static void digest(const struct lua_tls_keys *k, const struct files *f, uint64_t out[7])
 {
 	static const uint8_t key[SIPHASH_KEY_LEN];
@@ -170,6 +183,7 @@ static void digest(const struct lua_tls_keys *k, const struct files *f, uint64_t
 	out[3] = siphash(key, ciphers, strlen(ciphers));
 	out[5] = siphash(key, f->crl.at, f->crl.len);
 	out[6] = siphash(key, commands, strlen(commands));
+	tls_client_command_files(k->commands, digest_file, &out[6]);
 	out[4] = k->depth | (uint64_t)k->versions.is_given << 40 |
 	         (uint64_t)k->versions.has_1_2 << 41 | (uint64_t)k->versions.has_1_3 << 42;
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "config/draft.h"
 #include "config/schema.h"
+#include "net/tls_client.h"
 #include "proxy/proxy.h"
 
 #include <fcntl.h>
@@ -92,6 +93,11 @@ static void put_contents(EVP_MD_CTX *md, const char *path)
 		close(fd);
 }
 
+static void put_command_file(void *md, const char *path)
+{
+	put_contents(md, path);
+}
+
 /* The folder belongs to a value: relative paths begin there. */
 static void put_line(EVP_MD_CTX *md, const struct draft *d, const struct line *l)
 {
@@ -103,6 +109,8 @@ static void put_line(EVP_MD_CTX *md, const struct draft *d, const struct line *l
 	put_text(md, path);
 	if (is_file && !d->is_memory)
 		put_contents(md, path);
+	if (l->key->parse == parse_tls_command && !d->is_memory)
+		tls_client_command_files(l->entry->value, put_command_file, md);
 	mem_free(path);
 }
 

@@ -163,26 +163,55 @@ static bool set_certificate(
 	return is_good;
 }
 
+enum { COMMAND_MAX = 300 };
+
+static SSL_CONF_CTX *commander(const char *commands)
+{
+	SSL_CONF_CTX *conf = commands ? SSL_CONF_CTX_new() : NULL;
+	if (conf)
+		SSL_CONF_CTX_set_flags(conf,
+		        SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_CLIENT | SSL_CONF_FLAG_CERTIFICATE);
+	return conf;
+}
+
+/* The name becomes `line`. Returns the value; NULL: there are no more. */
+static const char *next_command(const char **at, char line[COMMAND_MAX])
+{
+	size_t len = *at ? strcspn(*at, "\n") : 0;
+	if (len == 0)
+		return NULL;
+	snprintf(line, COMMAND_MAX, "%.*s", (int)len, *at);
+	*at += len;
+	*at += strspn(*at, "\n");
+	char *value = line + strcspn(line, " ");
+	if (*value)
+		*value++ = '\0';
+	return value + strspn(value, " ");
+}
+
+void tls_client_command_files(
+        const char *commands, void (*fn)(void *owner, const char *path), void *owner)
+{
+	SSL_CONF_CTX *conf = commander(commands);
+	char line[COMMAND_MAX];
+	const char *value;
+	while (conf && (value = next_command(&commands, line)))
+		if (SSL_CONF_cmd_value_type(conf, line) == SSL_CONF_TYPE_FILE)
+			fn(owner, value);
+	SSL_CONF_CTX_free(conf);
+}
+
 /* As OpenSSL's own files of settings have them; they go before all others. */
 static bool run_commands(SSL_CTX *ctx, const char *commands, char why[TLS_WHY_MAX])
 {
-	SSL_CONF_CTX *conf = commands ? SSL_CONF_CTX_new() : NULL;
+	SSL_CONF_CTX *conf = commander(commands);
 	bool is_good = conf || !commands;
-	char line[300] = "memory", words[TLS_WHY_MAX];
-	if (conf) {
-		SSL_CONF_CTX_set_flags(conf,
-		        SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_CLIENT | SSL_CONF_FLAG_CERTIFICATE);
+	char line[COMMAND_MAX] = "memory", words[TLS_WHY_MAX];
+	const char *value;
+	if (conf)
 		SSL_CONF_CTX_set_ssl_ctx(conf, ctx);
-	}
-	for (const char *at = commands; is_good && at && *at; at += strspn(at, "\n")) {
-		size_t len = strcspn(at, "\n");
-		snprintf(line, sizeof line, "%.*s", (int)len, at);
-		at += len;
-		char *value = line + strcspn(line, " ");
-		if (*value)
-			*value++ = '\0';
-		is_good = SSL_CONF_cmd(conf, line, value + strspn(value, " ")) > 0;
-	}
+	while (is_good && (value = next_command(&commands, line)))
+		is_good = SSL_CONF_cmd(conf, line, value) > 0;
 	is_good = is_good && (!conf || SSL_CONF_CTX_finish(conf));
 	SSL_CONF_CTX_free(conf);
 	if (!is_good)

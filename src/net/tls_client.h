@@ -33,6 +33,11 @@ struct tls_client_settings {
 /* How an error begins that is one of settings.commands. */
 #define TLS_NO_COMMAND "OpenSSL does not take "
 
+/* Calls fn for each file that settings.commands name, which OpenSSL reads when the client is made.
+ */
+void tls_client_command_files(
+        const char *commands, void (*fn)(void *owner, const char *path), void *owner);
+
 /* NULL with why. */
 struct tls_client *tls_client_new(const struct tls_client_settings *s, char why[TLS_WHY_MAX]);
 struct tls_client *tls_client_ref(struct tls_client *c);

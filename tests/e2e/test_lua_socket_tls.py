@@ -346,6 +346,24 @@ def test_pooled_connections_outlive_a_reload_that_changes_no_authority(lua, ca, 
     d.stop()
 
 
+@pytest.mark.parametrize("where", ["moongate", "route"])
+def test_files_that_commands_for_openssl_name_are_looked_at_by_a_reload(lua, ca, good, secure, tmp_path, where):
+    """Neither who was trusted by them before is trusted still, nor is a connection that was made then handed out."""
+    up, stranger, bundle = secure(good), Authority(tmp_path / "stranger", "stranger").certificate, tmp_path / "trusted.pem"
+    bundle.write_text(ca.certificate.read_text())
+    keys = {"lua_ssl_conf_command": [f"VerifyCAFile {bundle}", "Options -SessionTicket"]}
+    d = lua(POOLED, process=keys if where == "moongate" else {},
+            route={"lua_socket_log_errors": "off", **(keys if where == "route" else {})})
+    port = up.address[1]
+    assert ask(d, port) + ask(d, port) == ["0 1", "1 1"]
+    reload(d, ("[listener", "# A comment.\n[listener"))
+    assert ask(d, port) == ["2 1"]
+    bundle.write_text(stranger.read_text())
+    reload(d, ("# A comment.", ""))
+    assert ask(d, port) == ["0 20: unable to get local issuer certificate"]
+    d.stop()
+
+
 def test_sessions_go_from_one_handshake_to_the_next(lua, good, secure):
     up = secure(good, newest=ssl.TLSVersion.TLSv1_2)
     d = lua(PORT + """
