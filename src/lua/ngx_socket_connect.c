@@ -311,6 +311,7 @@ static int start(lua_State *L, struct lua_tcp *t, const struct target *to)
 	t->lease = (struct lease){.fn = NULL};
 	struct keepalive_key key = lua_tcp_key(t);
 	key.scope = tls_client_scope(t->socket.request->settings->tls);
+	key.fits = lua_tcp_fits;
 	int n = go_on(L, t,
 	        keepalive_get(
 	                lw->pools, &t->lease, &key, &to->limits, lw->worker->now_ms + ms, on_turn));

@@ -187,7 +187,9 @@ void ngx_tcp_close(struct lua_socket *s)
 	lua_tcp_give_up(t);
 	lua_tcp_drop_certificate(t);
 	mem_free(t->source);
+	mem_free(t->expected);
 	t->source = NULL;
+	t->expected = NULL;
 }
 
 /* ---- the methods ---- */

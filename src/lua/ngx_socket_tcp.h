@@ -34,11 +34,13 @@ struct lua_tcp {
 	uint64_t deadline_ms;   /* of connect */
 	STACK_OF(X509) * chain; /* referenced, as is the key; NULL = none */
 	EVP_PKEY *key;
+	char *expected; /* owned; NULL = no certificate of the server's is asked for */
 	uint32_t reused;
 	uint16_t port;
 	bool is_address; /* the pool's name is made of an address */
 	bool is_open;    /* neither closed nor given back */
 	bool verifies;   /* in the handshake that is under way */
+	bool is_exact;   /* what it shows, or that it shows nothing, was said before connect */
 };
 
 static inline struct lua_tcp *lua_tcp_of(struct lua_socket *s)
@@ -69,6 +71,12 @@ int lua_tcp_setclientcert(lua_State *L);
 void lua_tcp_on_secured(struct lua_tcp *t);
 void lua_tcp_on_tls_failed(struct lua_tcp *t);
 void lua_tcp_drop_certificate(struct lua_tcp *t);
+/* For the next connects of the socket in slot 1, if it is one that connects: of pooled connections
+ * with TLS only one will do that has shown what setclientcert() has given, be it nothing; and,
+ * where slot 2 is a string, whose server was verified to be of that name. */
+int lua_tcp_expect(lua_State *L);
+/* keepalive_fits_fn. */
+bool lua_tcp_fits(struct lease *l, const struct stream *s, const struct keepalive_mark *mark);
 /* ngx_socket_option.c */
 int lua_tcp_setoption(lua_State *L);
 int lua_tcp_getoption(lua_State *L);

@@ -2,6 +2,7 @@
 
 /* sslhandshake and setclientcert of TCP sockets. */
 
+#include "base/mem.h"
 #include "base/siphash.h"
 #include "lua/ngx_socket_names.h"
 #include "lua/ngx_socket_tcp.h"
@@ -133,10 +134,53 @@ static uint64_t identity(const STACK_OF(X509) * chain)
 	return hash((const uint8_t *)all, sizeof all) | 1;
 }
 
+/* ---- pools ---- */
+
+/* Scripts by their files, which stay the same over a reload. */
+static uint64_t maker(const struct lua_request *r)
+{
+	return r->origin ? hash((const uint8_t *)r->origin, strlen(r->origin)) : 0;
+}
+
+/* Most scripts make no handshake on a connection that was used before, nor say what certificate
+ * they would have shown. So what the script itself has made is right, as on ngx_lua; what another
+ * has, if no handshake of this one's could tell it from its own: it has shown the same, and is
+ * known to be with the host that is asked for. */
+bool lua_tcp_fits(struct lease *l, const struct stream *s, const struct keepalive_mark *mark)
+{
+	const struct lua_tcp *t = list_entry(l, struct lua_tcp, lease);
+	uint64_t own = identity(t->chain);
+	if ((own || t->is_exact) && mark->identity != own)
+		return false;
+	if (t->expected)
+		return tls_is_verified(s, t->expected);
+	return mark->maker == maker(t->socket.request) ||
+	       (mark->identity == own && tls_is_verified(s, t->host));
+}
+
+int lua_tcp_expect(lua_State *L)
+{
+	struct lua_socket *s = lua_socket_at(L, 1);
+	if (!s || s->kind != LUA_SOCKET_TCP)
+		return 0;
+	struct lua_tcp *t = lua_tcp_of(s);
+	size_t len = 0;
+	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &len) : NULL;
+	char *copy = name ? mem_try(len + 1) : NULL;
+	if (name && !copy)
+		return luaL_error(L, "no memory");
+	if (copy)
+		memcpy(copy, name, len + 1);
+	mem_free(t->expected);
+	t->expected = copy;
+	t->is_exact = true;
+	return 0;
+}
+
 /* A connection that came out of a pool is as good as was asked when it went in. */
 static int already(lua_State *L, const struct lua_tcp *t, const struct tls_wish *wish)
 {
-	if (wish->chain && t->lease.mark != identity(wish->chain))
+	if (wish->chain && t->lease.mark.identity != identity(wish->chain))
 		return lua_fail(L, "client certificate mismatch");
 	if (wish->verify && !tls_is_verified(t->stream, wish->name))
 		return lua_fail(L, "certificate host mismatch");
@@ -177,7 +221,8 @@ static int l_handshake(lua_State *L)
 	lua_thread_need_yield(L);
 	lua_output_flush(&t->out);
 	t->verifies = wish.verify;
-	t->lease.mark = identity(t->chain);
+	t->lease.mark = (struct keepalive_mark){
+	        .identity = identity(t->chain), .maker = maker(t->socket.request)};
 	if (!tls_connect_as(t->stream, t->socket.request->settings->tls, &wish))
 		return lua_fail(L, "handshake failed");
 	t->socket.is_connecting = true;

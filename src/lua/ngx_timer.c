@@ -20,6 +20,7 @@ struct lua_timer {
 	struct timer timer;
 	struct list node;   /* vm->timers */
 	struct lua_vm *vm;  /* used */
+	const char *origin; /* of the request that has made it */
 	int call;           /* reference of a table: the function and its arguments */
 	int n;              /* of them */
 	uint64_t period_ms; /* 0 = once */
@@ -63,6 +64,7 @@ static void call(struct lua_timer *t, bool is_premature)
 	if (!r)
 		return;
 	r->done = on_done;
+	r->origin = t->origin;
 	vm->running_timers++;
 	counter_inc(&vm->worker->counters.lua_timers);
 	struct lua_thread *entry = lua_request_entry(r);
@@ -131,7 +133,11 @@ static int make(lua_State *L, bool is_every)
 		luaL_unref(L, LUA_REGISTRYINDEX, packed);
 		return lua_fail(L, "no memory");
 	}
-	*t = (struct lua_timer){.vm = vm, .call = packed, .n = n, .period_ms = is_every ? ms : 0};
+	*t = (struct lua_timer){.vm = vm,
+	        .origin = r->origin,
+	        .call = packed,
+	        .n = n,
+	        .period_ms = is_every ? ms : 0};
 	lua_vm_ref(vm);
 	vm->pending_timers++;
 	list_append(&vm->timers, &t->node);

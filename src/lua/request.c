@@ -39,6 +39,7 @@ static struct lua_thread *prepare(struct lua_request *r, const struct lua_script
 {
 	struct lua_thread *t;
 	r->script = s;
+	r->origin = s->path;
 	t = lua_request_entry(r);
 	if (!t || lua_vm_push_script(r->vm, t->wait.L, s))
 		return t;

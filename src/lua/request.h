@@ -61,6 +61,7 @@ struct lua_request {
 	struct lua_vm *vm;         /* used */
 	struct lua_client *client; /* NULL: a timer, init_worker */
 	const struct lua_script *script;
+	const char *origin; /* path of the script; of a timer's, of whose it is; NULL: none's */
 	const struct handler_settings *settings; /* timeouts and the like; lives as long as this */
 	struct lua_thread *entry;
 	struct list node;    /* vm->requests */

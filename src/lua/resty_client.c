@@ -5,6 +5,7 @@
 
 #include "http/key.h"
 #include "lua/frames.h"
+#include "lua/ngx_socket_tcp.h"
 #include "lua/request.h"
 #include "lua/resty.h"
 #include "lua/vm.h"
@@ -36,7 +37,7 @@ static int l_is_strict(lua_State *L)
 }
 
 static const char source[] =
-        "local client, options, frames, is_strict, make_key = ...\n"
+        "local client, options, frames, is_strict, make_key, expect = ...\n"
         "local metatable = { __index = client }\n"
         "local type, assert, concat, tostring = type, assert, table.concat, tostring\n"
         "\n"
@@ -195,6 +196,25 @@ static const char source[] =
         "    return 1, nil, header\n"
         "end\n"
         "\n"
+        "local function server_name(host, opts)\n"
+        "    local name = opts.server_name or opts.host or host\n"
+        "    if not is_strict() and not opts.server_name then\n"
+        "        name = name:match('^%[(.*)%]') or name:match('^[^:]*')\n"
+        "    end\n"
+        "    return name\n"
+        "end\n"
+        "\n"
+        "-- No connection out of a pool that is somebody else's to the server, nor one whose "
+        "server is "
+        "another.\n"
+        "-- What is wrong with the certificate is told when it is due.\n"
+        "local function choose(sock, scheme, host, opts)\n"
+        "    if scheme == 'wss' and opts.client_cert then\n"
+        "        sock:setclientcert(opts.client_cert, opts.client_priv_key)\n"
+        "    end\n"
+        "    expect(sock, scheme == 'wss' and opts.ssl_verify and server_name(host, opts))\n"
+        "end\n"
+        "\n"
         "local function secure(sock, scheme, host, opts)\n"
         "    if scheme ~= 'wss' then\n"
         "        return true\n"
@@ -205,11 +225,7 @@ static const char source[] =
         "            return nil, 'failed to set TLS client certificate: ' .. err\n"
         "        end\n"
         "    end\n"
-        "    local name = opts.server_name or opts.host or host\n"
-        "    if not is_strict() and not opts.server_name then\n"
-        "        name = name:match('^%[(.*)%]') or name:match('^[^:]*')\n"
-        "    end\n"
-        "    local ok, err = sock:sslhandshake(false, name, opts.ssl_verify)\n"
+        "    local ok, err = sock:sslhandshake(false, server_name(host, opts), opts.ssl_verify)\n"
         "    if not ok then\n"
         "        return nil, 'ssl handshake failed: ' .. err\n"
         "    end\n"
@@ -240,6 +256,9 @@ static const char source[] =
         "    end\n"
         "    local pool = { pool = opts.pool, pool_size = opts.pool_size, backlog = opts.backlog "
         "}\n"
+        "    if not is_strict() then\n"
+        "        choose(sock, scheme, host, opts)\n"
+        "    end\n"
         "    local ok, count\n"
         "    if is_unix then\n"
         "        ok, err = sock:connect(host, pool)\n"
@@ -255,7 +274,7 @@ static const char source[] =
         "    elseif count > 0 and is_strict() then\n"
         "        return 1, nil, 'connection reused'\n"
         "    end\n"
-        "    -- Also when it was: it may be there without TLS, or of another name.\n"
+        "    -- Also when it was: it may be there without TLS, in a pool of other hosts.\n"
         "    ok, err = secure(sock, scheme, host, opts)\n"
         "    if not ok then\n"
         "        return nil, err\n"
@@ -324,6 +343,7 @@ int resty_client_module(lua_State *L)
 	lua_pushcfunction(L, resty_frames);
 	lua_pushcfunction(L, l_is_strict);
 	lua_pushcfunction(L, l_make_key);
-	resty_run(L, source, "=resty.websocket.client", 5, 0);
+	lua_pushcfunction(L, lua_tcp_expect);
+	resty_run(L, source, "=resty.websocket.client", 6, 0);
 	return 1;
 }

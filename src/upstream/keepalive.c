@@ -44,7 +44,8 @@ struct idle {
 	struct keepalive_pool *pool;
 	struct stream *stream;
 	struct timer timer;
-	uint64_t scope, mark;
+	uint64_t scope;
+	struct keepalive_mark mark;
 	uint32_t reused;
 	struct retired retired;
 };
@@ -238,11 +239,12 @@ static void add(struct keepalive_pool *p, struct idle *i, uint32_t idle_ms)
 /* ---- leases ---- */
 
 /* The last one that was used, of those for that user. */
-static struct idle *find_idle(struct keepalive_pool *p, const struct lease *l)
+static struct idle *find_idle(struct keepalive_pool *p, struct lease *l)
 {
 	list_each (it, &p->idle) {
 		struct idle *i = list_entry(it, struct idle, node);
-		if (i->scope == 0 || i->scope == l->scope)
+		if (i->scope == 0 ||
+		        (i->scope == l->scope && (!l->fits || l->fits(l, i->stream, &i->mark))))
 			return i;
 	}
 	return NULL;
@@ -283,7 +285,7 @@ static void set_free(struct lease *l)
 	l->state = LEASE_FREE;
 	l->pool = NULL;
 	l->stream = NULL;
-	l->mark = 0;
+	l->mark = (struct keepalive_mark){.maker = 0};
 	l->reused = 0;
 }
 
@@ -327,7 +329,7 @@ enum keepalive_got keepalive_get(struct keepalive *k, struct lease *l,
 {
 	assert(l->state == LEASE_FREE);
 	struct keepalive_pool *p = find(k, key);
-	*l = (struct lease){.fn = fn, .scope = key->scope};
+	*l = (struct lease){.fn = fn, .scope = key->scope, .fits = key->fits};
 	list_init(&l->node);
 	timer_init(&l->timer, on_lease_time);
 	if (!p && (limits->size > 0 || limits->backlog >= 0)) {

@@ -35,13 +35,22 @@ struct worker;
 
 enum { KEEPALIVE_SIZE = 30 }; /* of a pool whose size was not given */
 
+/* What a user notes of a connection, and goes with it; all 0 on a new one. */
+struct keepalive_mark {
+	uint64_t identity, maker;
+};
+/* Whether the connection is one for the lease's user, too. */
+typedef bool (*keepalive_fits_fn)(
+        struct lease *l, const struct stream *s, const struct keepalive_mark *mark);
+
 /* Names given by users and those made of addresses are never the same. A connection has a
  * scope, a number for whom its TLS has believed and what it has shown, and goes only to users with
- * the same one; one without TLS (0) goes to any. */
+ * the same one, and of those to whom it fits; one without TLS (0) goes to any. */
 struct keepalive_key {
 	struct slice name;
 	bool is_address;
-	uint64_t scope; /* finds no pool: all are in the same one, under its limits */
+	uint64_t scope;         /* finds no pool: all are in the same one, under its limits */
+	keepalive_fits_fn fits; /* of keepalive_get(); NULL: each does */
 };
 enum { KEEPALIVE_ADDRESS_MAX = 1024 };
 /* Of a scheme, host and port, and of what else makes one TLS connection as good as another:
@@ -77,7 +86,8 @@ struct lease {
 	struct timer timer;          /* while it waits, and when it is called */
 	keepalive_fn fn;
 	uint64_t scope;
-	uint64_t mark; /* the user's note on the connection, which goes with it; 0 on a new one */
+	keepalive_fits_fn fits;
+	struct keepalive_mark mark;
 	uint32_t reused;
 	uint8_t state; /* enum lease_state */
 };

@@ -20,7 +20,7 @@ CONNECT = PORT + """
 
 @pytest.fixture(scope="module")
 def good(ca):
-    return ca.make("app", "DNS:app.test")
+    return ca.make("app", "DNS:app.test,IP:127.0.0.1")
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def secure(closing):
 @pytest.fixture
 def knowing(closing, good, ca):
     """A function that starts a TLS server on a thread which answers each line with whom it takes its client for, and
-    whether a session went on."""
+    whether a session went on. To whoever upgrades it sends a message with the first."""
 
     def make(newest):
         context = server_context(good, ca.certificate)
@@ -81,10 +81,14 @@ def knowing(closing, good, ca):
 
         def answer(peer):
             try:
-                while peer.read_until(b"\n"):
+                while line := peer.read_until(b"\n"):
                     seen = peer.sock.getpeercert()
                     who = dict(pair for part in seen["subject"] for pair in part)["commonName"] if seen else "nobody"
-                    peer.send(f"{who}{' again' * peer.sock.session_reused}\n".encode())
+                    if line.startswith(b"GET"):
+                        peer.read_until(b"\r\n\r\n")
+                        peer.send(f"HTTP/1.1 101 x\r\n\r\n\x81{chr(len(who))}{who}".encode("latin-1"))
+                    else:
+                        peer.send(f"{who}{' again' * peer.sock.session_reused}\n".encode())
             except (OSError, AssertionError):
                 pass
 
@@ -485,6 +489,118 @@ def test_a_session_goes_on_only_as_who_made_it(lua, ca, knowing, people, newest,
     assert d.stop()["tls_resumed"] == 4
 
 
+CAREFUL = PORT + SHOW + """
+    local function ask(who, verify)
+        local sock = ngx.socket.tcp()
+        sock:settimeout(20000)
+        if ngx.var.arg_first then show(sock, who) end
+        assert(sock:connect("127.0.0.1", port, { pool = ngx.var.arg_pool }))
+        local times = sock:getreusedtimes()
+        if times == 0 then
+            if not ngx.var.arg_first then show(sock, who) end
+            assert(sock:sslhandshake(false, ngx.var.arg_name or "app.test", verify))
+        end
+        assert(sock:send("who\\n"))
+        ngx.say(times, " ", (assert(sock:receive())))
+        assert(sock:setkeepalive())
+    end
+    for who in (ngx.var.arg_who or "nobody"):gmatch "[^,]+" do ask(who, ngx.var.arg_verify == "yes") end
+"""
+
+
+def other_script(text, **keys):
+    return {"files": {"other.lua": text}, "extra": other_route(handler="other.lua", **keys)}
+
+
+@pytest.mark.parametrize("pool", [{}, {"pool": "own"}])
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_pooled_connection_is_not_for_scripts_that_show_others(lua, ca, knowing, people, newest, pool):
+    """They make no handshake on what was used before, as most do. A script's own are its own still, whatever it says."""
+    port = knowing(newest).address[1]
+    d = lua(CAREFUL, **other_script(CAREFUL))
+    mine, nobody = {"folder": ca.folder, "who": "mine", **pool}, {"folder": ca.folder, **pool}
+    assert ask(d, port, **mine) + ask(d, port, **mine) == ["0 mine", "1 mine"]
+    assert ask(d, port, path="/o", **nobody) + ask(d, port, path="/o", **nobody) == ["0 nobody", "1 nobody"]
+    assert ask(d, port, **mine) == ["2 mine"]
+    d.stop()
+
+
+@pytest.mark.parametrize("pool", [{}, {"pool": "own"}])
+def test_a_pooled_connection_is_of_the_certificate_that_was_given_before(lua, ca, knowing, people, pool):
+    """A script that gives it before it connects gets one that showed it, or makes one; from others' as well if that was
+    verified for the host."""
+    port = knowing(ssl.TLSVersion.TLSv1_2).address[1]
+    d = lua(CAREFUL, process={"lua_ssl_trusted_certificate": ca.certificate}, **other_script(CAREFUL))
+    how = {"folder": ca.folder, "first": "yes", **pool}
+    assert ask(d, port, who="mine,theirs,mine,theirs,mine-renewed", **how) == ["0 mine", "0 theirs", "1 mine", "1 theirs", "2 mine"]
+    assert ask(d, port, path="/o", who="mine", name="127.0.0.1", verify="yes", **how) == ["0 mine"]
+    assert ask(d, port, who="mine", **how) == ["1 mine"]
+    assert ask(d, port, path="/o", who="theirs,mine", **how) == ["0 theirs", "2 mine"]
+    d.stop()
+
+
+def test_a_pooled_connection_that_was_not_verified_is_its_scripts_own(lua, ca, knowing, people):
+    port = knowing(ssl.TLSVersion.TLSv1_3).address[1]
+    d = lua(CAREFUL, process={"lua_ssl_trusted_certificate": ca.certificate}, **other_script(CAREFUL))
+    assert ask(d, port) + ask(d, port) == ["0 nobody", "1 nobody"]
+    assert ask(d, port, path="/o", verify="yes") + ask(d, port, path="/o", verify="yes") == ["0 nobody", "1 nobody"]
+    assert ask(d, port) == ["2 nobody"], "verified, but for another name than its host's"
+    d.stop()
+    d = lua(CAREFUL, process={"lua_ssl_trusted_certificate": ca.certificate}, **other_script(CAREFUL))
+    assert ask(d, port, name="127.0.0.1", verify="yes") == ["0 nobody"]
+    assert ask(d, port, path="/o", verify="yes") + ask(d, port) == ["1 nobody", "2 nobody"]
+    d.stop()
+
+
+def test_a_timers_connections_are_those_of_the_script_that_made_it(lua, ca, knowing, people):
+    port = knowing(ssl.TLSVersion.TLSv1_3).address[1]
+    d = lua(PORT + """
+        local function open()
+            local sock = ngx.socket.tcp()
+            assert(sock:connect("127.0.0.1", port))
+            local times = sock:getreusedtimes()
+            if times == 0 then assert(sock:sslhandshake(false, "app.test")) end
+            assert(sock:send("who\\n"))
+            assert(sock:receive())
+            assert(sock:setkeepalive())
+            return times
+        end
+        local done = require "ngx.semaphore".new()
+        local times
+        ngx.timer.at(0, function() ngx.timer.at(0, function() times = open() done:post() end) end)
+        assert(done:wait(20))
+        ngx.say(times, " ", open())
+    """, **other_script(CAREFUL))
+    assert ask(d, port) == ["0 1"]
+    assert ask(d, port, path="/o") == ["0 nobody"]
+    assert ask(d, port) == ["2 3"]
+    d.stop()
+
+
+def test_a_pooled_websocket_shows_what_its_client_gives(lua, ca, knowing, people):
+    """One of another certificate, or with none where one was given, is not taken, nor one with any where none was; nor one
+    whose server was not verified, or is another. What does not matter to a client is no reason to make its own."""
+    port = knowing(ssl.TLSVersion.TLSv1_3).address[1]
+    d = lua(PORT + SHOW + """
+        local function ask(who, verify, name)
+            local wb = require("resty.websocket.client"):new { timeout = 20000 }
+            local cert, key
+            if who ~= "nobody" then cert, key = pair(who) end
+            local ok, err, head = wb:connect("wss://127.0.0.1:" .. port .. "/", {
+                client_cert = cert, client_priv_key = key, ssl_verify = verify, server_name = name })
+            if not ok then ngx.say(err) return end
+            ngx.say(head == "connection reused" and "again" or wb:recv_frame(), " ", wb.sock:getreusedtimes())
+            assert(wb:set_keepalive())
+        end
+        ask("mine") ask("theirs") ask("nobody") ask("mine") ask("mine-renewed") ask("theirs") ask("nobody")
+        ask("mine", true, "app.test") ask("mine", true) ask("mine", true, "other.test")
+    """, process={"lua_ssl_trusted_certificate": ca.certificate}, route={"lua_socket_log_errors": "off"})
+    assert ask(d, port, folder=ca.folder) == [
+        "mine 0", "theirs 0", "nobody 0", "again 1", "again 2", "again 1", "again 1",
+        "mine 0", "again 1", "ssl handshake failed: certificate host mismatch"]
+    d.stop()
+
+
 @pytest.mark.parametrize("compat", ["fixed", "strict"])
 def test_a_pooled_websocket_is_only_for_who_believes_the_same(lua, ca, good, clients, closing, tmp_path, compat):
     """Also with the library's own way, which takes what comes from the pool as it is."""
@@ -670,6 +786,8 @@ def test_a_pooled_websocket_is_as_good_as_was_asked(lua, ca, good, upstreams, cl
         app = up.accept()
         app.read_until(b"\r\n\r\n")
         app.send(b"HTTP/1.1 101 x\r\n\r\n")
+        with pytest.raises(ssl.SSLError):
+            up.accept()
         assert client.read_body(client.expect_answer(200)).decode().splitlines() == [
             "1 1", "1 nil connection reused 1", "nil ssl handshake failed: certificate host mismatch"]
         app.close()

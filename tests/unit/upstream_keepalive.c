@@ -617,23 +617,53 @@ START_TEST(what_a_user_notes_on_a_connection)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		ck_assert_int_eq(get(i, 2, -1), KEEPALIVE_CONNECT);
-		ck_assert_uint_eq(user[i].lease.mark, 0);
-		user[i].lease.mark = i + 5;
+		ck_assert_uint_eq(user[i].lease.mark.identity, 0);
+		user[i].lease.mark.identity = i + 5;
 	}
 	put(0, connected());
 	put(1, connected());
-	ck_assert_uint_eq(user[1].lease.mark, 0);
+	ck_assert_uint_eq(user[1].lease.mark.identity, 0);
 	for (unsigned n = 0; n < 3; n++) {
 		ck_assert_int_eq(get(2, 2, -1), KEEPALIVE_REUSED);
-		ck_assert_uint_eq(user[2].lease.mark, 6);
+		ck_assert_uint_eq(user[2].lease.mark.identity, 6);
 		put(2, user[2].lease.stream);
 	}
 	get(3, 2, -1);
 	ck_assert_int_eq(get(4, 2, -1), KEEPALIVE_REUSED);
-	ck_assert_uint_eq(user[4].lease.mark, 5);
+	ck_assert_uint_eq(user[4].lease.mark.identity, 5);
 	release(4);
 	ck_assert_int_eq(get(4, 2, -1), KEEPALIVE_CONNECT);
-	ck_assert_uint_eq(user[4].lease.mark, 0);
+	ck_assert_uint_eq(user[4].lease.mark.identity, 0);
+}
+END_TEST
+
+static bool is_of_user(struct lease *l, const struct stream *s, const struct keepalive_mark *mark)
+{
+	(void)s;
+	return mark->maker == (uint64_t)(list_entry(l, struct user, lease) - user) % 2;
+}
+
+/* Its user is not asked about one without TLS. */
+START_TEST(one_that_does_not_fit_is_passed_over)
+{
+	struct keepalive_key key = name;
+	struct stream *s[3];
+	key.scope = 7;
+	key.fits = is_of_user;
+	for (unsigned i = 0; i < 3; i++) {
+		get(i, 10, -1);
+		user[i].lease.mark.maker = i % 2;
+	}
+	for (unsigned i = 0; i < 3; i++)
+		s[i] = put_in(i, i < 2 ? 7 : 0);
+	ck_assert_int_eq(get_with(1, &key, 0, -1), KEEPALIVE_REUSED);
+	ck_assert_ptr_eq(user[1].lease.stream, s[2]);
+	ck_assert_int_eq(get_with(3, &key, 0, -1), KEEPALIVE_REUSED);
+	ck_assert_ptr_eq(user[3].lease.stream, s[1]);
+	ck_assert_uint_eq(user[3].lease.mark.maker, 1);
+	ck_assert_int_eq(get_with(5, &key, 0, -1), KEEPALIVE_CONNECT);
+	ck_assert_int_eq(get_with(2, &key, 0, -1), KEEPALIVE_REUSED);
+	ck_assert_ptr_eq(user[2].lease.stream, s[0]);
 }
 END_TEST
 
@@ -758,6 +788,7 @@ int main(void)
 	tcase_add_test(c, one_of_another_scope_gives_way);
 	tcase_add_test(c, without_a_backlog_nobody_gives_way);
 	tcase_add_test(c, an_unsound_one_of_the_scope);
+	tcase_add_test(c, one_that_does_not_fit_is_passed_over);
 	tcase_add_test(c, what_a_user_notes_on_a_connection);
 	tcase_add_test(c, whether_there_is_a_pool);
 	tcase_add_loop_test(c, at_random, 0, 40);
