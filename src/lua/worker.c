@@ -82,14 +82,27 @@ static uint64_t told_ms(const struct lua_worker *lw, uint64_t turn_ms)
 	return lw->wall_ms + (turn_ms > lw->wall_at_ms ? turn_ms - lw->wall_at_ms : 0);
 }
 
+/* Whoever asks when most of a turn is over is told its begin all the same: from there a sleep is
+ * measured, which would be too short else. */
+static void read_wall(struct lua_worker *lw, uint64_t turn_ms, bool renew)
+{
+	lw->wall_ms = now_of(CLOCK_REALTIME);
+	lw->wall_at_ms = turn_ms ? worker_running_ms(lw->worker) : 0;
+	if (!renew && lw->wall_at_ms > turn_ms) {
+		lw->wall_ms -= lw->wall_at_ms - turn_ms;
+		lw->wall_at_ms = turn_ms;
+	}
+}
+
 uint64_t lua_worker_wall_ms(void *owner, bool renew)
 {
 	struct lua_worker *lw = owner;
+	if (renew && lw->worker)
+		worker_read_clock_now(lw->worker);
 	uint64_t turn_ms = lw->worker ? lw->worker->now_ms : 0;
 	uint64_t told = told_ms(lw, turn_ms);
 	if (renew || !lw->wall_ms || !turn_ms || turn_ms > lw->wall_at_ms + WALL_STALE_MS) {
-		lw->wall_ms = now_of(CLOCK_REALTIME);
-		lw->wall_at_ms = turn_ms ? worker_running_ms(lw->worker) : 0;
+		read_wall(lw, turn_ms, renew);
 		/* Two clocks were cut to milliseconds, and each may be adjusted a little: time must
 		 * not go back for that. */
 		if (told > lw->wall_ms && told - lw->wall_ms <= WALL_BACK_MS)

@@ -94,6 +94,9 @@ bool worker_start(struct worker *w, worker_fn first, worker_fn last, void *arg);
 void worker_turn(struct worker *w, int wait_ms);
 /* The worker's clock as it is now, which now_ms will be in the next turn. */
 uint64_t worker_running_ms(const struct worker *w);
+/* Reads the clock again, within a turn: now_ms, and with it whatever deadline is set from now on,
+ * is as late as it really is. A worker that has fallen behind (worker.c) keeps its time. */
+void worker_read_clock_now(struct worker *w);
 /* The worker's clock stands still at now_ms (not before the present one) from now on,
  * until the next call. For tests and fuzzers. */
 void worker_set_time(struct worker *w, uint64_t now_ms);

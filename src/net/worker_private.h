@@ -57,7 +57,6 @@ struct worker_private {
 };
 
 void watch_end_scarcity(struct timer *t);
-void worker_read_clock_now(struct worker *w);
 
 /* The first thing every event callback of net/ does, so that all that follows sees
  * the time after the wait: libevent has no place of its own for that. */

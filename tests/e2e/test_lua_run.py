@@ -364,6 +364,20 @@ def test_a_stall_is_told(lua):
     assert int(line["ms"]) >= 20 and "handler.lua:4" in line["until"], line
 
 
+@pytest.mark.parametrize("renewed", ["", "ngx.update_time()"])
+def test_a_sleep_is_as_long_as_asked_by_the_time_that_is_told(lua, renewed):
+    """However much of the turn was over when the clock was first read, or read again."""
+    d = lua(f"""
+        local from = os.clock()
+        while os.clock() - from < 0.05 do end
+        {renewed}
+        from = ngx.now()
+        ngx.sleep(0.03)
+        ngx.say(math.floor((ngx.now() - from) * 1000 + 0.5))
+    """)
+    assert int(lines(d)[0]) >= 30
+
+
 def test_one_that_has_not_come_back_is_told_of_meanwhile(lua, tmp_path):
     d = lua(f"""
         local f
