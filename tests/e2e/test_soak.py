@@ -148,7 +148,7 @@ def test_R_08_starved_of_the_processor(moongate, upstream, closing, for_long):
     daemon = moongate(upstream, route={"ping_interval": "200ms", **limits})
     rng = random.Random(8)
     clients = [daemon.client().open(route) for route in ("/echo", "/app") * 8]
-    begun = run_and_waited(daemon.pid)
+    begun, ended = run_and_waited(daemon.pid), 0
     with starved(daemon.pid):
         for _ in for_long():
             for n in range(10 if SANITIZED else 50):
@@ -165,8 +165,10 @@ def test_R_08_starved_of_the_processor(moongate, upstream, closing, for_long):
                 assert f.close_code == 1000
                 client.close()
             clients += [daemon.client().open(route) for route in ("/echo", "/app")]
+            ended += 2
         ran, waited = (now - then for now, then in zip(run_and_waited(daemon.pid), begun))
         assert waited > ran, "it was not starved"
+    daemon.wait_line("session_end", n=ended)
     assert {line["cause"] for line in daemon.find("session_end")} == {"close"}
     assert not daemon.find("refused")
     for client in clients:

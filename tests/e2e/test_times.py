@@ -122,9 +122,10 @@ def test_keepalive_timeout(moongate):
         head = client.expect_answer(404)
         client.read_body(head)
     client.expect_eof()
-    assert len(daemon.find("refused", client=client.local)) == 3
+    daemon.wait_line("refused", n=3, client=client.local)
     still_works(daemon)
     assert daemon.stop()["silent"] == 0
+    assert len(daemon.find("refused", client=client.local)) == 3
 
 
 def test_keepalive_timeout_starts_after_the_handshake_time(moongate):

@@ -23,6 +23,8 @@ SANITIZERS = {
     "LSAN_OPTIONS": "exitcode=99",
 }
 SANITIZED = bool(os.environ.get("SAN"))  # memory is not what it is in production then
+# However late its reader is, no line of the log is lost for want of room: nobody waits longer than a second for it.
+PIPE_SIZE = 1 << 20
 REPORT = re.compile(r"(Address|Leak|Thread|Memory)Sanitizer|:\d+:\d+: runtime error:")
 
 LINE = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (error|warn|info|debug) +(\S+)(.*)$")
@@ -83,6 +85,7 @@ class Daemon:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pipesize=PIPE_SIZE,
             env={**os.environ, **SANITIZERS, **(env or {})},
             cwd=cwd,
             pass_fds=pass_fds,

@@ -114,6 +114,7 @@ class Supervisor:
                 self.killed += 1
                 self.daemon.signal(signal.SIGABRT)
                 self.daemon.process.wait(LIMIT)
+                self.daemon.reader.join(LIMIT)  # so that its last words have been read too
                 return
 
     def kill9(self):
