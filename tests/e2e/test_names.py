@@ -20,6 +20,10 @@ NAME = "app.test"
 ALONE = {"LOCALDOMAIN": "", "CARES_HOSTS": "/dev/null"}  # nothing of the host's own
 
 
+# A question that nobody answers, and its sockets, are gone long before a test's end is no longer waited for.
+SOON = {"resolver_timeout": "4s"}
+
+
 @pytest.fixture
 def ns(closing, port):
     closing.append(NameServer(port=port()))  # which nobody else takes while it is down
@@ -92,6 +96,11 @@ def ended(daemon, upstream):
     app.close()
 
 
+def told_of(event, daemon, upstream):
+    """Sessions come and go until the log tells of it."""
+    wait_until(lambda: daemon.find(event) or ended(daemon, upstream), event)
+
+
 def greeting(daemon):
     """A session with an App. Returns (client, the name that it was greeted with)."""
     client = ask(daemon)
@@ -130,7 +139,8 @@ def test_one_question_for_all_who_ask(named, ns, upstream):
     gate = threading.Event()
     ns.scripts[NAME] = lambda q: gate.wait(20) and [
         q.answer(*([address(NAME, "127.0.0.1")] if q.kind == A else []))]
-    daemon = named(url(upstream))
+    patient = {"group": {"connect_timeout": "1h"}, "listener": {"handshake_timeout": "1h"}}
+    daemon = named(url(upstream), {"resolver_timeout": "60s"}, **patient)
     clients = [ask(daemon) for _ in range(50)]
     wait_until(lambda: ns.count(NAME), "the question")
     ask(daemon, "/echo").expect_101()  # behind them: their requests have been read
@@ -227,7 +237,7 @@ def test_U_01_client_leaves_while_addresses_are_tried(named, ns, port, closing):
 
 def test_U_01_client_leaves_while_resolving(named, ns):
     ns.scripts[NAME] = lambda q: None
-    daemon = named(f"ws://{NAME}:80")
+    daemon = named(f"ws://{NAME}:80", SOON)
     client = ask(daemon)
     wait_until(lambda: ns.count(NAME), "the question")
     client.reset()
@@ -333,11 +343,12 @@ def test_U_16_addresses_change(named, ns, start, port):
     assert name == "old"
     ns.a(NAME, "127.0.0.3", ttl=1)
     wait_until(lambda: greeting(daemon)[1] == "new", "the change")
-    line, = daemon.find("name_changed")
+    line = daemon.wait_line("name_changed")
     assert line["name"] == NAME and line["addresses"] == "127.0.0.3"
     # Who was there stays there, and is answered from there.
     client.end()
     still_works(daemon)
+    assert daemon.find("name_changed") == [line]
 
 
 @pytest.mark.parametrize("how", ["dies", "fails", "is silent", "is empty", "forgets"])
@@ -351,8 +362,7 @@ def test_U_18_the_last_good_answer_is_kept(named, ns, upstream, how):
         ns.stop()
     else:
         ns.scripts[NAME] = answers[how]
-    while not daemon.find("name_failed"):
-        ended(daemon, upstream)
+    told_of("name_failed", daemon, upstream)
     for _ in range(20):
         ended(daemon, upstream)
     assert daemon.find("name_failed")[0]["kept"] == "1"
@@ -360,8 +370,7 @@ def test_U_18_the_last_good_answer_is_kept(named, ns, upstream, how):
     if how == "dies":
         ns.start()
     ns.scripts.clear()
-    while not daemon.find("name_found"):
-        ended(daemon, upstream)
+    told_of("name_found", daemon, upstream)
     assert len(daemon.find("name_failed")) == 1
     still_works(daemon)
     totals = daemon.stop()
@@ -491,12 +500,13 @@ def test_services_by_priority_and_weight(named, ns, three):
     seen = Counter(name for _, name in sessions)
     assert seen == {"one": 30, "two": 10}
     assert ns.count(SERVICE, SRV) == 1
-    line, = daemon.find("servers")
+    line = daemon.wait_line("servers")
     assert (line["upstream"], line["service"], line["servers"]) == ("app", SERVICE, "3")
     three[0].kill()
     three[1].kill()
     assert greeting(daemon)[1] == "three"
     still_works(daemon)
+    assert daemon.find("servers") == [line]
 
 
 def test_a_service_that_changes(named, ns, three):
@@ -513,8 +523,12 @@ def test_a_service_that_changes(named, ns, three):
     first.close_frame(1000)
     first.expect_close(1000)
     ns.stop()
-    while not daemon.find("name_failed", name=SERVICE):
+
+    def is_told():
         assert greeting(daemon)[1] == "two"
+        return daemon.find("name_failed", name=SERVICE)
+
+    wait_until(is_told, "name_failed")
     still_works(daemon)
 
 
@@ -534,7 +548,7 @@ def test_a_service_that_is_not_available(named, ns):
 
 def test_U_01_client_leaves_while_a_service_is_found(named, ns):
     ns.scripts[SERVICE] = lambda q: None
-    daemon = named(f"ws+srv://{SERVICE}")
+    daemon = named(f"ws+srv://{SERVICE}", SOON)
     client = ask(daemon)
     wait_until(lambda: ns.count(SERVICE), "the question")
     client.reset()
