@@ -66,9 +66,11 @@ def test_U_05_a_spare_that_ends_when_it_is_asked(moongate, ca, hall):
 
 
 def test_U_08_the_upstream_ends_idle_connections_by_itself(moongate, ca, hall):
-    app = hall(patience=0.1)
+    app = hall(patience=0.5)
     daemon = moongate(app, group={"server": app.server, "tls_ca": ca.certificate, "spare": 3})
-    for _ in range(40):
+    for n in range(40):
+        if n % 10 == 9:
+            app.lose_patience()
         opened(daemon).end()
     totals = daemon.stop()
     assert totals["tries"] == totals["server_failures"] == totals["refused_502"] == 0

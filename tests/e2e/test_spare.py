@@ -104,9 +104,11 @@ def test_U_11_the_upstream_drops_every_request(moongate, hall):
 
 def test_U_08_the_upstream_ends_idle_connections_by_itself(moongate, hall):
     """Whenever a session comes, it finds a connection that stands, or makes one."""
-    app = hall(patience=0.1)
+    app = hall(patience=0.5)
     daemon = moongate(app, group={"spare": 3})
-    for _ in range(60):
+    for n in range(60):
+        if n % 20 == 19:
+            app.lose_patience()
         opened(daemon).end()
     totals = daemon.stop()
     assert totals["tries"] == totals["server_failures"] == totals["refused_502"] == 0

@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 
+from .daemon import wait_until
 from .frames import CLOSE, PING, PONG, frame, parse_frame
 from .peer import LIMIT, UpstreamPeer
 
@@ -20,6 +21,7 @@ class Hall:
     patience: a connection is closed when no request has come in so many seconds.
     drops: a connection is closed when its request has come; a number: so many are.
     accepted, now, most, requests: connections so far, at present, at most at a time; and requests.
+    given_up: connections that it had no patience for.
     """
 
     def __init__(self, address=("127.0.0.1", 0), patience=None, drops=False, context=None, is_shared=False):
@@ -30,7 +32,7 @@ class Hall:
         self.sock = socket.create_server(address, backlog=4096)
         self.sock.setblocking(False)
         self.address = self.sock.getsockname()
-        self.accepted = self.most = self.requests = 0
+        self.accepted = self.most = self.requests = self.given_up = 0
         self.peers = set()
         self.commands = queue.SimpleQueue()
         self.wake, self.woken = socket.socketpair()
@@ -53,6 +55,11 @@ class Hall:
     @property
     def idle(self):
         return sum(p.head is None for p in list(self.peers))
+
+    def lose_patience(self):
+        """Until it has had none for one more."""
+        before = self.given_up
+        wait_until(lambda: self.given_up > before, "an idle connection to be ended")
 
     # What a test tells it.
 
@@ -138,6 +145,7 @@ class Hall:
         for peer in list(self.peers):
             if peer.head is None and time.monotonic() - peer.since > self.patience:
                 self._end(peer)
+                self.given_up += 1
 
     def _read(self, peer):
         try:
