@@ -122,9 +122,10 @@ def test_hash_moves_only_who_must(moongate, apps):
     servers = apps("abc")
     daemon = grouped(moongate, servers, group={"balance": "hash", "hash_key": "header X-User", "max_fails": 1,
                                                "fail_timeout": "1h"})
-    before = [who(daemon, **by_header(k)) for k in range(20)]
+    keys = range(80)  # of which a third is b's: never none
+    before = [who(daemon, **by_header(k)) for k in keys]
     servers[1].kill()
-    after = [who(daemon, **by_header(k)) for k in range(20)]
+    after = [who(daemon, **by_header(k)) for k in keys]
     assert all(new == old for old, new in zip(before, after) if old != "b")
     assert "b" in before and "b" not in after
 
@@ -500,9 +501,9 @@ def test_queue_is_fair_over_workers(moongate, upstream):
         client.expect_101()
         app.expect_text(f"early {i}")
         holder, holder.app = client, app
+    totals = daemon.stop()
     ids = {int(x["id"]) >> 56 for x in daemon.find("state", to="opening")}
     assert ids == {0, 1}, "both workers took part"
-    totals = daemon.stop()
     assert totals["queue_waits"] == many and totals["queue_refused"] == 1
 
 

@@ -348,7 +348,8 @@ def test_a_choice_of_access_is_taken_back(lua, upstream):
 
 @pytest.mark.parametrize("end", ["leaves", "stays"])
 def test_a_chosen_group_that_a_reload_removes(lua, upstream, tmp_path, end):
-    d = lua(access="ngx.var.upstream = 'other' ngx.log(ngx.WARN, 'waits') ngx.sleep(0.3)",
+    d = lua(access=f"ngx.var.upstream = 'other' ngx.log(ngx.WARN, 'waits') local f "
+                   f"repeat ngx.sleep(0.001) f = io.open('{tmp_path}/told') until f f:close()",
             does={"upstream": "app"}, upstream=upstream,
             extra=f"\n[upstream other]\nserver = {server_text(upstream.address)}\n")
     client = d.client()
@@ -359,7 +360,8 @@ def test_a_chosen_group_that_a_reload_removes(lua, upstream, tmp_path, end):
     reload(d)
     if end == "leaves":
         client.close()
-    else:
+    (tmp_path / "told").touch()
+    if end == "stays":
         upstream.accept_open()
         client.expect_101()
     other = d.client()

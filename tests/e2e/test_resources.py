@@ -14,7 +14,7 @@ import pytest
 from helpers.bare import Bare
 from helpers.daemon import SANITIZED, Daemon, section, still_works, wait_until
 from helpers.frames import BINARY, CLOSE, PING, TEXT
-from helpers.kernel import Network, sockets_of, wait_stuck
+from helpers.kernel import Network, sockets_of, wait_consumed, wait_stuck
 from helpers.peer import LIMIT, RawClient, RawUpstream
 from helpers.traffic import Application, Doing, sending, sending_for_ever
 from helpers.ways import case, open_pair
@@ -476,7 +476,7 @@ def test_R_09_other_clocks(moongate, upstream, app, kind):
         client.send(client.request("/app")[:20])
     elif kind == "message":
         client.send(whole[:8])
-    still_works(daemon, 1)  # it has seen that
+    wait_consumed(client)
     with daemon.frozen():
         if kind == "handshake":
             client.send(client.request("/app")[20:])

@@ -76,7 +76,7 @@ def full_unix(upstreams, closing, tmp_path):
 def test_U_04_unix_socket_whose_queue_is_full(moongate, full_unix):
     """As with TCP, it is waited for."""
     upstream, waiting = full_unix
-    daemon = moongate(upstream, group={"max_fails": 1})
+    daemon = moongate(upstream, group={"max_fails": 1, "connect_timeout": "1h"}, listener={"handshake_timeout": "1h"})
     clients = [daemon.client() for _ in range(3)]
     for client in clients:
         client.send(client.request("/app"))
@@ -109,7 +109,7 @@ def test_U_04_unix_socket_whose_queue_stays_full(moongate, full_unix):
 def test_U_04_spares_at_a_full_unix_socket(moongate, full_unix):
     """They wait as well: none has failed by the time there is room."""
     upstream, waiting = full_unix
-    daemon = moongate(upstream, group={"spare": 2})
+    daemon = moongate(upstream, group={"spare": 2, "connect_timeout": "1h"})
     still_works(daemon)
     for _ in range(waiting):
         upstream.accept().close()
