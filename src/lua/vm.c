@@ -259,6 +259,21 @@ static int l_no_profiler(lua_State *L)
 	return luaL_error(L, "jit.profile cannot be used where workers are threads");
 }
 
+/* It would end the process, all sessions of all workers with it, without a word and with a status
+ * that tells the service manager that this was meant. */
+static int l_no_exit(lua_State *L)
+{
+	return luaL_error(L, "os.exit would end the daemon: want return, error() or ngx.exit()");
+}
+
+static void forbid_exit(lua_State *L)
+{
+	lua_getglobal(L, "os");
+	lua_pushcfunction(L, l_no_exit);
+	lua_setfield(L, -2, "exit");
+	lua_pop(L, 1);
+}
+
 /* `;;` in a path is the default. */
 static void set_path(lua_State *L, const char *field, const char *path)
 {
@@ -289,6 +304,7 @@ static int open_all(lua_State *L)
 	set_path(L, "cpath", s->package_cpath);
 	watch_modules(L);
 	watch_hooks(L);
+	forbid_exit(L);
 	lua_vm_preload(L, "jit.profile", l_no_profiler);
 	make_globals(vm);
 	return 0;

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from helpers.daemon import BINARY, server_text, still_works
+from helpers.daemon import BINARY, check_config, server_text, still_works
 from helpers.peer import RawClient
 from helpers.reloads import reload
 
@@ -300,6 +300,24 @@ def test_a_hook_of_init_stays(lua):
             init="debug.sethook(function () end, '', 1e6)")
     for _ in range(3):
         assert body(d) == "function\n"
+
+
+@pytest.mark.parametrize("of", ["handler", "access", "log", "init_worker"])
+def test_a_script_cannot_end_the_daemon(lua, of):
+    d = lua(**{"handler": "ngx.say('served')", of: "local ok, why = pcall(os.exit, 0) ngx.log(ngx.WARN, why) "
+               + ("ngx.say('served')" if of == "handler" else "")})
+    assert body(d) == "served\n"
+    d.wait_text("os.exit would end the daemon: want return, error() or ngx.exit()")
+
+
+def test_init_cannot_end_the_check(tmp_path):
+    """Its status would be that of a good configuration."""
+    (tmp_path / "init.lua").write_text("os.exit(0)")
+    config = tmp_path / "moongate.conf"
+    config.write_text("[moongate]\ninit = init.lua\nallow_root_handlers = yes\n[listener l]\nbind = 127.0.0.1:18080\n"
+                      "[route r]\nhandler = init.lua\n")
+    status, said = check_config(config)
+    assert status == 78 and "os.exit would end the daemon" in said
 
 
 @pytest.mark.parametrize("module", ["jit.profile", "jit.p"])
