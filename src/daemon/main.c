@@ -258,6 +258,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	switch (o.action) {
 	case OPTIONS_RUN:
+		signals_hold();
 		return (int)run(o.config);
 	case OPTIONS_CHECK:
 		return (int)check(o.config);

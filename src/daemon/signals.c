@@ -17,12 +17,16 @@ static void handled(sigset_t *set)
 		sigaddset(set, numbers[i]);
 }
 
-void signals_init(void)
+void signals_hold(void)
 {
 	sigset_t set;
 
 	handled(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+void signals_init(void)
+{
 	/* A peer or a reader of the log that is gone, or a log that has reached the
 	 * limit of its size, is told by errno. */
 	signal(SIGPIPE, SIG_IGN);

@@ -7,9 +7,11 @@
 
 #include <stdbool.h>
 
-/* Holds back the signals that the control loop will read and ignores those that
- * must not end the process. Before any thread is made. */
+/* Ignores those that must not end the process. */
 void signals_init(void);
+/* Holds back the signals that the control loop will read. Only for who comes to run it: they could
+ * not end anybody else. Before any thread is made. */
+void signals_hold(void);
 /* The descriptor to read them from; -1 with errno. */
 int signals_open(void);
 /* The next signal, 0 when there is none. */

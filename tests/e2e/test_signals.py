@@ -260,6 +260,22 @@ def test_S_11_session_of_the_first_moment(config):
         daemon.kill()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_S_11_a_check_can_be_ended(tmp_path, number):
+    """However long its scripts take."""
+    (tmp_path / "init.lua").write_text("io.stderr:write('begun\\n') while true do end")
+    config = tmp_path / "moongate.conf"
+    config.write_text("[moongate]\ninit = init.lua\nallow_root_handlers = yes\n[listener l]\nbind = 127.0.0.1:18080\n"
+                      "[route r]\nhandler = init.lua\n")
+    daemon = Daemon(config, args=["-t"])
+    try:
+        daemon.wait_text("begun")
+        daemon.signal(number)
+        assert daemon.process.wait(LIMIT) == -number
+    finally:
+        daemon.kill()
+
+
 # Other signals.
 
 IGNORED = [signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGCHLD,
