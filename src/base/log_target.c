@@ -131,6 +131,13 @@ bool log_target_open(struct log_target *t, const char *name)
 	return true;
 }
 
+/* What the kernel says of both, "no such device or address", leads nobody there. */
+const char *log_target_words(int error, char text[LOG_ERRNO_MAX])
+{
+	return error == ENXIO ? "it is a pipe that nobody reads, or a socket"
+	                      : log_errno_words(error, text);
+}
+
 bool log_target_can_reopen(const struct log_target *t)
 {
 	return t->name && strcmp(t->name, "stderr") != 0;

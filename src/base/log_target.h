@@ -5,6 +5,8 @@
  * waits for a slow one, but not for ever, and never changes a flag of a descriptor that other
  * processes share. One thread, except where said. */
 
+#include "base/log.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +40,8 @@ struct log_target {
 /* "stderr", "syslog", "journal", "syslog:PATH", "journal:PATH" or a path. False with errno;
  * *t is unchanged then. Control thread, or the writer of an open target for its own name. */
 bool log_target_open(struct log_target *t, const char *name);
+/* Why it could not be opened. */
+const char *log_target_words(int error, char text[LOG_ERRNO_MAX]);
 /* It can be opened again by its name: nothing else can happen to stderr. */
 bool log_target_can_reopen(const struct log_target *t);
 void log_target_close(struct log_target *t);

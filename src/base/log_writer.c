@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/log_drain.h"
+#include "base/log_target.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -35,7 +36,7 @@ static void reopen(struct log_channel *c)
 			log_event(LOG_LEVEL_INFO, "log_reopened", "target", name, NULL);
 	} else {
 		log_event(LOG_LEVEL_ERROR, "log_reopen_failed", "target", name, "error",
-		        log_errno_words(errno, words), NULL);
+		        log_target_words(errno, words), NULL);
 	}
 	mem_free(name);
 }

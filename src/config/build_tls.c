@@ -505,7 +505,7 @@ void build_key_log(struct draft *d)
 		const struct reader_section *s = d->doc.section[i];
 		const struct reader_entry *e =
 		        strcmp(s->kind, "moongate") == 0 ? reader_find(s, "tls_key_log") : NULL;
-		if (e)
+		if (e && d->config->tls_key_log)
 			warn(d, s, e, "whoever can read this file can read all TLS traffic");
 	}
 }

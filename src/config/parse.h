@@ -37,6 +37,7 @@ bool parse_log_level(struct parse *p, void *field);     /* enum log_level */
 bool parse_log(struct parse *p, void *field);           /* char *: owned */
 bool parse_log_rate(struct parse *p, void *field);      /* uint32_t: lines a second; 0 = off */
 bool parse_access_log(struct parse *p, void *field);    /* char *: owned; NULL = off */
+bool parse_key_log(struct parse *p, void *field);       /* char *: owned; NULL = off */
 bool parse_access_format(struct parse *p, void *field); /* enum record_format */
 bool parse_access_fields(struct parse *p, void *field); /* uint64_t: bits */
 bool parse_access_sample(struct parse *p, void *field); /* uint32_t: of a hundred */

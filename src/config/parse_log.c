@@ -106,6 +106,21 @@ bool parse_access_log(struct parse *p, void *field)
 	return true;
 }
 
+bool parse_key_log(struct parse *p, void *field)
+{
+	char **target = field;
+	if (p->value[0] == '\0')
+		return false;
+	if (is_no_file(p->value) && strcmp(p->value, "off") != 0) {
+		snprintf(p->why, sizeof p->why,
+		        "want off or a path; a file of this very name is ./%s", p->value);
+		return false;
+	}
+	mem_free(*target);
+	*target = strcmp(p->value, "off") == 0 ? NULL : parse_relative(p->file, p->value);
+	return true;
+}
+
 bool parse_access_format(struct parse *p, void *field)
 {
 	static const char *const words[] = {"json", "text", NULL};

@@ -84,7 +84,7 @@ const struct schema_key schema_key[] = {
 	  "name servers to ask for the addresses of upstreams, by turns as they fail; system: those of /etc/resolv.conf. /etc/hosts comes first" },
 	{ KIND_MOONGATE, "resolver_timeout", parse_time, PROCESS(resolver.timeout_ms), 10, S(60), "2s", KEY_RELOAD, NULL,
 	  "longest wait for the addresses of a name; then the last good ones are used, if there were any" },
-	{ KIND_MOONGATE, "tls_key_log", parse_file, PROCESS(tls_key_log), NO_BOUNDS, NULL, KEY_RELOAD, "PATH",
+	{ KIND_MOONGATE, "tls_key_log", parse_key_log, PROCESS(tls_key_log), NO_BOUNDS, "off", KEY_RELOAD, "off | PATH",
 	  "append the secrets of all TLS connections to this file, with which whoever has it reads recorded traffic; for debugging only, and warned of" },
 	{ KIND_MOONGATE, "include", parse_include, WHOLE, NO_BOUNDS, NULL, KEY_REPEAT | KEY_RELOAD, "PATTERN",
 	  "further files to read, such as conf.d/*.conf, in alphabetical order; they may hold any section" },

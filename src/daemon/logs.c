@@ -2,6 +2,7 @@
 #include "daemon/logs.h"
 
 #include "base/log.h"
+#include "base/log_target.h"
 #include "config/config.h"
 #include "net/tls_context.h"
 
@@ -16,7 +17,7 @@ static bool complain(struct config_errors *why, const struct config *c, const ch
 	char words[LOG_ERRNO_MAX];
 
 	config_errors_add(why, error, "%s: [moongate] %s = %s: %s", config_place(c, key, path), key,
-	        value, log_errno_words(error, words));
+	        value, log_target_words(error, words));
 	return false;
 }
 

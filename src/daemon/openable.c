@@ -46,6 +46,8 @@ static int append_refuses(const char *path)
 		return EISDIR;
 	if (S_ISFIFO(st.st_mode))
 		return pipe_refuses(path);
+	if (S_ISSOCK(st.st_mode))
+		return ENXIO;
 	return access(path, W_OK) == 0 ? 0 : errno;
 }
 
@@ -83,7 +85,7 @@ static bool is_fine(
 
 	if (error != 0)
 		say("%s: [moongate] %s = %s: %s", config_place(c, key, path), key, target,
-		        log_errno_words(error, words));
+		        log_target_words(error, words));
 	return error == 0;
 }
 

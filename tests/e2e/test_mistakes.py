@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What an operator gets wrong: one run of -t tells all of it, where it stands and with what would be right."""
 
+import os
 import re
+import socket
 
 import pytest
 
@@ -227,7 +229,7 @@ def test_every_address(refuses, value, words):
     refuses(f"[listener l]\nbind = {value}\n" + ROUTE, {2: words})
 
 
-@pytest.mark.parametrize("key", ["log", "access_log"])
+@pytest.mark.parametrize("key", ["log", "access_log", "tls_key_log"])
 @pytest.mark.parametrize("value", ["stdout", "Stderr", "none", "on", "syslog:", "journal:", "file"])
 def test_words_that_are_no_log(refuses, key, value):
     """They would be names of files beside the configuration."""
@@ -237,6 +239,11 @@ def test_words_that_are_no_log(refuses, key, value):
 def test_log_off(refuses, told):
     refuses("[moongate]\nlog = off\n" + LISTENER + ROUTE, {2: "want "})
     assert told("[moongate]\nlog = ./off\naccess_log = ./stdout\n" + LISTENER + ROUTE) == (0, {})
+
+
+def test_key_log_off(told):
+    """Whoever turns it off does not want it in a file of that name."""
+    assert told("[moongate]\ntls_key_log = off\n" + LISTENER + ROUTE) == (0, {})
 
 
 # What no request can meet, and what cannot be opened.
@@ -265,6 +272,28 @@ def test_A_06_a_file_where_a_socket_is_to_be(told, tmp_path):
     status, said = told(f"[listener l]\nbind = unix:{tmp_path}/file\nbind = unix:{tmp_path}/none/x\n" + ROUTE)
     assert status == 78 and "the file exists and is no socket" in said[2] and "no such file" in said[3], said
     assert (tmp_path / "file").read_text() == "precious"
+
+
+@pytest.mark.parametrize("key", ["log", "access_log", "tls_key_log"])
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_log_that_takes_no_lines(told, tmp_path, key, kind):
+    """-t and the start say the same of it, and what it is."""
+    path = tmp_path / kind
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        if kind == "pipe":
+            os.mkfifo(path)
+        else:
+            s.bind(str(path))
+        words = f"[moongate] {key} = {path}: it is a pipe that nobody reads, or a socket"
+        text = f"[moongate]\n{key} = {path}\n" + LISTENER + ROUTE
+        status, said = told(text)
+        assert status == 78 and words in said[2], said
+        daemon = Daemon(tmp_path / "moongate.conf")
+        try:
+            daemon.wait_end(status=78)
+            assert words in daemon.log
+        finally:
+            daemon.kill()
 
 
 def test_all_that_cannot_be_opened_at_the_start(tmp_path):
