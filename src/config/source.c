@@ -197,6 +197,9 @@ static void include_matches(struct sources *s, const struct include *i, const ch
 			include_one(s, i, found.gl_pathv[k]);
 	else if (closed.path)
 		refuse_include_of(i, closed.path, &closed.why);
+	else if (result == GLOB_NOSPACE)
+		refuse_include_of(i, pattern,
+		        &(struct refusal){.text = "no memory to look for it", .error = ENOMEM});
 	else if (*draft_list_hint(i->section, i->entry))
 		draft_error(i->d, i->section, i->entry, "no file has such a name%s",
 		        draft_list_hint(i->section, i->entry));

@@ -534,6 +534,20 @@ def test_S_20_configuration_that_the_user_cannot_read(folder, port):
 
 
 @ROOT_ONLY
+def test_S_20_folder_of_parts_that_the_user_cannot_read(folder, port):
+    """Its files would be missing without a word."""
+    parts = folder / "parts"
+    parts.mkdir(mode=0o700)
+    (parts / "more").write_text("[route more]\npath = /more\necho = on\n")
+    config = write(folder / "c", f"127.0.0.1:{port()}", {"user": "nobody", "include": "parts/*"})
+    said, told = both(config)
+    assert re.search(r"include = parts/\*: .*parts.*: cannot open it: Permission denied", said), said
+    assert said == told
+    parts.chmod(0o755)
+    assert starts(config, args=["-t"])[0] == 0
+
+
+@ROOT_ONLY
 @pytest.mark.parametrize("key", ["log", "access_log"])
 def test_S_20_log_that_the_user_cannot_write(folder, port, key):
     config = write(folder / "c", f"127.0.0.1:{port()}", {"user": "nobody", key: "x.log"})
