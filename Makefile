@@ -245,7 +245,8 @@ soak: deps-test
 	@$(MAKE) --no-print-directory $(parallel) $(OUT)/moongate $(OUT)/moongate-faults
 	@OUT=$(OUT) SAN=$(SAN) REPORT=$(REPORT) tests/run soak
 
-SYSCONFDIR ?= $(if $(filter /usr /usr/,$(PREFIX)),,$(PREFIX))/etc
+# Whatever PREFIX is: there the program looks, and so does its completion.
+SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 # As they stand they are for PREFIX=/usr.
 place = sed 's|/usr/sbin/moongate|$(PREFIX)/sbin/moongate|g; s|/etc/moongate/|$(SYSCONFDIR)/moongate/|g'

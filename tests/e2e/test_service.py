@@ -712,6 +712,19 @@ def test_drop_in_for_a_manager_that_waits():
     assert re.findall(r"^[^#\n].*", text, re.M) == ["[Service]", "Type=notify-reload", "ExecReload=", *check]
 
 
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local", "/opt/x"])
+def test_installed_configuration_is_the_one_that_is_read(prefix):
+    """By the units, and by `moongate -t` before a reload."""
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "SAN", "OUT")}
+    make = ["make", "-n", "-C", ROOT, "install", "DESTDIR=/nowhere", f"PREFIX={prefix}"]
+    done = subprocess.run(make, capture_output=True, text=True, check=True, env=env)
+    told = subprocess.run([BINARY, "--help"], capture_output=True, text=True, check=True, env={**os.environ, **SANITIZERS})
+    file = re.search(r"otherwise (/[^)]*)", told.stdout)[1]
+    assert f"conf/moongate.conf /nowhere{file}\n" in done.stdout
+    places = re.findall(r"s\|/etc/moongate/\|([^|]*)\|g", done.stdout)
+    assert places and {p + "moongate.conf" for p in places} == {file}
+
+
 def test_units_differ_in_names_only():
     lines = [(UNITS / n).read_text().replace("\n#", "").splitlines() for n in ("moongate.service", "moongate@.service")]
     one, many = [[x for x in text if "=" in x] for text in lines]
