@@ -121,7 +121,10 @@ static bool add_pair(struct draft *d, const struct draft_listener *l, struct tls
 			build_warn_open(d, l->section, key->entry, secret);
 		else
 			draft_error(d, l->section, tls_why_is_key(why) ? key->entry : chain->entry,
-			        "%s", why);
+			        "%s%s", why,
+			        key == chain && tls_why_is_key(why)
+			                ? "; tls_key = PATH is for one in a file of its own"
+			                : "");
 	}
 	if (is_good) {
 		long left = tls_server_left(t, &has_begun);

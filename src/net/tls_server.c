@@ -139,6 +139,19 @@ static void keep_name(const char *name, void *names)
 	tls_names_add(names, name, 0);
 }
 
+/* What its security level forbids, such as a short key, OpenSSL would only say of all at once. */
+static bool is_taken(const struct certificate *c, char why[TLS_WHY_MAX])
+{
+	char words[TLS_WHY_MAX];
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	bool is_good = ctx && SSL_CTX_use_cert_and_key(ctx, c->leaf, c->key, c->chain, 1) == 1;
+	if (!is_good)
+		snprintf(why, TLS_WHY_MAX, "OpenSSL does not take it: %.100s",
+		        tls_error_take(words));
+	SSL_CTX_free(ctx);
+	return is_good;
+}
+
 bool tls_server_add(
         struct tls_server *t, struct slice chain, struct slice key, char why[TLS_WHY_MAX])
 {
@@ -153,7 +166,7 @@ bool tls_server_add(
 		c.key = NULL;
 		tls_error_clear();
 	}
-	if (!c.key) {
+	if (!c.key || !is_taken(&c, why)) {
 		free_certificate(&c);
 		return false;
 	}

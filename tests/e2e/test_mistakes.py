@@ -4,6 +4,7 @@
 import os
 import re
 import socket
+import subprocess
 
 import pytest
 
@@ -80,6 +81,20 @@ def test_every_file_of_a_listener_that_is_wrong(refuses, pairs, tmp_path):
                            7: "it holds no certificate in PEM", 9: "it is no OCSP answer in DER",
                            10: "want a file of 80 random bytes", 11: "OpenSSL knows no such ciphers",
                            12: "OpenSSL knows no such ciphersuites", 13: "OpenSSL knows no such groups"})
+
+
+def test_a_certificate_without_its_key(refuses, pairs):
+    refuses(LISTENER + files(tls_certificate=pairs[0].certificate) + ROUTE,
+            {3: "private key: there is none in PEM; tls_key = PATH is for one in a file of its own"})
+
+
+def test_a_certificate_that_openssl_does_not_take(refuses, pairs, tmp_path):
+    """Of several, it is told which."""
+    weak = tmp_path / "weak.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:512", "-nodes", "-subj", "/CN=weak", "-keyout", weak, "-out", weak],
+                   check=True, capture_output=True)
+    text = LISTENER + files(tls_certificate=pairs[0].certificate, tls_key=pairs[0].key) + files(tls_certificate=weak, tls_key=weak)
+    refuses(text + ROUTE, {5: "OpenSSL does not take it: ee key too small"})
 
 
 def test_certificates_that_lack_keys_do_not_hide_what_is_missing(refuses, pairs):
