@@ -83,12 +83,36 @@ const char *draft_list_hint(const struct reader_section *s, const struct reader_
 	return "";
 }
 
+static bool is_one_of(const char *text, const char *const *words)
+{
+	while (*words && strcmp(text, *words) != 0)
+		words++;
+	return *words != NULL;
+}
+
+/* The bounds do not tell what is wrong with 16MB, 1.5s or 10 s, which may well be within them. */
+static const char *unit_hint(const struct schema_key *k, const char *value)
+{
+	static const char *const sizes[] = {"", "k", "m", "g", "K", "M", "G", NULL};
+	static const char *const times[] = {"", "ms", "s", "m", "h", NULL};
+	const char *unit = value + strspn(value, "0123456789");
+	bool is_number = unit > value;
+	if (is_number && (k->parse == parse_size || k->parse == parse_memory) &&
+	        !is_one_of(unit, sizes))
+		return "; a size is a whole number with k, m or g, such as 16m";
+	if (is_number && k->parse == parse_time && !is_one_of(unit, times))
+		return "; a time is a whole number with ms, s, m or h, such as 10s";
+	return "";
+}
+
 static void refuse_value(struct draft *d, const struct reader_section *s, const struct parse *p)
 {
 	char form[SCHEMA_FORM_MAX];
 	const char *hint = hint_at(p->value);
 	if (!*hint)
 		hint = draft_list_hint(s, p->entry);
+	if (!*hint)
+		hint = unit_hint(p->key, p->value);
 	if (p->why[0])
 		draft_error(d, s, p->entry, "%s%s", p->why, hint);
 	else

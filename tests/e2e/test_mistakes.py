@@ -192,6 +192,16 @@ def test_no_key_does_nothing_for_one_that_is_wrong(refuses, tmp_path):
 # Habits of other programs.
 
 
+@pytest.mark.parametrize("key,value,words", [
+    ("max_message", "16MB", "want off | 125..1024g; a size is a whole number with k, m or g, such as 16m"),
+    ("max_message", "1.5m", "such as 16m"), ("max_message", "16 m", "such as 16m"),
+    ("idle_timeout", "1.5s", "want off | 1ms..24h; a time is a whole number with ms, s, m or h, such as 10s"),
+    ("idle_timeout", "10 s", "such as 10s"), ("idle_timeout", "10sec", "such as 10s")])
+def test_units(refuses, key, value, words):
+    """What is wrong is how it is written, not its bounds."""
+    refuses(LISTENER + ROUTE + f"{key} = {value}\n", {6: words})
+
+
 def test_a_colon_is_no_equals_sign(refuses):
     refuses(LISTENER + "[route r]\npath: /x\necho: on\n", {4: "want 'key = value'", 5: "want 'key = value'"})
     refuses(LISTENER + ROUTE + "request_set: X-A = b\n", {6: "want 'key = value'"})

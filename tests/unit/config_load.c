@@ -344,7 +344,7 @@ END_TEST
 START_TEST(k04_memory)
 {
 	static const char *const sound[] = {"8m", "1024g", "off", "auto", "1234567890", NULL};
-	static const char *const bad[] = {"7m", "1025g", "0", "no", "64", "64 m", "-1", NULL};
+	static const char *const bad[] = {"7m", "1025g", "0", "no", "64", "-1", NULL};
 	char text[200], want[200];
 	for (int i = 0; sound[i]; i++) {
 		snprintf(text, sizeof text, "[moongate]\nmemory_max = %s\n" LISTENER UPSTREAM ROUTE,
@@ -361,22 +361,39 @@ START_TEST(k04_memory)
 		        "t:2: [moongate] memory_max = %s: want auto | off | 8m..1024g", bad[i]);
 		refuse(text, want);
 	}
+	refuse("[moongate]\nmemory_max = 64 m\n" LISTENER UPSTREAM ROUTE,
+	        "t:2: [moongate] memory_max = 64 m: want auto | off | 8m..1024g; a size is a whole "
+	        "number with k, m or g, such as 16m");
 }
 END_TEST
 
 START_TEST(k04_numbers)
 {
-	static const char *const sizes[] = {"", "0", "-1", "+200", "124", "0x100", "1e3", "200 k",
-	        "200kb", "200kk", "1025g", "18446744073709551616", "18446744073709551615g",
-	        "99999999999999999999999", "k", "1.5m", "auto", "Off", "200;", "\xd9\xa3", NULL};
-	static const char *const times[] = {"", "0", "0s", "-1s", "+1s", "1 s", "1sec", "0x1s",
-	        "1d", "1S", "1.5s", "25h", "18446744073709551615h", "18446744073709551616s", "s",
-	        "ms", "1s ", NULL};
+	static const char *const sizes[] = {"", "0", "-1", "+200", "124", "1025g",
+	        "18446744073709551616", "18446744073709551615g", "99999999999999999999999", "k",
+	        "auto", "Off", "\xd9\xa3", NULL};
+	static const char *const no_sizes[] = {
+	        "0x100", "1e3", "200 k", "200kb", "200kk", "1.5m", "200;", NULL};
+	static const char *const times[] = {"", "0", "0s", "-1s", "+1s", "25h",
+	        "18446744073709551615h", "18446744073709551616s", "s", "ms", "1s ", NULL};
+	static const char *const no_times[] = {"1 s", "1sec", "0x1s", "1d", "1S", "1.5s", NULL};
 	static const char *const queues[] = {"0", "4095", "off", "65m", "67108865", "-4k", NULL};
 	char line[100];
 	for (int i = 0; sizes[i]; i++) {
 		snprintf(line, sizeof line, "max_message = %s", sizes[i]);
 		refuse_line("route", line, ": want off | 125..1024g");
+	}
+	for (int i = 0; no_sizes[i]; i++) {
+		snprintf(line, sizeof line, "max_message = %s", no_sizes[i]);
+		refuse_line("route", line,
+		        ": want off | 125..1024g; a size is a whole number with k, m or g, such as "
+		        "16m");
+	}
+	for (int i = 0; no_times[i]; i++) {
+		snprintf(line, sizeof line, "idle_timeout = %s", no_times[i]);
+		refuse_line("route", line,
+		        ": want off | 1ms..24h; a time is a whole number with ms, s, m or h, such "
+		        "as 10s");
 	}
 	for (int i = 0; times[i]; i++) {
 		snprintf(line, sizeof line, "idle_timeout = %s", times[i]);
