@@ -512,10 +512,12 @@ def test_S_05_who_came_before_a_listener_was_renamed(moongate, port, steps):
     ports = {"a": port(), "b": port()}
     texts = [listeners_by_port({name: [ports[n] for n in letters] for name, letters in step.items()})
              for step in [{"old": "ab"}, *steps]]
-    daemon = moongate(process={"workers": 2}, extra=texts[0])
+    daemon = moongate(process={"workers": 2, "core_dumps": "on"}, extra=texts[0])
     waiting = [(n, RawClient(("127.0.0.1", p))) for n, p in ports.items() for _ in range(4)]
     asked = [(n, RawClient(("127.0.0.1", p))) for n, p in ports.items()]
     assert [which(client) for _, client in asked] == ["old", "old"]
+    came = daemon.descriptors + len(waiting) + len(asked)
+    wait_until(lambda: daemon.count_descriptors() == came, "all to have come in by the listener of that name")
     left = set(ports)
     for step, before, after in zip(steps, texts, texts[1:]):
         reload(daemon, (before, after))
