@@ -506,15 +506,15 @@ def which(client):
     pytest.param([{"old": "a", "new": "b"}], id="the name is left to one"),
     pytest.param([{"new": "ab"}, {"old": "a", "other": "b"}], id="the name comes back"),
 ])
-def test_S_05_who_came_before_a_listener_was_renamed(moongate, port, steps):
+def test_S_05_who_came_before_a_listener_was_renamed(moongate, clients, port, steps):
     """A connection that waits is routed by the name it came by, as long as there is one of that name; else as who
     comes to its address now. Where the address is gone as well, only by the routes for all."""
     ports = {"a": port(), "b": port()}
     texts = [listeners_by_port({name: [ports[n] for n in letters] for name, letters in step.items()})
              for step in [{"old": "ab"}, *steps]]
     daemon = moongate(process={"workers": 2, "core_dumps": "on"}, extra=texts[0])
-    waiting = [(n, RawClient(("127.0.0.1", p))) for n, p in ports.items() for _ in range(4)]
-    asked = [(n, RawClient(("127.0.0.1", p))) for n, p in ports.items()]
+    waiting = [(n, clients(("127.0.0.1", p))) for n, p in ports.items() for _ in range(4)]
+    asked = [(n, clients(("127.0.0.1", p))) for n, p in ports.items()]
     assert [which(client) for _, client in asked] == ["old", "old"]
     came = daemon.descriptors + len(waiting) + len(asked)
     wait_until(lambda: daemon.count_descriptors() == came, "all to have come in by the listener of that name")
@@ -526,21 +526,17 @@ def test_S_05_who_came_before_a_listener_was_renamed(moongate, port, steps):
                  for n in ports}
         assert [which(client) for _, client in asked] == list(names.values())
     assert {(n, which(client)) for n, client in waiting} == set(names.items())
-    for _, client in waiting + asked:
-        client.close()
 
 
-def test_S_05_names_that_are_exchanged(moongate, port):
+def test_S_05_names_that_are_exchanged(moongate, clients, port):
     """A name is what a connection came by, not an address."""
     one, two = port(), port()
     daemon = moongate(extra=(before := listeners_by_port({"x": [one], "y": [two]})))
-    client = RawClient(("127.0.0.1", one))
+    client = clients(("127.0.0.1", one))
     assert which(client) == "x"
     reload(daemon, (before, listeners_by_port({"x": [two], "y": [one]})))
     assert which(client) == "x"
-    client.close()
-    with RawClient(("127.0.0.1", one)) as new:
-        assert which(new) == "y"
+    assert which(clients(("127.0.0.1", one))) == "y"
 
 
 @pytest.mark.parametrize("kind", ["in use", "not ours", "folder"])
