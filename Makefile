@@ -164,7 +164,7 @@ deps-fuzz:
 deps-deb:
 	$(call install_missing,$(BUILD_DEPS) check build-essential debhelper dpkg-dev fakeroot lintian)
 deps-package:
-	$(call install_missing,debootstrap iproute2 util-linux)
+	$(call install_missing,debootstrap iproute2 openssl util-linux)
 deps-coverage:
 	$(call install_missing,$(BUILD_DEPS) check gcovr)
 
