@@ -266,19 +266,23 @@ const char *tls_failure(const struct stream *s)
 	return tls_on(s) ? tls_on(s)->why : NULL;
 }
 
-bool tls_failed_resuming(const struct stream *s)
+/* In a handshake that is to go on with a session. */
+static bool is_resuming(const struct stream *s)
 {
 	const struct tls *t = tls_on(s);
-	return t && t->flags & TLS_GOES_ON && s->flags & STREAM_FAILED &&
+	return t && t->flags & TLS_GOES_ON &&
 	       (s->flags & (STREAM_SECURING | STREAM_CONNECTING)) == STREAM_SECURING;
+}
+
+bool tls_failed_resuming(const struct stream *s)
+{
+	return s->flags & STREAM_FAILED && is_resuming(s);
 }
 
 void tls_doubt_session(struct stream *s)
 {
-	const struct tls *t = tls_on(s);
-	if (t && t->flags & TLS_GOES_ON &&
-	        (s->flags & (STREAM_SECURING | STREAM_CONNECTING)) == STREAM_SECURING)
-		tls_client_distrust(t);
+	if (is_resuming(s))
+		tls_client_distrust(tls_on(s));
 }
 
 bool tls_give_up(struct stream *s, const char *why)
